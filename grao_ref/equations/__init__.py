@@ -1,0 +1,1 @@
+"""The paper, line by line: pure functions of tensors that import torch and nothing else of this project."""

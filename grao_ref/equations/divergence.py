@@ -1,0 +1,86 @@
+"""KL(π ‖ π_ref): exact, and the three estimators from samples of π (Schulman, "Approximating KL Divergence").
+
+With r = log π_ref(o) − log π(o) at samples o ~ π:
+
+| estimator            | mean of its value   | mean of its gradient                                        |
+| -------------------- | ------------------- | ----------------------------------------------------------- |
+| k1 = −r              | KL                  | 0: useless as a penalty in a loss, right in a reward        |
+| k2 = r²/2            | biased              | ∇ KL(π ‖ π_ref)                                             |
+| k3 = e^r − 1 − r     | KL                  | ∇ KL(π_ref ‖ π), the other direction                        |
+| ratio · k3           | KL                  | ∇ KL(π ‖ π_ref) (`importance_corrected`, at π_old = π)      |
+
+`tests/equations/test_divergence.py` shows every entry by enumeration.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from grao_ref.equations.checks import require_float, require_shape
+from grao_ref.equations.masked import hide
+
+
+def exact_kl(logprobs: Float[Tensor, "*batch K"], ref_logprobs: Float[Tensor, "*batch K"]) -> Float[Tensor, "*batch"]:
+    """KL(π ‖ π_ref) = Σ_a π(a) (log π(a) − log π_ref(a)) over all K actions or tokens, in nats.
+
+    Shapes: (..., K), (..., K) -> (...). Differentiable in both. An action of probability 0 adds 0.
+    Raises `ValueError` on mismatched shapes.
+    """
+    require_float(logprobs=logprobs, ref_logprobs=ref_logprobs)
+    require_shape(tuple(logprobs.shape), ref_logprobs=ref_logprobs)
+    possible = logprobs > -torch.inf
+    return (hide(logprobs, possible).exp() * hide(logprobs - ref_logprobs, possible)).sum(dim=-1)
+
+
+def k1(
+    logprobs: Float[Tensor, "*batch T"],
+    ref_logprobs: Float[Tensor, "*batch T"],
+    mask: Bool[Tensor, "*batch T"],
+) -> Float[Tensor, "*batch T"]:
+    """log π − log π_ref: unbiased, of either sign. Shapes: three times (..., T) -> (..., T)."""
+    return -_log_ratio(logprobs, ref_logprobs, mask)
+
+
+def k2(
+    logprobs: Float[Tensor, "*batch T"],
+    ref_logprobs: Float[Tensor, "*batch T"],
+    mask: Bool[Tensor, "*batch T"],
+) -> Float[Tensor, "*batch T"]:
+    """½ (log π − log π_ref)²: biased, never negative. Shapes: three times (..., T) -> (..., T)."""
+    return _log_ratio(logprobs, ref_logprobs, mask).square() / 2
+
+
+def k3(
+    logprobs: Float[Tensor, "*batch T"],
+    ref_logprobs: Float[Tensor, "*batch T"],
+    mask: Bool[Tensor, "*batch T"],
+) -> Float[Tensor, "*batch T"]:
+    """π_ref/π − 1 − log(π_ref/π): unbiased, never negative. Shapes: three times (..., T) -> (..., T).
+
+    Written with expm1, because e^r − 1 − r loses its sign near r = 0. Not clamped: it is inf where
+    log(π_ref/π) > 88 in float32, and a trainer has to refuse the step rather than hide that.
+    """
+    r = _log_ratio(logprobs, ref_logprobs, mask)
+    return torch.expm1(r) - r
+
+
+def importance_corrected(
+    divergence: Float[Tensor, "*batch T"],
+    logprobs: Float[Tensor, "*batch T"],
+    old_logprobs: Float[Tensor, "*batch T"],
+    mask: Bool[Tensor, "*batch T"],
+) -> Float[Tensor, "*batch T"]:
+    """π/π_old · divergence: the estimate, and the gradient, for samples of π_old.
+
+    Shapes: four times (..., T) -> (..., T). Differentiable in `divergence` and `logprobs`.
+    """
+    require_float(divergence=divergence)
+    require_shape(tuple(logprobs.shape), divergence=divergence)
+    return _log_ratio(old_logprobs.detach(), logprobs, mask).exp() * hide(divergence, mask)
+
+
+def _log_ratio(logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor) -> Tensor:
+    """r = log π_ref − log π where the mask is True, else 0: hidden before anything non-linear sees it."""
+    require_float(logprobs=logprobs, ref_logprobs=ref_logprobs)
+    require_shape(tuple(logprobs.shape), ref_logprobs=ref_logprobs)
+    return hide(ref_logprobs - logprobs, mask)

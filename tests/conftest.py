@@ -1,0 +1,38 @@
+"""What every test runs under: one torch thread, no network, fixed hypothesis profiles, checked shapes.
+
+The shapes in the signatures are enforced by jaxtyping's import hook, installed here before the package
+is first imported. GRAO_CHECK_SHAPES=0 leaves it out (the museum does, so that a planted bug has to be
+caught by an assertion about its numbers).
+"""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, settings
+from jaxtyping import config, install_import_hook
+
+torch.set_num_threads(1)  # two test processes on two cores; and forks are safe
+if os.environ.get("GRAO_CHECK_SHAPES", "1") == "1":
+    install_import_hook("grao_ref", "tests.typechecker.check")
+
+common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.differing_executors]}
+settings.register_profile("default", max_examples=60, **common)
+settings.register_profile("ci", max_examples=60, derandomize=True, print_blob=True, **common)
+settings.register_profile("thorough", max_examples=2000, **common)
+# A planted bug needs to be found, not explained: no shrinking, the same examples every time.
+settings.register_profile(
+    "museum", max_examples=30, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate], **common
+)
+settings.load_profile(os.environ.get("GRAO_HYPOTHESIS", "ci" if os.environ.get("CI") else "default"))
+
+
+@pytest.fixture
+def without_shape_checks():
+    """Let bad shapes through to the package's own errors, which is what a user sees."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
