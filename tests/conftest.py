@@ -15,6 +15,8 @@ import torch
 from hypothesis import HealthCheck, Phase, settings
 from jaxtyping import config, install_import_hook
 
+import tests.typechecker  # noqa: F401 the hook below looks it up by name
+
 torch.set_num_threads(1)  # two test processes on two cores; and forks are safe
 if os.environ.get("GRAO_CHECK_SHAPES", "1") == "1":
     install_import_hook("grao_ref", "tests.typechecker.check")

@@ -1,0 +1,99 @@
+"""Sums and means over padded positions: what stands behind the mask must not exist."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grao_ref.equations.masked import hide, masked_mean, masked_sum
+from tests.equations import twins
+from tests.strategies import FLOATS, GARBAGE, spoil, token_tables
+
+
+def rows(values: torch.Tensor, mask: torch.Tensor) -> list[list[float]]:
+    """The sequences as lists of the tokens that count."""
+    return [v[m].tolist() for v, m in zip(values, mask, strict=True)]
+
+
+@given(token_tables())
+def test_sum_and_mean_are_their_plain_python_twins(table):
+    expected = rows(table.values, table.mask)
+    assert masked_sum(table.values, table.mask).tolist() == pytest.approx([sum(row) for row in expected])
+    means = [float(twins.mean_loglik(row)) for row in expected]
+    assert masked_mean(table.values, table.mask).tolist() == pytest.approx(means)
+
+
+@given(token_tables())
+def test_garbage_behind_the_mask_changes_no_value_and_no_gradient(table):
+    for reduction in (masked_sum, masked_mean):
+        clean, dirty = table.values.clone().requires_grad_(), table.garbage.clone().requires_grad_()
+        a, b = reduction(clean, table.mask), reduction(dirty, table.mask)
+        assert torch.equal(a, b)
+        a.sum().backward()
+        b.sum().backward()
+        assert torch.equal(clean.grad, dirty.grad)
+        assert not dirty.grad[~table.mask].any()
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_hidden_before_exp_is_hidden_for_ever(garbage):
+    mask = torch.tensor([True, False])
+    values = torch.tensor([1.0, garbage], requires_grad=True)
+    hide(values, mask).exp().sum().backward()
+    assert values.grad.tolist() == pytest.approx([2.718281828, 0.0])
+
+
+def test_control_masking_after_exp_leaks_nan():
+    values = torch.tensor([1.0, float("nan")], requires_grad=True)
+    torch.where(torch.tensor([True, False]), values.exp(), torch.zeros(2)).sum().backward()
+    assert values.grad[1].isnan()
+
+
+@given(token_tables(), st.integers(1, 4))
+def test_more_padding_changes_nothing(table, width):
+    values = torch.nn.functional.pad(table.values, (0, width), value=float("nan"))
+    mask = torch.nn.functional.pad(table.mask, (0, width))
+    torch.testing.assert_close(masked_mean(values, mask), masked_mean(table.values, table.mask), rtol=1e-12, atol=0)
+    torch.testing.assert_close(masked_sum(values, mask), masked_sum(table.values, table.mask), rtol=1e-12, atol=0)
+
+
+def test_no_token_is_0_with_gradient_0():
+    values = torch.full((2, 3), float("inf"), requires_grad=True)
+    mean = masked_mean(values, torch.zeros(2, 3, dtype=torch.bool))
+    mean.sum().backward()
+    assert mean.tolist() == [0.0, 0.0]
+    assert not values.grad.any()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_dtype_and_leading_shape_stay(dtype):
+    values = torch.ones(2, 3, 4, dtype=dtype)
+    mask = torch.ones(2, 3, 4, dtype=torch.bool)
+    assert masked_mean(values, mask).dtype == hide(values, mask).dtype == dtype
+    assert masked_mean(values, mask).shape == (2, 3)
+    assert masked_sum(spoil(values, mask), mask).tolist() == [[4.0] * 3] * 2
+
+
+@pytest.mark.parametrize(
+    ("values", "mask", "message"),
+    [
+        (
+            torch.zeros(2, 3),
+            torch.ones(2, 4, dtype=torch.bool),
+            "mask must have shape (2, 3), got (2, 4): nothing is broadcast",
+        ),
+        (torch.zeros(2, 3), torch.ones(3, dtype=torch.bool), "mask must have shape (2, 3), got (3,)"),
+        (torch.zeros(2, 3), torch.ones(2, 3), "mask must be a boolean tensor, got a torch.float32 tensor"),
+        (torch.zeros(2, 3), None, "mask must be a boolean tensor, got NoneType"),
+        (
+            torch.zeros(2, 3, dtype=torch.int64),
+            torch.ones(2, 3, dtype=torch.bool),
+            "values must be a floating-point tensor",
+        ),
+    ],
+)
+def test_bad_input_is_named(without_shape_checks, values, mask, message):
+    for function in (hide, masked_sum, masked_mean):
+        with pytest.raises(ValueError) as error:  # noqa: PT011 compared in full below
+            function(values, mask)
+        assert message in str(error.value)
