@@ -27,7 +27,13 @@ settings.register_profile("ci", max_examples=60, derandomize=True, print_blob=Tr
 settings.register_profile("thorough", max_examples=2000, **common)
 # A planted bug needs to be found, not explained: no shrinking, the same examples every time.
 settings.register_profile(
-    "museum", max_examples=30, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate], **common
+    "museum",
+    max_examples=30,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    report_multiple_bugs=False,
+    **common,
 )
 settings.load_profile(os.environ.get("GRAO_HYPOTHESIS", "ci" if os.environ.get("CI") else "default"))
 

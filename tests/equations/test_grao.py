@@ -290,8 +290,8 @@ def bad(index: int, value: object) -> list[object]:
     [
         (bad(0, torch.zeros(2, 1)), "output_loglik must end in a group of at least 2 samples, got shape (2, 1)"),
         (bad(0, torch.zeros(2, 4)), "advantages must have shape (2, 4), got (2, 3): nothing is broadcast"),
-        (bad(1, torch.zeros(3)), "reference_loglik must have shape (2,), got (3,)"),
         (bad(1, torch.zeros(1)), "reference_loglik must have shape (2,), got (1,)"),
+        (bad(1, torch.zeros(3)), "reference_loglik must have shape (2,), got (3,)"),
         (bad(2, torch.zeros(3)), "advantages must have shape (2, 3), got (3,)"),
         (bad(3, torch.tensor(0.0)), "reference_advantage must have shape (2,), got ()"),
         (bad(0, torch.zeros(2, 3).long()), "output_loglik must be a floating-point tensor, got a torch.int64 tensor"),

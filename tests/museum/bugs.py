@@ -1,0 +1,415 @@
+"""Bugs that real code has shipped, as edits of this package: what a copy of it looks like with each one planted.
+
+`test_museum.py` plants them one at a time and demands that the suite rejects each. `origin` says where the
+bug was seen, or why it is easily made; issue numbers are those of the project's tracker on GitHub.
+An edit whose left side is no longer in the file fails loudly: then the exhibit has to be restored by hand.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bug:
+    """`edits` turn the right lines of equations/`file` into the wrong ones."""
+
+    name: str
+    file: str
+    edits: tuple[tuple[str, str], ...]
+    origin: str
+
+
+def bug(name: str, file: str, right: str, wrong: str, origin: str) -> Bug:
+    return Bug(name, file, ((right, wrong),), origin)
+
+
+ADVANTAGE = [
+    bug(
+        "bessel_deviation",
+        "advantage.py",
+        ".square().mean(dim=-1, keepdim=True).sqrt()",
+        ".square().sum(dim=-1, keepdim=True).div(unit_pool.shape[-1] - 1).sqrt()",
+        "torch.std's default and TRL's nanstd; eq-4 prints 1/G",
+    ),
+    bug("eps_in_the_deviation", "advantage.py", "/ sigma  #", "/ (sigma + 1e-4)  #", "TRL, and most code after it"),
+    Bug(
+        "eps_instead_of_the_flat_case",
+        "advantage.py",
+        (
+            ("lowest = pool_.amin(dim=-1, keepdim=True)", "lowest = pool_.new_zeros(1)"),
+            ("span = pool_.amax(dim=-1, keepdim=True) - lowest", "span = pool_.new_ones(1)"),
+            ("/ sigma  #", "/ (sigma + 1e-12)  #"),
+        ),
+        "trl#3857: the deviation of a constant group is rounding noise, and dividing by it makes a signal of it",
+    ),
+    Bug(
+        "one_pass_variance",
+        "advantage.py",
+        (
+            ("lowest = pool_.amin(dim=-1, keepdim=True)", "lowest = pool_.new_zeros(1)"),
+            ("span = pool_.amax(dim=-1, keepdim=True) - lowest", "span = pool_.new_ones(1)"),
+            (
+                "(unit_pool - mu).square().mean(dim=-1, keepdim=True).sqrt()",
+                "(unit_pool.square().mean(dim=-1, keepdim=True) - mu.square()).abs().sqrt()",
+            ),
+        ),
+        "NeMo-RL#4158: E[x²] − E[x]² cancels, seven rewards of 0.95 get an advantage of −2075",
+    ),
+    Bug(
+        "statistics_of_the_whole_batch",
+        "advantage.py",
+        (
+            ("mu = unit_pool.mean(dim=-1, keepdim=True)", "mu = unit_pool.mean()"),
+            ("(unit_pool - mu).square().mean(dim=-1, keepdim=True).sqrt()", "(unit_pool - mu).square().mean().sqrt()"),
+        ),
+        "grpo-flat#2, open-r1#66: one prompt's luck becomes another's advantage",
+    ),
+    bug(
+        "reference_outside_its_pool",
+        "advantage.py",
+        'members if pool == "with_reference" else rewards',
+        "rewards",
+        "NeMo-RL#1518: the scored item is left out of its own statistic, ±1e6",
+    ),
+    bug("pools_swapped", "advantage.py", 'pool == "with_reference" else', 'pool == "outputs" else', "easily made"),
+    bug(
+        "advantages_of_the_wrong_rows",
+        "advantage.py",
+        "advantages[..., :-1], advantages[..., -1]",
+        "advantages[..., 1:], advantages[..., 0]",
+        "tt-metal#46548: advantages matched to other rows than they were computed for",
+    ),
+    bug("mean_not_subtracted", "advantage.py", "(unit_values - mu) / sigma", "unit_values / sigma", "easily made"),
+    bug(
+        "no_deviation",
+        "advantage.py",
+        "(unit_values - mu) / sigma",
+        "unit_values - mu",
+        "Dr. GRPO's choice, in code that claims to be GRPO",
+    ),
+    bug(
+        "advantages_with_gradient",
+        "advantage.py",
+        "values.detach().to(dtype), pool.detach().to(dtype)",
+        "values.to(dtype), pool.to(dtype)",
+        "a learned reward model then trains itself through the policy's loss",
+    ),
+    bug(
+        "statistics_in_half_precision",
+        "advantage.py",
+        "dtype = torch.promote_types(values.dtype, torch.float32)",
+        "dtype = values.dtype",
+        "bf16 keeps three digits; sums of groups lose them",
+    ),
+]
+
+GRAO = [
+    bug("alignment_mirrored", "grao.py", "(J_o - J_y[..., None])", "(J_y[..., None] - J_o)", "easily made"),
+    bug(
+        "alignment_without_advantage",
+        "grao.py",
+        "(A_o * (J_o - J_y[..., None])).mean",
+        "(J_o - J_y[..., None]).mean",
+        "reading the regulariser as a plain distance",
+    ),
+    bug(
+        "reference_counted_G_times",
+        "grao.py",
+        "imitation = A_y * J_y",
+        "imitation = A_y * J_y * J_o.shape[-1]",
+        "the reference repeated for every sample and summed, as a subclass of TRL's trainer gets it",
+    ),
+    bug(
+        "beta_on_exploration",
+        "grao.py",
+        "exploration + beta * imitation +",
+        "beta * exploration + imitation +",
+        "the paper's prose around eq-3, against its own equation",
+    ),
+    bug(
+        "beta_and_lambda_swapped",
+        "grao.py",
+        "beta * imitation + lam * alignment",
+        "lam * imitation + beta * alignment",
+        "easily made",
+    ),
+    bug(
+        "sum_over_the_group",
+        "grao.py",
+        "exploration = (A_o * J_o).mean(dim=-1)",
+        "exploration = (A_o * J_o).sum(dim=-1)",
+        "1/G forgotten: the learning rate depends on the group size",
+    ),
+    bug(
+        "reference_advantage_not_constant",
+        "grao.py",
+        "A_o, A_y = advantages.detach(), reference_advantage.detach()\n    J_o",
+        "A_o, A_y = advantages, reference_advantage\n    J_o",
+        "gradient flows into whatever made the advantages",
+    ),
+    bug(
+        "regulariser_has_no_reference",
+        "grao.py",
+        "beta * A_y - lam * A_o.mean(dim=-1)",
+        "beta * A_y",
+        "true over the outputs alone, wrong where the reference is in the pool (thm-1)",
+    ),
+    bug("weights_without_lambda", "grao.py", "(1 + lam) * A_o /", "A_o /", "easily made"),
+    bug(
+        "repair_clamps_the_advantage_too_early",
+        "grao.py",
+        "advantages, reference_advantage, beta=beta, lam=lam)\n"
+        "    return weights, imitate_while_ahead(reference_weight)",
+        "advantages, imitate_while_ahead(reference_advantage), beta=beta, lam=lam)\n"
+        "    return weights, reference_weight",
+        "the regulariser's share of w_y goes on unlearning the reference",
+    ),
+    bug("repair_mirrored", "grao.py", ".clamp(min=0)", ".clamp(max=0)", "imitates only while the reference is behind"),
+    bug(
+        "repair_of_the_outputs_too",
+        "grao.py",
+        "return weights, imitate_while_ahead(reference_weight)",
+        "return weights.clamp(min=0), imitate_while_ahead(reference_weight)",
+        "rejection sampling by accident: bad samples are no longer pushed down",
+    ),
+    bug(
+        "repair_forgotten", "grao.py", "torch.where(w_y > 0,", "torch.where(w_y < torch.inf,", "an option nobody reads"
+    ),
+]
+
+LOGPROB_AND_MASK = [
+    bug(
+        "logprobs_divided_by_temperature",
+        "logprob.py",
+        "torch.log_softmax(scored / temperature, dim=-1)",
+        "(torch.log_softmax(scored, dim=-1) / temperature)",
+        "NeMo-RL#316, miles#68: not a distribution any more",
+    ),
+    bug("temperature_ignored", "logprob.py", "scored / temperature,", "scored,", "compose-rl#105, prime-rl#679"),
+    bug("logits_not_shifted", "logprob.py", "logits[..., :-1, :]", "logits[..., 1:, :]", "unsloth#4364: off by one"),
+    bug("mask_not_shifted", "logprob.py", "mask[..., 1:]", "mask[..., :-1]", "trl#3279, open-r1#652"),
+    bug(
+        "mask_by_pad_id",
+        "logprob.py",
+        "scored, chosen = logits[mask], ids[mask]",
+        "mask = mask & (ids != 0)\n    scored, chosen = logits[mask], ids[mask]",
+        "trl#4970, torchtune#749: where pad is eos, the policy never learns to stop",
+    ),
+    bug(
+        "scored_in_half_precision",
+        "logprob.py",
+        "scored = scored.to(torch.promote_types(logits.dtype, torch.float32))",
+        "scored = scored.clone()",
+        "verl#2088, trl#2669: ratios differ from 1 on the policy that sampled",
+    ),
+    bug(
+        "logits_for_logprobs",
+        "logprob.py",
+        "torch.log_softmax(scored / temperature, dim=-1)",
+        "(scored / temperature)",
+        "shifts with every constant that is added to the logits",
+    ),
+    bug(
+        "sum_for_the_mean_log_likelihood",
+        "logprob.py",
+        "return masked_mean(token_logprobs, mask)",
+        "return masked_sum(token_logprobs, mask)",
+        "DPO#40: eq-1 and eq-3 have 1/|o|",
+    ),
+    bug(
+        "mean_for_the_sum",
+        "logprob.py",
+        "return masked_sum(token_logprobs, mask)",
+        "return masked_mean(token_logprobs, mask)",
+        "trl#789: DPO's log-likelihoods are sums",
+    ),
+    bug(
+        "mask_by_multiplication",
+        "masked.py",
+        "torch.where(mask, values, torch.zeros_like(values))",
+        "values * mask",
+        "OpenRLHF#1240, verl#6361: 0 · NaN is NaN",
+    ),
+    bug(
+        "mean_over_the_padded_width",
+        "masked.py",
+        "mask.sum(dim=-1).clamp(min=1)",
+        "mask.shape[-1]",
+        "ms-swift#7066: the loss depends on its neighbours' lengths",
+    ),
+    bug("empty_sequence_is_nan", "masked.py", ".clamp(min=1)", "", "trl#5826, trl#6439: 0/0 when all is truncated"),
+    bug(
+        "mean_over_the_batch_s_tokens",
+        "masked.py",
+        "mask.sum(dim=-1).clamp(min=1)",
+        "mask.sum().clamp(min=1)",
+        "a sequence's mean divided by everybody's tokens",
+    ),
+]
+
+CLIPPED_RATIO = [
+    bug(
+        "mask_after_exp",
+        "ppo.py",
+        "hide(logprobs - old_logprobs.detach(), mask).exp()",
+        "hide((logprobs - old_logprobs.detach()).exp(), mask)",
+        "NeMo-RL#4120: the value is clean and the gradient NaN",
+    ),
+    bug(
+        "ratio_inverted",
+        "ppo.py",
+        "hide(logprobs - old_logprobs.detach(), mask)",
+        "hide(old_logprobs.detach() - logprobs, mask)",
+        "rlhf-book#125",
+    ),
+    bug(
+        "clip_takes_the_maximum",
+        "ppo.py",
+        "return torch.minimum(ratio",
+        "return torch.maximum(ratio",
+        "open-r1#239: the pessimistic bound turned into an optimistic one",
+    ),
+    bug("clip_ignores_epsilon_high", "ppo.py", "1 + epsilon_high)", "1 + epsilon_low)", "DAPO's option, read nowhere"),
+    bug(
+        "old_policy_not_constant",
+        "ppo.py",
+        "old_logprobs.detach(), mask)",
+        "old_logprobs, mask)",
+        "ratio 1, gradient 0",
+    ),
+    bug("ratio_not_clipped", "ppo.py", "clipped * advantages)", "ratio * advantages)", "trl#6807: a stale copy"),
+    bug(
+        "score_on_the_last_column",
+        "ppo.py",
+        "is_last = mask & (tokens_left == 1)",
+        "is_last = mask & (torch.arange(mask.shape[-1]) == mask.shape[-1] - 1)",
+        "trl#3750, trl#5338: the score lands on padding",
+    ),
+    bug("kl_rewarded", "ppo.py", "is_last) - penalty", "is_last) + penalty", "rlhf-book#132: the sign of the penalty"),
+    bug(
+        "advantages_for_returns",
+        "ppo.py",
+        "return advantages, advantages + values",
+        "return advantages, advantages",
+        "rlhf-book#216",
+    ),
+    bug("gae_without_lambda", "ppo.py", "gamma * gae_lambda * advantage", "gamma * advantage", "easily made"),
+    bug("gae_without_the_next_value", "ppo.py", "+ gamma * next_value -", "-", "rlhf-book#216: returns and rewards"),
+    bug(
+        "gae_through_masked_tokens",
+        "ppo.py",
+        "torch.where(mask[..., t], values[..., t], next_value)",
+        "values[..., t]",
+        "miles#1827: padding leaks into the advantages",
+    ),
+    bug("value_error_optimistic", "ppo.py", "torch.maximum((moved", "torch.minimum((moved", "easily made"),
+    bug(
+        "value_error_not_halved", "ppo.py", "(clipped + ahead).square()) / 2", "(clipped + ahead).square())", "trl#1540"
+    ),
+    bug(
+        "whitened_with_padding",
+        "ppo.py",
+        "masked_scatter(mask, standardize(tokens, tokens))",
+        "masked_scatter(mask, standardize(tokens, advantages.nan_to_num().flatten()))",
+        "verl#7110",
+    ),
+]
+
+REDUCTION = [
+    bug(
+        "per_micro_batch_mean",
+        "reduce.py",
+        "-terms.sum() / denominator",
+        "-terms.mean()",
+        "verl#906, trl#3021, transformers#34191: the commonest of all",
+    ),
+    bug("sign_flipped", "reduce.py", "return -terms.sum()", "return terms.sum()", "rlhf-book#125"),
+    bug(
+        "divided_twice",
+        "reduce.py",
+        "-terms.sum() / denominator",
+        "-terms.sum() / denominator / max(len(terms.reshape(-1)), 1)",
+        "ms-swift#10117, trl#5619: once by hand, once by the framework",
+    ),
+    bug(
+        "denominator_counts_masked_tokens",
+        "reduce.py",
+        "int(mask.sum())",
+        "mask.numel()",
+        "trl#6369: the numerator masks what the denominator counts",
+    ),
+    bug(
+        "budget_is_the_padded_width",
+        "reduce.py",
+        "sequence_count(mask) * max_completion_length",
+        "mask.numel()",
+        "verl#3741, trl#3256: Dr. GRPO's constant that is none",
+    ),
+    bug(
+        "grpo_loss_by_tokens",
+        "grpo.py",
+        '"grpo": LossType(masked_mean, lambda mask, _: sequence_count(mask)',
+        '"grpo": LossType(masked_sum, lambda mask, _: token_count(mask)',
+        "DAPO's reduction under GRPO's name",
+    ),
+]
+
+PREFERENCES_AND_KL = [
+    bug(
+        "dpo_pair_swapped",
+        "dpo.py",
+        "- (rejected - ref_rejected.detach())",
+        "+ (rejected - ref_rejected.detach())",
+        "easily made",
+    ),
+    bug("dpo_without_its_reference_model", "dpo.py", "(chosen - ref_chosen.detach())", "(chosen)", "DPO#48"),
+    bug("dpo_reference_model_trained", "dpo.py", "ref_chosen.detach()", "ref_chosen", "one optimiser over both models"),
+    bug("ipo_target_doubled", "dpo.py", "1 / (2 * kl_coef)", "1 / kl_coef", "trl#1265"),
+    bug("ipo_maximised_upside_down", "dpo.py", "return -(margin", "return (margin", "a loss among objectives"),
+    bug(
+        "kl_mirrored",
+        "divergence.py",
+        "hide(logprobs, possible).exp()",
+        "hide(ref_logprobs, possible).exp()",
+        "an expectation under the wrong policy",
+    ),
+    bug("k1_mirrored", "divergence.py", "return -_log_ratio", "return _log_ratio", "trl#4967"),
+    bug("k2_not_halved", "divergence.py", ".square() / 2", ".square()", "easily made"),
+    bug("k3_naive", "divergence.py", "torch.expm1(r) - r", "r.exp() - 1 - r", "rlhf-book PR#525: negative near 0"),
+    bug(
+        "k3_mirrored", "divergence.py", "torch.expm1(r) - r", "torch.expm1(-r) + r", "trl#4637: unbiased for another KL"
+    ),
+    bug(
+        "k3_masked_after_exp",
+        "divergence.py",
+        "    r = _log_ratio(logprobs, ref_logprobs, mask)\n    return torch.expm1(r) - r",
+        "    r = ref_logprobs - logprobs\n    return hide(torch.expm1(r) - r, mask)",
+        "OpenRLHF#1120: NaN after a hundred steps",
+    ),
+    bug(
+        "importance_ratio_is_a_constant",
+        "divergence.py",
+        "logprobs, mask).exp() * hide(divergence",
+        "logprobs.detach(), mask).exp() * hide(divergence",
+        "trl#6503: the value is right and the gradient another one",
+    ),
+]
+
+METRICS_AND_CHECKS = [
+    bug("ties_are_wins", "metrics.py", "(scores > 0)", "(scores >= 0)", "the appendix against eq-5"),
+    bug("ties_ignored", "metrics.py", "TIES[ties] * equal", "0 * equal", "an option nobody reads"),
+    bug("gain_against_the_reference", "metrics.py", "(after > before)", "(after > 0)", "RAS under the name of NAG"),
+    bug("gain_always_signed", "metrics.py", "if signed else", "if not signed else", "table-1 against eq-6"),
+    bug(
+        "silent_broadcast",
+        "grao.py",
+        "    require_shape(tuple(output_loglik.shape[:-1]), reference_loglik=reference_loglik)\n",
+        "",
+        "trl#6533: a list of the wrong length was stretched to fit, and trained the wrong samples",
+    ),
+    bug(
+        "nan_rewards_pass", "checks.py", "(~value.isfinite())", "(value.isinf())", "trl#5773: one NaN poisons its group"
+    ),
+    bug("negative_weights_pass", "checks.py", "and value >= 0):", "):", "a typo in a config turns imitation around"),
+]
+
+BUGS = [*ADVANTAGE, *GRAO, *LOGPROB_AND_MASK, *CLIPPED_RATIO, *REDUCTION, *PREFERENCES_AND_KL, *METRICS_AND_CHECKS]

@@ -1,0 +1,124 @@
+"""The suite rejects every planted bug, and accepts the package without one.
+
+Each bug is planted into a copy of the project, and the copy's own tests of the damaged file run in a fresh
+process up to the first failure. The shape checks are off, so that a bug has
+to be caught by an assertion about numbers. A copy that merely crashes counts as a broken exhibit.
+"""
+
+import multiprocessing
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.museum.bugs import BUGS, Bug
+
+ROOT = Path(__file__).parents[2]
+TESTS_OF = {  # where a file's tests are not simply test_<file>
+    "reduce.py": ("test_reduce.py", "test_grpo.py"),
+    "ppo.py": ("test_ppo.py", "test_grpo.py"),
+    "grpo.py": ("test_grpo.py", "test_reduce.py"),
+    "checks.py": ("test_advantage.py", "test_grao.py"),
+}
+REJECTIONS = ("AssertionError", "Failed", "ValueError")  # pytest.raises that saw nothing is called Failed
+# One process imports the slow libraries and is forked for each bug; it has imported nothing of this project.
+FORKSERVER = multiprocessing.get_context("forkserver")
+FORKSERVER.set_forkserver_preload(
+    ["torch", "torch.distributed.tensor", "pytest", "hypothesis.extra.numpy", "jaxtyping", "beartype", "mpmath"]
+)
+
+
+def plant(bug: Bug | None, copy: Path) -> None:
+    """A copy of the project's package and equation tests, with the bug's edits made."""
+    shutil.copytree(ROOT / "grao_ref", copy / "grao_ref", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "tests" / "equations", copy / "tests" / "equations")
+    for file in (
+        "pyproject.toml",
+        "tests/__init__.py",
+        "tests/conftest.py",
+        "tests/strategies.py",
+        "tests/typechecker.py",
+    ):
+        shutil.copy(ROOT / file, copy / file)
+    if bug is None:
+        return
+    target = copy / "grao_ref" / "equations" / bug.file
+    text = target.read_text()
+    for right, wrong in bug.edits:
+        assert text.count(right) == 1, f"{bug.name}: {right!r} stands {text.count(right)} times in {bug.file}, not once"
+        text = text.replace(right, wrong)
+    target.write_text(text)
+
+
+class FirstFailure:
+    """A pytest plugin that remembers which test failed first, and with what."""
+
+    def __init__(self) -> None:
+        self.found: tuple[str, str] | None = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+        report = yield
+        if report.failed and self.found is None:
+            self.found = (item.nodeid, call.excinfo.type.__name__)
+        return report
+
+
+def run_suite(copy: str, tests: list[str], answer: "multiprocessing.connection.Connection") -> None:
+    """In a process of its own: the copy's tests, stopping at the first failure."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    os.chdir(copy)
+    os.environ |= {
+        "GRAO_HYPOTHESIS": "museum",
+        "GRAO_CHECK_SHAPES": "0",
+        "PYTEST_ADDOPTS": "",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    # Unpickling this function imported the project's own `tests`: forget them, the copy has its own.
+    for name in [name for name in sys.modules if name.split(".")[0] in ("tests", "grao_ref")]:
+        del sys.modules[name]
+    sys.path[:] = [copy, *(path for path in sys.path if path not in ("", str(ROOT)))]
+    import grao_ref
+
+    assert Path(grao_ref.__file__).is_relative_to(copy)
+    plugin = FirstFailure()
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], [plugin])
+    answer.send((int(code), plugin.found))
+
+
+def verdict_of(bug: Bug | None, copy: Path) -> tuple[int, tuple[str, str] | None]:
+    plant(bug, copy)
+    mine, theirs = FORKSERVER.Pipe(duplex=False)
+    names = TESTS_OF.get(bug.file, (f"test_{bug.file}",)) if bug else ("",)
+    process = FORKSERVER.Process(target=run_suite, args=(str(copy), [f"tests/equations/{n}" for n in names], theirs))
+    process.start()
+    theirs.close()
+    try:
+        return mine.recv()
+    except EOFError:
+        return -1, None
+    finally:
+        process.join()
+
+
+def test_the_museum_is_large_enough_and_its_names_are_unique():
+    assert len(BUGS) >= 30
+    assert len({bug.name for bug in BUGS}) == len(BUGS)
+    assert all(bug.origin for bug in BUGS)
+
+
+def test_control_the_package_without_a_bug_is_accepted(tmp_path):
+    assert verdict_of(None, tmp_path) == (0, None)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_suite_rejects(bug, tmp_path):
+    code, failure = verdict_of(bug, tmp_path)
+    assert code == 1, f"{bug.name} went unnoticed (pytest's exit code {code})"
+    assert failure is not None
+    assert failure[1] in REJECTIONS, f"{bug.name} is a broken exhibit: {failure}"
