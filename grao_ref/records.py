@@ -1,35 +1,40 @@
 """What the stages of one step hand to each other: frozen records, with a shape on every field.
 
-N prompts, G samples of each, T tokens. A new quantity is a new field, never a new meaning of an old one.
+N prompts, G samples of each, T tokens of an answer, L tokens of a prompt. A new quantity is a new field,
+never a new meaning of an old one. The first dimension of every field is the prompts', so that `take` can
+split a batch between its prompts and nowhere else: a group is never torn apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeVar
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One sequence for each prompt: the prompts themselves, references y, rejected answers."""
+
+    ids: Int[Tensor, "N T"]  # tokens, anything behind the mask
+    mask: Bool[Tensor, "N T"]  # True on the tokens that count; made from lengths, never from ids
+
+    def __post_init__(self) -> None:
+        _require_shapes(2, ids=self.ids, mask=self.mask)
 
 
 @dataclass(frozen=True)
 class Samples:
     """What the policy said: G samples of each prompt, exactly as sampled (never re-encoded text)."""
 
-    ids: Int[Tensor, "N G T"]  # tokens, anything behind the mask
-    mask: Bool[Tensor, "N G T"]  # True on sampled tokens, the end-of-sequence token included; by length
+    ids: Int[Tensor, "N G T"]
+    mask: Bool[Tensor, "N G T"]  # True on sampled tokens, the end-of-sequence token included
     logprobs: Float[Tensor, "N G T"]  # log-probabilities under the policy that sampled: π_θold
 
     def __post_init__(self) -> None:
         _require_shapes(3, ids=self.ids, mask=self.mask, logprobs=self.logprobs)
-
-
-@dataclass(frozen=True)
-class Answers:
-    """One given answer for each prompt: references y, or the chosen and the rejected side of pairs."""
-
-    ids: Int[Tensor, "N T"]
-    mask: Bool[Tensor, "N T"]
-
-    def __post_init__(self) -> None:
-        _require_shapes(2, ids=self.ids, mask=self.mask)
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,73 @@ class Advantages:
         _require_prompts(self.outputs, self.reference)
 
 
+@dataclass(frozen=True)
+class Critique:
+    """PPO's targets for every token: GAE's advantages, the returns, and what the critic said before the update."""
+
+    advantages: Float[Tensor, "N G T"]
+    returns: Float[Tensor, "N G T"]
+    values: Float[Tensor, "N G T"]
+
+    def __post_init__(self) -> None:
+        _require_shapes(3, advantages=self.advantages, returns=self.returns, values=self.values)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Log-probabilities under the frozen reference model (for KL and DPO): constants of the run."""
+
+    outputs: Float[Tensor, "N G T"] | None = None
+    chosen: Float[Tensor, "N T"] | None = None
+    rejected: Float[Tensor, "N U"] | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the policy that is trained says of the batch, token by token, with gradient."""
+
+    outputs: Float[Tensor, "N G T"] | None = None  # log π of the samples
+    references: Float[Tensor, "N T"] | None = None  # log π of y
+    rejected: Float[Tensor, "N U"] | None = None  # log π of the rejected answers
+    values: Float[Tensor, "N G T"] | None = None  # the critic's V before each sampled token
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All that the updates of one step need; an algorithm fills the fields that its equations read."""
+
+    prompts: Tokens
+    references: Tokens  # y; DPO's chosen answers
+    rejected: Tokens | None = None
+    samples: Samples | None = None
+    rewards: Rewards | None = None
+    advantages: Advantages | None = None
+    critique: Critique | None = None
+    frozen: Frozen | None = None
+
+    def __len__(self) -> int:
+        return self.prompts.ids.shape[0]
+
+
+def take(record: Record, rows: slice) -> Record:
+    """The same record of some of its prompts."""
+    return type(record)(**{field.name: _take(getattr(record, field.name), rows) for field in fields(record)})  # type: ignore[arg-type]
+
+
+def _take(value: Any, rows: slice) -> Any:
+    if value is None:
+        return None
+    return take(value, rows) if is_dataclass(value) else value[rows]
+
+
 def _require_shapes(dimensions: int, **tensors: Tensor) -> None:
-    names = list(tensors)
-    shape = tuple(tensors[names[0]].shape)
+    (first, reference), *others = tensors.items()
+    shape = tuple(reference.shape)
     if len(shape) != dimensions:
-        raise ValueError(f"{names[0]} must have {dimensions} dimensions, got shape {shape}")
-    for name in names[1:]:
-        if tuple(tensors[name].shape) != shape:
-            raise ValueError(f"{name} must have the shape of {names[0]}, {shape}, got {tuple(tensors[name].shape)}")
+        raise ValueError(f"{first} must have {dimensions} dimensions, got shape {shape}")
+    for name, tensor in others:
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"{name} must have the shape of {first}, {shape}, got {tuple(tensor.shape)}")
 
 
 def _require_prompts(outputs: Tensor, reference: Tensor) -> None:

@@ -1,0 +1,53 @@
+"""A softmax over K actions with a row of logits of its own for each prompt: the theory's policy.
+
+One action is one whole answer of length 1, so every equation applies unchanged. Rows share nothing:
+N prompts are N independent runs of the same experiment, trained at once.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from grao_ref.equations.logprob import token_logprobs
+from grao_ref.equations.masked import hide
+from grao_ref.records import Samples, Tokens
+
+
+class TabularPolicy:
+    """π(a | q) = softmax(θ_q)_a and V(q). A prompt is the index q of its row.
+
+    `logits`: (N, K), copied; float32 or float64.
+    """
+
+    def __init__(self, logits: Float[Tensor, "N K"]) -> None:
+        if logits.dim() != 2 or not logits.is_floating_point():
+            raise ValueError(f"logits must be a floating-point tensor of shape (N, K), got {tuple(logits.shape)}")
+        self.theta = logits.detach().clone().requires_grad_()
+        self.critic = torch.zeros_like(self.theta[:, 0]).requires_grad_()
+
+    def sample(self, prompts: Tokens, num_generations: int, *, temperature: float, rng: torch.Generator) -> Samples:
+        """G actions for each prompt: ids (N, G, 1)."""
+        rows = self.theta.detach()[prompts.ids[:, 0]] / temperature
+        actions = torch.multinomial(rows.softmax(dim=-1), num_generations, replacement=True, generator=rng)
+        mask = torch.ones_like(actions, dtype=torch.bool)[..., None]
+        with torch.no_grad():
+            logprobs = self.logprobs(prompts, actions[..., None], mask, temperature=temperature)
+        return Samples(actions[..., None], mask, logprobs)
+
+    def logprobs(
+        self, prompts: Tokens, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"], *, temperature: float
+    ) -> Float[Tensor, "N G 1"]:
+        """log π(a | q), with gradient."""
+        rows = self.theta[prompts.ids[:, 0]]
+        logits = rows[:, None, None, :].expand(*ids.shape, rows.shape[-1])
+        return token_logprobs(logits, ids, mask, temperature=temperature)
+
+    def values(self, prompts: Tokens, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"]) -> Float[Tensor, "N G 1"]:
+        """V(q), the same for each sample, with gradient."""
+        return hide(self.critic[prompts.ids[:, 0]][:, None, None].expand(ids.shape), mask)
+
+    def parameters(self) -> Iterable[Tensor]:
+        """θ and the critic's V, one row for each prompt."""
+        return [self.theta, self.critic]

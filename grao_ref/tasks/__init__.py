@@ -1,0 +1,1 @@
+"""Tasks: prompts, their references, and the reward of an answer."""

@@ -1,0 +1,183 @@
+"""The house rules that a machine can hold: layers, sizes, docstrings, settings, and the README's tables."""
+
+import ast
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import grao_ref
+from grao_ref.algorithms import ALGORITHMS
+from grao_ref.config import Config
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "grao_ref"
+README = (ROOT / "README.md").read_text()
+MODULES = sorted(PACKAGE.rglob("*.py"))
+STANDARD = {"math", "typing", "collections", "dataclasses", "itertools", "copy", "json", "sys", "pathlib"}
+TENSORS = {"torch", "jaxtyping"}  # jaxtyping writes the shapes into the signatures
+COMMON = {"grao_ref.records", "grao_ref.equations", "grao_ref.config"}
+INTERFACES = {"grao_ref.policies.interface", "grao_ref.tasks.interface"}
+LAYERS = {  # what the modules below a path may import, beside the standard library
+    "equations": TENSORS | {"grao_ref.equations"},
+    "records.py": TENSORS,
+    "config.py": {"grao_ref.equations.checks"},
+    "tasks": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.tasks"},
+    "policies": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies"},
+    "algorithms.py": TENSORS | COMMON,
+    "collect.py": TENSORS | COMMON | INTERFACES | {"grao_ref.algorithms"},
+    "update.py": TENSORS | COMMON | INTERFACES | {"grao_ref.algorithms"},
+    "loop.py": TENSORS | COMMON | INTERFACES | {"grao_ref.algorithms", "grao_ref.collect", "grao_ref.update"},
+    "train.py": TENSORS | {"grao_ref", "rich", "tyro", "matplotlib"},
+    "__init__.py": {"grao_ref.equations"},
+}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules a file imports, wherever in it they are imported."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)} imports relatively"
+            found.add(str(node.module))
+    return found
+
+
+def functions(path: Path) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+
+
+def allowed(module: str, layer: set[str]) -> bool:
+    return any(module == name or module.startswith(name + ".") for name in STANDARD | layer)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_respect_the_layers(path):
+    layer = LAYERS[path.relative_to(PACKAGE).parts[0]]
+    assert {module for module in imports(path) if not allowed(module, layer)} == set()
+
+
+def test_control_the_layers_would_notice():
+    assert not allowed("transformers", LAYERS["equations"])
+    assert not allowed("grao_ref.policies.tabular", LAYERS["algorithms.py"])
+    assert not allowed("torchvision", LAYERS["equations"])
+    assert not any(allowed("grao_ref.train", layer) for name, layer in LAYERS.items() if name != "train.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_files_and_functions_stay_small(path):
+    lines = path.read_text().count("\n")
+    assert lines <= 210, f"{lines} lines"
+    for function in functions(path):
+        arguments = [a for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in ("self", "cls")]
+        assert function.end_lineno - function.lineno < 60, function.name
+        assert len(arguments) <= 7, function.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_everything_public_is_documented(path):
+    tree = ast.parse(path.read_text())
+    public = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")]
+    methods = [m for c in public if isinstance(c, ast.ClassDef) for m in c.body if isinstance(m, ast.FunctionDef)]
+    undocumented = [n.name for n in (*public, *methods) if not n.name.startswith("_") and not ast.get_docstring(n)]
+    assert undocumented == []
+    assert ast.get_docstring(tree)
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "equations").glob("*.py")), ids=name_of)
+def test_tensors_in_an_equation_s_signature_have_shapes(path):
+    for function in functions(path):
+        if path.name == "checks.py" or function.name.startswith("_"):
+            continue
+        annotations = [
+            ast.unparse(a.annotation) for a in (*function.args.args, *function.args.kwonlyargs) if a.annotation
+        ]
+        annotations.append(ast.unparse(function.returns))
+        assert not [text for text in annotations if re.search(r"(?<![\w\[])Tensor", text)], function.name
+
+
+def test_every_setting_is_read_and_documented():
+    text = (PACKAGE / "config.py").read_text()
+    read = {
+        node.attr
+        for path in MODULES
+        if path.name != "config.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("config", "settings")
+    }
+    for field in fields(Config):
+        assert field.name in read, f"nobody reads {field.name}"
+        assert re.search(rf'    {field.name}: .*\n    """\w', text), f"{field.name} has no sentence"
+
+
+def test_the_public_names_are_those_of_the_contract():
+    contract = {
+        "group_advantages",
+        "grao_objective",
+        "likelihood_weights",
+        "mean_log_likelihood",
+        "relative_adversarial_score",
+        "normalized_alignment_gain",
+        "imitate_while_ahead",
+    }
+    assert contract <= set(grao_ref.__all__)
+    assert all(hasattr(grao_ref, name) for name in grao_ref.__all__)
+    assert set(ALGORITHMS) == {"sft", "dpo", "ppo", "grpo", "grao"}
+
+
+def equation_rows() -> list[list[str]]:
+    """The cells of README's equation table."""
+    table = README.split("## From the paper to the code")[1].split("### Symbols")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def equations() -> set[str]:
+    """module.name of every public function and class of the equations."""
+    return {
+        f"{path.stem}.{node.name}"
+        for path in (PACKAGE / "equations").glob("*.py")
+        if path.stem != "checks"
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    } - {"grao.GRAOTerms"}  # what grao_objective returns, not an equation
+
+
+def test_readme_has_a_row_for_every_equation_and_only_for_those_that_exist():
+    assert {row[2].strip("*`") for row in equation_rows()} == equations()
+    ids = {id_ for row in equation_rows() for id_ in row[0].split(", ")}
+    assert {f"eq-{n}" for n in (1, 2, 3, 4, 5, 6)} <= ids
+
+
+def test_readme_rows_name_tests_that_exist_and_mark_what_is_public():
+    for _, _, function, test, _ in equation_rows():
+        file, name = test.strip("`").split("::")
+        assert f"def {name}(" in (ROOT / "tests" / "equations" / file).read_text(), test
+        assert function.startswith("**") == (function.strip("*`").split(".")[1] in grao_ref.__all__), function
+
+
+def test_readme_s_tree_names_every_module():
+    tree = README.split("## The house")[1].split("```")[1]
+    assert [name_of(path) for path in MODULES if path.name != "__init__.py" and path.name not in tree] == []
+
+
+def test_ci_runs_the_readme_s_commands():
+    assert "make test" in README
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_dependency_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    assert {re.split(r"[><=!~\[ ]", dependency)[0].lower() for dependency in wanted} <= pinned
