@@ -36,7 +36,7 @@ check: setup  ## lint, types in strict mode, the examples in the docstrings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) --doctest-modules grao_ref -q
+	$(PYTEST) --doctest-modules grao_ref theory -q
 
 mutate: $(VENV)/.done-mutate  ## mutation testing of the equations (half an hour)
 	$(BIN)/mutmut run $(ARGS)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "grao_ref"
 README = (ROOT / "README.md").read_text()
 MODULES = sorted(PACKAGE.rglob("*.py"))
+THEORY = sorted((ROOT / "theory").glob("*.py"))
 STANDARD = {"math", "typing", "collections", "dataclasses", "itertools", "copy", "json", "sys", "pathlib"}
 TENSORS = {"torch", "jaxtyping"}  # jaxtyping writes the shapes into the signatures
 COMMON = {"grao_ref.records", "grao_ref.equations", "grao_ref.config"}
@@ -37,6 +38,12 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+def test_theory_never_imports_transformers_and_exact_judges_the_package_without_it():
+    for path in (ROOT / "theory").glob("*.py"):
+        assert "transformers" not in {module.split(".")[0] for module in imports(path)}
+    assert {module.split(".")[0] for module in imports(ROOT / "theory" / "exact.py")} == {"math", "numpy", "scipy"}
 
 
 def imports(path: Path) -> set[str]:
@@ -72,17 +79,18 @@ def test_control_the_layers_would_notice():
     assert not any(allowed("grao_ref.train", layer) for name, layer in LAYERS.items() if name != "train.py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *THEORY], ids=name_of)
 def test_files_and_functions_stay_small(path):
     lines = path.read_text().count("\n")
     assert lines <= 210, f"{lines} lines"
     for function in functions(path):
         arguments = [a for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in ("self", "cls")]
         assert function.end_lineno - function.lineno < 60, function.name
-        assert len(arguments) <= 7, function.name
+        contract = function.name == "expected_update"  # eight, fixed by the public contract
+        assert len(arguments) <= (8 if contract else 7), function.name
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *THEORY], ids=name_of)
 def test_everything_public_is_documented(path):
     tree = ast.parse(path.read_text())
     public = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")]

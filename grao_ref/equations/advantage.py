@@ -55,12 +55,11 @@ def standardize(values: Float[Tensor, "*batch M"], pool: Float[Tensor, "*batch P
 
     Shapes: (..., M), (..., P) -> (..., M). At least float32 inside, the dtype of `values` outside.
     """
-    dtype = torch.promote_types(values.dtype, torch.float32)
-    values_, pool_ = values.detach().to(dtype), pool.detach().to(dtype)
-    lowest = pool_.amin(dim=-1, keepdim=True)
-    span = pool_.amax(dim=-1, keepdim=True) - lowest
+    values, pool = values.detach(), pool.detach().to(torch.promote_types(pool.dtype, torch.float32))
+    lowest = pool.amin(dim=-1, keepdim=True)
+    span = pool.amax(dim=-1, keepdim=True) - lowest
     flat = span == 0
-    unit_values, unit_pool = (values_ - lowest) / span, (pool_ - lowest) / span
+    unit_values, unit_pool = (values - lowest) / span, (pool - lowest) / span
 
     mu = unit_pool.mean(dim=-1, keepdim=True)  #                             μ_r = 1/P Σ_j R_j
     sigma = (unit_pool - mu).square().mean(dim=-1, keepdim=True).sqrt()  #   σ_r = √( 1/P Σ_j (R_j − μ_r)² )

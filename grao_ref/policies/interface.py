@@ -1,7 +1,7 @@
 """What the loop asks of a policy. The tabular bandit and a causal language model look the same through it."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,6 +10,7 @@ from torch import Tensor
 from grao_ref.records import Samples, Tokens
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Samples groups, scores groups, and owns the parameters that are trained."""
 

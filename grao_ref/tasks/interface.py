@@ -1,6 +1,6 @@
 """What the loop asks of a task."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,6 +9,7 @@ from torch import Tensor
 from grao_ref.records import Batch
 
 
+@runtime_checkable
 class Task(Protocol):
     """Gives prompts with references, and scores answers to them."""
 

@@ -252,7 +252,8 @@ def test_standardize_measures_values_against_another_pool():
             torch.tensor([-3e38, 3e38]),
             torch.tensor(0.0),
             "outputs",
-            r"rewards must give advantages that torch.float32 can hold",
+            "rewards must give advantages that torch.float32 can hold, got an overflow: "
+            "their span, or the reference's distance from the outputs' pool, is too large",
         ),
     ],
 )

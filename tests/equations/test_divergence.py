@@ -49,6 +49,12 @@ def test_exact_kl_is_0_only_between_equals_and_has_a_direction(seed):
     assert abs(exact_kl(logprobs, ref) - exact_kl(ref, logprobs)) > 1e-12  # mirrored is another number
 
 
+def test_exact_kl_is_of_each_row():
+    p, q = noise((2, 3, 4), 0).log_softmax(-1), noise((2, 3, 4), 1).log_softmax(-1)
+    rows = [[exact_kl(p[i, j], q[i, j]) for j in range(3)] for i in range(2)]
+    torch.testing.assert_close(exact_kl(p, q), torch.tensor(rows, dtype=torch.float64))
+
+
 def test_exact_kl_with_impossible_actions():
     half = torch.tensor([math.log(0.5), math.log(0.5), -math.inf], requires_grad=True)
     third = torch.full((3,), math.log(1 / 3))

@@ -231,9 +231,11 @@ def test_thm_4_repair_is_the_printed_objective_while_the_reference_is_ahead(grou
         assert (g_repaired[1] >= 0).all()
 
 
-def test_thm_4_repair_forgets_an_impossible_reference():
+@pytest.mark.parametrize("A_y", [-1.0, 0.0])
+def test_thm_4_repair_forgets_an_impossible_reference(A_y):
     J_o, J_y = torch.tensor([-1.0, -2.0], requires_grad=True), torch.tensor(-math.inf, requires_grad=True)
-    terms = grao_objective_while_ahead(J_o, J_y, torch.tensor([1.0, 0.0]), torch.tensor(-1.0), beta=0.5, lam=0.6)
+    A_o = torch.tensor([1.0, -1.0])
+    terms = grao_objective_while_ahead(J_o, J_y, A_o, torch.tensor(A_y), beta=0.5, lam=0.6)
     terms.total.backward()
     assert all(term.isfinite() for term in terms)
     assert J_y.grad.item() == 0
@@ -329,6 +331,8 @@ def test_bad_weights_input_is_named(without_shape_checks):
     for function in WEIGHTS:
         with pytest.raises(ValueError, match=r"reference_advantage must have shape \(2,\), got \(3,\)"):
             function(torch.zeros(2, 3), torch.zeros(3), beta=0.5, lam=0.6)
+        with pytest.raises(ValueError, match=r"^advantages must be a floating-point tensor, got a torch.int64 tensor"):
+            function(torch.zeros(2, 3).long(), torch.zeros(2), beta=0.5, lam=0.6)
         with pytest.raises(ValueError, match="advantages must end in a group of at least 2 samples"):
             function(torch.zeros(2, 1), torch.zeros(2), beta=0.5, lam=0.6)
     with pytest.raises(ValueError, match="reference_advantage must be finite, got nan at index"):

@@ -141,6 +141,7 @@ def test_bad_input_is_named(without_shape_checks):
     cases = [
         (lambda: grpo_objective(x, x, torch.zeros(3), mask), r"advantages must have shape \(2,\), got \(3,\)"),
         (lambda: grpo_objective(x, x, torch.zeros(2).long(), mask), "advantages must be a floating-point tensor"),
+        (lambda: grpo_objective(x, x, [0.0, 0.0], mask), "advantages must be a floating-point tensor, got list"),
         (lambda: grpo_objective([0.0], x, torch.zeros(2), mask), "logprobs must be a floating-point tensor, got list"),
         (lambda: grpo_objective(x, x, torch.zeros(2), mask[:1]), r"mask must have shape \(2, 3\), got \(1, 3\)"),
         (lambda: grpo_objective(x, x, torch.zeros(2), mask.float()), "mask must be a boolean tensor"),

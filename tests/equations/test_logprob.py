@@ -192,6 +192,7 @@ def test_gradcheck():
             "mask must be a boolean tensor, got a torch.float32",
         ),
         (torch.zeros(2, 4), torch.tensor([0, 4]), torch.ones(2).bool(), 1.0, "ids must lie in [0, 4), got 4"),
+        (torch.zeros(1, 2, 4), torch.tensor([[0, 9]]), torch.ones(1, 2).bool(), 1.0, "ids must lie in [0, 4), got 9"),
         (torch.zeros(2, 4), torch.tensor([0, -1]), torch.ones(2).bool(), 1.0, "ids must lie in [0, 4), got -1"),
         (
             torch.zeros(2, 4),

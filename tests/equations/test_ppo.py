@@ -86,6 +86,22 @@ def test_gae_skips_a_masked_token_in_the_middle():
         assert torch.equal(a[:, kept], b)
 
 
+@given(seeds)
+def test_any_leading_shape_is_the_flat_table_reshaped(seed):
+    mask = torch.arange(5) < torch.tensor([[5, 0, 3], [1, 4, 2]])[..., None]
+    logprobs, ref, values = (noise((2, 3, 5), seed + i) for i in range(3))
+    scores = noise((2, 3), seed + 3)
+    deep = token_rewards(scores, logprobs, ref, mask, kl_coef=0.3)
+    flat = token_rewards(scores.flatten(), logprobs.flatten(0, 1), ref.flatten(0, 1), mask.flatten(0, 1), kl_coef=0.3)
+    assert torch.equal(deep.flatten(0, 1), flat)
+    for a, b in zip(
+        generalized_advantages(deep, values, mask),
+        generalized_advantages(flat, values.flatten(0, 1), mask.flatten(0, 1)),
+        strict=True,
+    ):
+        assert torch.equal(a.flatten(0, 1), b)
+
+
 def test_rewards_advantages_and_returns_are_constants():
     mask = torch.ones(2, 3, dtype=torch.bool)
     x = noise((2, 3), 0).requires_grad_()
@@ -177,6 +193,7 @@ def test_bad_input_is_named(without_shape_checks):
         (lambda: generalized_advantages(x, x[:1], mask), r"values must have shape \(2, 3\), got \(1, 3\)"),
         (lambda: generalized_advantages(x, x, wide), r"mask must have shape \(2, 3\), got \(2, 4\)"),
         (lambda: generalized_advantages(x.long(), x, mask), "rewards must be a floating-point tensor"),
+        (lambda: generalized_advantages(x, [0.0], mask), "values must be a floating-point tensor, got list"),
         (lambda: generalized_advantages(x, x.long(), mask), "values must be a floating-point tensor"),
         (lambda: generalized_advantages(x, x, mask, gamma=1.5), r"gamma must be a number in \[0, 1\], got 1.5"),
         (lambda: generalized_advantages(x, x, mask, gae_lambda=-1), r"gae_lambda must be a number in \[0, 1\], got -1"),

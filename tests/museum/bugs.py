@@ -35,8 +35,8 @@ ADVANTAGE = [
         "eps_instead_of_the_flat_case",
         "advantage.py",
         (
-            ("lowest = pool_.amin(dim=-1, keepdim=True)", "lowest = pool_.new_zeros(1)"),
-            ("span = pool_.amax(dim=-1, keepdim=True) - lowest", "span = pool_.new_ones(1)"),
+            ("lowest = pool.amin(dim=-1, keepdim=True)", "lowest = pool.new_zeros(1)"),
+            ("span = pool.amax(dim=-1, keepdim=True) - lowest", "span = pool.new_ones(1)"),
             ("/ sigma  #", "/ (sigma + 1e-12)  #"),
         ),
         "trl#3857: the deviation of a constant group is rounding noise, and dividing by it makes a signal of it",
@@ -45,8 +45,8 @@ ADVANTAGE = [
         "one_pass_variance",
         "advantage.py",
         (
-            ("lowest = pool_.amin(dim=-1, keepdim=True)", "lowest = pool_.new_zeros(1)"),
-            ("span = pool_.amax(dim=-1, keepdim=True) - lowest", "span = pool_.new_ones(1)"),
+            ("lowest = pool.amin(dim=-1, keepdim=True)", "lowest = pool.new_zeros(1)"),
+            ("span = pool.amax(dim=-1, keepdim=True) - lowest", "span = pool.new_ones(1)"),
             (
                 "(unit_pool - mu).square().mean(dim=-1, keepdim=True).sqrt()",
                 "(unit_pool.square().mean(dim=-1, keepdim=True) - mu.square()).abs().sqrt()",
@@ -89,15 +89,15 @@ ADVANTAGE = [
     bug(
         "advantages_with_gradient",
         "advantage.py",
-        "values.detach().to(dtype), pool.detach().to(dtype)",
-        "values.to(dtype), pool.to(dtype)",
+        "values, pool = values.detach(), pool.detach().to",
+        "values, pool = values, pool.to",
         "a learned reward model then trains itself through the policy's loss",
     ),
     bug(
         "statistics_in_half_precision",
         "advantage.py",
-        "dtype = torch.promote_types(values.dtype, torch.float32)",
-        "dtype = values.dtype",
+        "pool.detach().to(torch.promote_types(pool.dtype, torch.float32))",
+        "pool.detach()",
         "bf16 keeps three digits; sums of groups lose them",
     ),
 ]
