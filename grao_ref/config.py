@@ -13,6 +13,8 @@ Method = Literal["sft", "dpo", "ppo", "grpo", "grao"]
 class Config:
     """Settings of one training run; `beta` is the KL penalty, as in TRL, and GRAO's β and λ are the two `_coef`s."""
 
+    task: Literal["sorting", "bandit"] = "sorting"
+    """What is learned: the embedded text task with its language model, or a ten-armed bandit with a table."""
     method: Method = "grao"
     """Which algorithm trains the policy."""
     num_generations: int = 8
@@ -26,16 +28,22 @@ class Config:
     imitate_only_when_ahead: bool = True
     """The repair of thm-4: imitate the reference only while it beats its group. False is the objective as printed,
     which unlearns its reference without end once the policy is better."""
-    learning_rate: float = 0.2
-    """Step size of the optimiser; for independent prompts it applies to each of them."""
-    optimizer: Literal["sgd", "adam"] = "sgd"
-    """Plain gradient ascent, which the theory speaks of, or Adam, which the paper trains with."""
-    max_steps: int = 100
-    """Steps, each of which samples one group for every prompt."""
-    num_iterations: int = 1
-    """Optimiser updates on each batch of samples (sft and dpo: on each batch of answers)."""
+    learning_rate: float = 3e-4
+    """Step size of the optimiser (in the bandit: of each run)."""
+    optimizer: Literal["sgd", "adam"] = "adam"
+    """Adam, which the paper trains with, or plain gradient ascent, which the theory speaks of."""
+    max_grad_norm: float = 1.0
+    """Clip the gradient's norm to this; 0 leaves it alone, as it has to be where runs share no parameters."""
+    per_device_train_batch_size: int = 16
+    """Prompts of each step (the bandit has one for each run)."""
     gradient_accumulation_steps: int = 1
     """Micro-batches that a step's prompts are split into; it changes memory, not the gradient."""
+    max_steps: int = 200
+    """Steps, each of which samples one group for every prompt."""
+    eval_steps: int = 10
+    """How often the policy is scored (on held-out prompts, the same for every run; in the bandit exactly)."""
+    num_iterations: int = 1
+    """Optimiser updates on each batch of samples (sft and dpo: of answers)."""
     temperature: float = 1.0
     """Sampling temperature, and that of the likelihoods that are trained (the paper samples at 0.7)."""
     beta: float = 0.0
@@ -47,13 +55,13 @@ class Config:
     vf_coef: float = 0.5
     """Weight of the critic's error in ppo."""
     seed: int = 0
-    """Seed of everything random."""
-    num_runs: int = 1000
-    """Independent runs of the bandit, trained at once; intervals are over them."""
+    """Seed of the first run; the others count on from it."""
+    num_seeds: int = 1
+    """Runs of each method; intervals are over them. The bandit trains them all at once."""
     compare: bool = False
-    """Train every method in turn on the same task, GRAO as printed and repaired."""
-    output_dir: Path = Path("runs/bandit")
-    """Folder for metrics.jsonl and curves.png; made if missing, its files overwritten."""
+    """Train every method in turn on the same task, GRAO repaired and as printed."""
+    output_dir: Path = Path("runs/latest")
+    """Folder for metrics.jsonl and curves.png; made if missing, those two files overwritten."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` on a value no run can use."""
@@ -63,15 +71,26 @@ class Config:
             beta=self.beta,
             epsilon=self.epsilon,
             vf_coef=self.vf_coef,
+            max_grad_norm=self.max_grad_norm,
         )
         require_positive(
             learning_rate=self.learning_rate,
             temperature=self.temperature,
             max_steps=self.max_steps,
+            eval_steps=self.eval_steps,
             num_iterations=self.num_iterations,
+            per_device_train_batch_size=self.per_device_train_batch_size,
             gradient_accumulation_steps=self.gradient_accumulation_steps,
-            num_runs=self.num_runs,
+            num_seeds=self.num_seeds,
         )
-        require_fraction(gae_lambda=self.gae_lambda)
+        require_fraction(epsilon=self.epsilon, gae_lambda=self.gae_lambda)
         if self.num_generations < 2:
             raise ValueError(f"num_generations must be at least 2, got {self.num_generations}")
+
+
+PRESETS = {
+    "tiny": Config(),
+    "bandit": Config(
+        task="bandit", optimizer="sgd", learning_rate=0.2, max_grad_norm=0.0, num_seeds=1000, max_steps=100
+    ),
+}

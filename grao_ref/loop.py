@@ -19,10 +19,10 @@ from grao_ref.update import make_optimizer, update
 
 @dataclass(frozen=True)
 class Report:
-    """What happened in one step: figures by prompt, named as TRL names them, and GRAO's own."""
+    """What happened in one step: figures by prompt (or one for all), named as TRL names them, and GRAO's own."""
 
     step: int
-    figures: dict[str, Float[Tensor, "N"]]
+    figures: dict[str, Float[Tensor, "N"] | Float[Tensor, ""]]
 
     def means(self) -> dict[str, float]:
         """Every figure's mean over the prompts."""

@@ -1,6 +1,6 @@
 """What the stages of one step hand to each other: frozen records, with a shape on every field.
 
-N prompts, G samples of each, T tokens of an answer, L tokens of a prompt. A new quantity is a new field,
+N prompts, G samples of each, T tokens of a sample, Y of a reference, U of a rejected answer. A new quantity is a new field,
 never a new meaning of an old one. The first dimension of every field is the prompts', so that `take` can
 split a batch between its prompts and nowhere else: a group is never torn apart.
 """
@@ -78,7 +78,7 @@ class Frozen:
     """Log-probabilities under the frozen reference model (for KL and DPO): constants of the run."""
 
     outputs: Float[Tensor, "N G T"] | None = None
-    chosen: Float[Tensor, "N T"] | None = None
+    chosen: Float[Tensor, "N Y"] | None = None
     rejected: Float[Tensor, "N U"] | None = None
 
 
@@ -87,7 +87,7 @@ class Scored:
     """What the policy that is trained says of the batch, token by token, with gradient."""
 
     outputs: Float[Tensor, "N G T"] | None = None  # log π of the samples
-    references: Float[Tensor, "N T"] | None = None  # log π of y
+    references: Float[Tensor, "N Y"] | None = None  # log π of y
     rejected: Float[Tensor, "N U"] | None = None  # log π of the rejected answers
     values: Float[Tensor, "N G T"] | None = None  # the critic's V before each sampled token
 

@@ -27,7 +27,7 @@ def update(
     config: Config,
     denominator: int,
 ) -> dict[str, Tensor]:
-    """One optimiser step on the batch, and the objective's figures by prompt, (N,) each.
+    """One optimiser step on the batch; the objective's figures by prompt, (N,) each, and `grad_norm` before clipping.
 
     The gradient does not depend on `gradient_accumulation_steps`: every micro-batch is divided by the
     same denominator, and groups stay whole.
@@ -39,8 +39,10 @@ def update(
         terms, figures = algorithm.objective(score(policy, algorithm, part, config), part, config)
         torch.autograd.backward(batch_loss(terms, denominator))
         parts.append({"objective": terms} | figures)
+    limit = config.max_grad_norm if config.max_grad_norm > 0 else torch.inf
+    norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), limit)
     optimizer.step()
-    return {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]}
+    return {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]} | {"grad_norm": norm}
 
 
 def score(policy: Policy, algorithm: Algorithm, batch: Batch, config: Config) -> Scored:

@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from grao_ref.algorithms import ALGORITHMS
 from grao_ref.collect import collect
-from grao_ref.config import Config
+from grao_ref.config import PRESETS
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.tasks.bandit import Bandit
@@ -20,7 +20,7 @@ from grao_ref.update import make_optimizer, update
 from tests.strategies import noise
 
 REWARDS = torch.tensor([1.0, 0.7, 0.0, 0.2, 0.4], dtype=torch.float64)
-CONFIG = Config(num_generations=6, learning_rate=0.3, beta=0.05, num_iterations=3)
+CONFIG = replace(PRESETS["bandit"], num_generations=6, learning_rate=0.3, beta=0.05, num_iterations=3)
 
 
 def one_token_transformer(logits: torch.Tensor, dtype: torch.dtype) -> CausalLMPolicy:
@@ -84,7 +84,7 @@ def test_the_loop_trains_the_transformer_as_it_trains_the_table():
     """Two runs of the whole loop, each with its own samples: the same expected reward, within the noise of sampling."""
     from grao_ref.loop import train
 
-    config = Config(num_generations=8, learning_rate=0.3, max_steps=60)
+    config = replace(PRESETS["bandit"], num_generations=8, learning_rate=0.3, max_steps=60)
     task = Bandit(REWARDS, 1, 1)
     final = []
     for policy in (TabularPolicy(torch.zeros(1, 5).double()), one_token_transformer(torch.zeros(5), torch.float64)):
