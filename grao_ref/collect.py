@@ -22,7 +22,12 @@ def collect(
     if algorithm.rejected:
         batch = _compare(batch, frozen, config)
     if algorithm.samples:
+        # The reference may join the pool of a method that trains on it; to the others it is a stranger.
+        pool = config.pool if algorithm.references else "outputs"
         batch = _sample(batch, task, policy, frozen, config, rng)
+        assert batch.rewards is not None
+        A_o, A_y = group_advantages(batch.rewards.outputs, batch.rewards.reference, pool=pool)
+        batch = replace(batch, advantages=Advantages(A_o, A_y))
     if algorithm.critic:
         batch = _criticise(batch, policy, config)
     return batch
@@ -39,17 +44,16 @@ def _compare(batch: Batch, frozen: Policy, config: Config) -> Batch:
 
 
 def _sample(batch: Batch, task: Task, policy: Policy, frozen: Policy, config: Config, rng: torch.Generator) -> Batch:
-    """Groups, the rewards of samples and references by the same function, advantages."""
+    """Groups, and the rewards of samples and references by the same function."""
     samples = policy.sample(batch.prompts, config.num_generations, temperature=config.temperature, rng=rng)
     reference_ids, reference_mask = batch.references.ids[:, None], batch.references.mask[:, None]
     rewards = Rewards(
         task.reward(batch, samples.ids, samples.mask), task.reward(batch, reference_ids, reference_mask)[:, 0]
     )
-    A_o, A_y = group_advantages(rewards.outputs, rewards.reference, pool=config.pool)
     if config.beta > 0:
         logprobs = frozen.logprobs(batch.prompts, samples.ids, samples.mask, temperature=config.temperature)
         batch = replace(batch, frozen=Frozen(outputs=logprobs))
-    return replace(batch, samples=samples, rewards=rewards, advantages=Advantages(A_o, A_y))
+    return replace(batch, samples=samples, rewards=rewards)
 
 
 def _criticise(batch: Batch, policy: Policy, config: Config) -> Batch:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
-from grao_ref.equations.checks import require_fraction, require_nonnegative, require_positive
+from grao_ref.equations.checks import require_fraction, require_nonnegative, require_one_of, require_positive
 
 Method = Literal["sft", "dpo", "ppo", "grpo", "grao"]
 
@@ -69,7 +69,6 @@ class Config:
             imitation_coef=self.imitation_coef,
             alignment_coef=self.alignment_coef,
             beta=self.beta,
-            epsilon=self.epsilon,
             vf_coef=self.vf_coef,
             max_grad_norm=self.max_grad_norm,
         )
@@ -86,6 +85,12 @@ class Config:
         require_fraction(epsilon=self.epsilon, gae_lambda=self.gae_lambda)
         if self.num_generations < 2:
             raise ValueError(f"num_generations must be at least 2, got {self.num_generations}")
+        for name, kind in get_type_hints(Config).items():
+            value = getattr(self, name)
+            if get_origin(kind) is Literal:
+                require_one_of(get_args(kind), **{name: value})
+            elif kind is int and not isinstance(value, int):
+                raise ValueError(f"{name} must be a whole number, got {value!r}")
 
 
 PRESETS = {

@@ -48,12 +48,20 @@ class Progress:
 def plan(config: Config) -> dict[str, list[Config]]:
     """Name -> the settings of its runs, one for each seed (the bandit's are one, with a row for each seed)."""
     seeds = [config.seed] if config.task == "bandit" else range(config.seed, config.seed + config.num_seeds)
-    methods: dict[str, Config] = {config.method: config}
+    variants = [config]
     if config.compare:
         each: tuple[Method, ...] = get_args(Method)
-        methods = {name: replace(config, method=name, imitate_only_when_ahead=True) for name in each}
-        methods["grao, as printed"] = replace(config, method="grao", imitate_only_when_ahead=False)
+        variants = [replace(config, method=method, imitate_only_when_ahead=True) for method in each]
+        variants.append(replace(config, method="grao", imitate_only_when_ahead=False))
+    methods = {name_of(variant): variant for variant in variants}
     return {name: [replace(settings, seed=seed) for seed in seeds] for name, settings in methods.items()}
+
+
+def name_of(config: Config) -> str:
+    """The method, and for GRAO which of its two objectives: neither passes for the other."""
+    if config.method != "grao":
+        return config.method
+    return "grao, repaired" if config.imitate_only_when_ahead else "grao, as printed"
 
 
 def prepare(config: Config) -> Experiment:

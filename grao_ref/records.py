@@ -1,8 +1,8 @@
 """What the stages of one step hand to each other: frozen records, with a shape on every field.
 
-N prompts, G samples of each, T tokens of a sample, Y of a reference, U of a rejected answer. A new quantity is a new field,
-never a new meaning of an old one. The first dimension of every field is the prompts', so that `take` can
-split a batch between its prompts and nowhere else: a group is never torn apart.
+N prompts, G samples of each, T tokens of a sample, Y of a reference, U of a rejected answer. A new quantity
+is a new field, never a new meaning of an old one. The first dimension of every field is the prompts', so
+that `take` can split a batch between its prompts and nowhere else: a group is never torn apart.
 """
 
 from dataclasses import dataclass, fields, is_dataclass
@@ -104,6 +104,12 @@ class Batch:
     advantages: Advantages | None = None
     critique: Critique | None = None
     frozen: Frozen | None = None
+
+    def __post_init__(self) -> None:
+        for name, record in vars(self).items():
+            for field, tensor in vars(record).items() if record is not None else ():
+                if tensor is not None and tensor.shape[0] != len(self):
+                    raise ValueError(f"{name}.{field} must have {len(self)} prompts, got shape {tuple(tensor.shape)}")
 
     def __len__(self) -> int:
         return self.prompts.ids.shape[0]

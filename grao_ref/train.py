@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with log:
         try:
             results = train_all(config, console, log)
+        except FloatingPointError as error:
+            print(f"\nerror: {error}; the figures so far are in {log.name}", file=sys.stderr)
+            return 1
         except KeyboardInterrupt:
             print(f"\ninterrupted; the figures so far are in {log.name}", file=sys.stderr)
             return 130

@@ -30,7 +30,7 @@ def update(
     """One optimiser step on the batch; the objective's figures by prompt, (N,) each, and `grad_norm` before clipping.
 
     The gradient does not depend on `gradient_accumulation_steps`: every micro-batch is divided by the
-    same denominator, and groups stay whole.
+    same denominator, and groups stay whole. Raises `FloatingPointError` on a gradient that is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
     parts = []
@@ -41,6 +41,8 @@ def update(
         parts.append({"objective": terms} | figures)
     limit = config.max_grad_norm if config.max_grad_norm > 0 else torch.inf
     norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), limit)
+    if not norm.isfinite():
+        raise FloatingPointError(f"the gradient's norm is {norm.item()}: the step was refused, the policy is as it was")
     optimizer.step()
     return {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]} | {"grad_norm": norm}
 

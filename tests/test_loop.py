@@ -24,27 +24,32 @@ def bandit(**settings) -> Config:
     return replace(PRESETS["bandit"], **settings)
 
 
-def one_step(config: Config, copies: int) -> torch.Tensor:
+def one_step(config: Config, copies: int, logits: torch.Tensor = LOGITS) -> torch.Tensor:
     """What one SGD step with learning rate 1 adds to the logits of each of `copies` runs, (N, K)."""
-    policy = TabularPolicy(LOGITS.expand(copies, -1))
+    policy = TabularPolicy(logits.expand(copies, -1))
     for _ in train(Bandit(REWARDS, 1, copies), policy, replace(config, learning_rate=1.0, max_steps=1)):
         pass
-    return policy.theta.detach() - LOGITS
+    return policy.theta.detach() - logits
 
 
 @pytest.mark.parametrize("pool", ["with_reference", "outputs"])
 @pytest.mark.parametrize("repair", [True, False])
 def test_the_tie_a_step_of_the_loop_is_the_exact_field_on_average(pool, repair):
     config = bandit(num_generations=4, pool=pool, imitate_only_when_ahead=repair)
-    updates = one_step(config, copies=50_000)
+    logits = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64)  # ahead and behind, both often
+    updates = one_step(config, copies=50_000, logits=logits)
     error = updates.std(0) / len(updates) ** 0.5
 
-    def exact(lam):
-        settings = {"group_size": 4, "beta": 0.5, "lam": lam, "pool": pool, "only_when_ahead": repair}
-        return torch.from_numpy(expected_update(LOGITS.numpy(), REWARDS.numpy(), 1, **settings))
+    def is_field_of(**changes):
+        settings = {"group_size": 4, "beta": 0.5, "lam": 0.6, "pool": pool, "only_when_ahead": repair} | changes
+        field = torch.from_numpy(expected_update(logits.numpy(), REWARDS.numpy(), 1, **settings))
+        return ((updates.mean(0) - field).abs() < 4.5 * error).all()
 
-    assert ((updates.mean(0) - exact(0.6)).abs() < 4.5 * error).all()
-    assert ((updates.mean(0) - exact(0.4)).abs() > 4.5 * error).any()  # control: another λ would be seen
+    assert is_field_of()
+    # controls: another weight, the other objective or the other pool would be seen
+    assert not is_field_of(lam=0.4)
+    assert not is_field_of(only_when_ahead=not repair)
+    assert not is_field_of(pool="outputs" if pool == "with_reference" else "with_reference")
 
 
 @pytest.mark.parametrize("method", ALGORITHMS)

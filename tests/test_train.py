@@ -41,13 +41,14 @@ def test_the_language_model_learns_to_sort_and_shows_answers(tmp_path, capsys):
 def test_compare_runs_every_method_and_both_objectives_of_grao(tmp_path):
     flags = ["--preset", "bandit", "--compare", "--max-steps", "5", "--num-seeds", "20"]
     assert main([*flags, "--output-dir", str(tmp_path)]) == 0
-    assert [row["run"] for row in rows_of(tmp_path)[::5]] == ["sft", "dpo", "ppo", "grpo", "grao", "grao, as printed"]
+    names = ["sft", "dpo", "ppo", "grpo", "grao, repaired", "grao, as printed"]
+    assert [row["run"] for row in rows_of(tmp_path)[::5]] == names
 
 
 def test_plan_gives_the_language_model_a_run_for_each_seed_and_the_bandit_a_row():
-    seeds = [settings.seed for settings in plan(Config(seed=3, num_seeds=2))["grao"]]
+    seeds = [settings.seed for settings in plan(Config(seed=3, num_seeds=2))["grao, repaired"]]
     assert seeds == [3, 4]
-    (bandit,) = plan(parse(["--preset", "bandit", "--num-seeds", "7"]))["grao"]
+    (bandit,) = plan(parse(["--preset", "bandit", "--num-seeds", "7"]))["grao, repaired"]
     assert prepare(bandit).score().shape == (7,)
     printed = plan(Config(compare=True))["grao, as printed"][0]
     assert not printed.imitate_only_when_ahead
@@ -112,6 +113,37 @@ POSITIVE = ("max_steps", "eval_steps", "num_iterations", "gradient_accumulation_
 def test_settings_that_must_be_positive(name):
     with pytest.raises(ValueError, match=rf"{name} must be a finite number > 0, got 0"):
         Config(**{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"optimizer": "adamw"}, "optimizer must be one of sgd, adam; got 'adamw'"),
+        ({"pool": "all"}, "pool must be one of with_reference, outputs; got 'all'"),
+        ({"max_steps": 2.5}, "max_steps must be a whole number, got 2.5"),
+        ({"epsilon": 1.5}, r"epsilon must be a number in \[0, 1\], got 1.5"),
+    ],
+)
+def test_settings_that_no_run_can_use(without_shape_checks, setting, message):
+    with pytest.raises(ValueError, match=message):
+        Config(**setting)
+
+
+def test_a_step_that_is_not_finite_is_refused_and_said(tmp_path, capsys):
+    flags = [
+        "--preset",
+        "bandit",
+        "--method",
+        "grpo",
+        "--beta",
+        "1",
+        "--learning-rate",
+        "3000",
+        "--num-iterations",
+        "2",
+    ]
+    assert main([*flags, "--max-steps", "4", "--num-seeds", "5", "--output-dir", str(tmp_path)]) == 1
+    assert "error: the gradient's norm is" in capsys.readouterr().err
 
 
 def test_presets_for_use_have_the_repair():

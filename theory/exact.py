@@ -7,6 +7,7 @@ three reward levels and G = 8 are 45 terms. Written in numpy from thm-1 and eq-4
 package's functions, so that it can judge them.
 """
 
+import operator
 from math import comb
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, log_softmax, logsumexp
 
 Array = NDArray[np.float64]
-MAX_TERMS = 5_000_000  # about a gigabyte, and seconds
+MAX_CELLS = 20_000_000  # terms times levels: about 0.7 GB and 6 s
 
 
 def expected_update(
@@ -33,10 +34,16 @@ def expected_update(
     w_i and w_y are those of thm-1; `only_when_ahead` takes max(w_y, 0), the repair of thm-4.
     Shapes: logits (K,), rewards (K,), the index of y -> (K,), float64.
     Raises `ValueError` on mismatched or non-finite arrays, an index that is none, G < 2, an unknown pool,
-    negative weights, and sizes beyond `MAX_TERMS` terms.
+    negative weights, and sizes beyond `MAX_CELLS` terms times levels.
     """
     logits, rewards = np.asarray(logits, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
-    _require(logits, rewards, reference, group_size, beta, lam, pool)
+    _require(logits, rewards, beta, lam, pool)
+    reference, group_size = _index(reference=reference), _index(group_size=group_size)
+    if not 0 <= reference < len(logits):
+        raise ValueError(f"reference must be one of the {len(logits)} actions, got {reference}")
+    if group_size < 2:
+        raise ValueError(f"group_size must be at least 2, got {group_size}")
+    rewards = _on_unit_interval(rewards)
     levels, level_of = np.unique(rewards, return_inverse=True)
     _require_size(group_size, len(levels))
     log_pi = log_softmax(logits)
@@ -89,27 +96,39 @@ def advantages(counts: Array, levels: Array, reference_reward: float, pool: str)
     return A_o, A_y
 
 
+def _on_unit_interval(rewards: Array) -> Array:
+    """eq-4 does not change under r -> a·r + c, and on [0, 1] nothing overflows, vanishes or cancels."""
+    halves = rewards / 2  # so that the span of any two finite numbers is finite
+    span = halves.max() - halves.min()
+    return np.zeros_like(rewards) if span == 0 else (halves - halves.min()) / span
+
+
 def _require_size(group_size: int, levels: int) -> None:
-    terms = comb(group_size + levels - 1, levels - 1)
-    if terms > MAX_TERMS:
-        feasible = max(g for g in range(group_size) if comb(g + levels - 1, levels - 1) <= MAX_TERMS)
+    def cells(size: int) -> int:
+        return comb(size + levels - 1, levels - 1) * levels
+
+    if cells(group_size) > MAX_CELLS:
+        feasible = [size for size in range(2, group_size) if cells(size) <= MAX_CELLS]
+        hint = f"group_size {feasible[-1]} would finish, and so would" if feasible else "what would finish is"
         raise ValueError(
-            f"group_size {group_size} with {levels} distinct rewards has {terms:,} terms, more than {MAX_TERMS:,}; "
-            f"group_size {feasible} would finish, and so would fewer distinct rewards"
+            f"group_size {group_size} with {levels} distinct rewards has {comb(group_size + levels - 1, levels - 1):,} "
+            f"terms of {levels} counts, more than {MAX_CELLS:,} in all; {hint} fewer distinct rewards"
         )
 
 
-def _require(
-    logits: Array, rewards: Array, reference: int, group_size: int, beta: float, lam: float, pool: str
-) -> None:
+def _index(**numbers: int) -> int:
+    ((name, value),) = numbers.items()
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be a whole number, got {value!r}") from None
+
+
+def _require(logits: Array, rewards: Array, beta: float, lam: float, pool: str) -> None:
     if logits.ndim != 1 or len(logits) == 0 or logits.shape != rewards.shape:
         raise ValueError(f"logits and rewards must both have shape (K,), got {logits.shape} and {rewards.shape}")
     if not (np.isfinite(logits).all() and np.isfinite(rewards).all()):
         raise ValueError(f"logits and rewards must be finite, got {logits} and {rewards}")
-    if not 0 <= reference < len(logits):
-        raise ValueError(f"reference must be one of the {len(logits)} actions, got {reference}")
-    if group_size < 2:
-        raise ValueError(f"group_size must be at least 2, got {group_size}")
     if not (0 <= beta < np.inf and 0 <= lam < np.inf):
         raise ValueError(f"beta and lam must be finite numbers >= 0, got {beta} and {lam}")
     if pool not in ("with_reference", "outputs"):

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grao_ref.equations.checks import (
+    require_dimensions,
     require_finite,
     require_float,
     require_group,
@@ -27,7 +28,8 @@ def group_advantages(
     `pool="with_reference"` lets the reference join the group (P = G + 1, the default), while
     `pool="outputs"` keeps to the G outputs as printed.
 
-    Shapes: (..., G), (...) -> (..., G), (...), in the inputs' dtype, without gradient.
+    Shapes: (..., G), (...) -> (..., G), (...), without gradient, in the inputs' dtype (of two dtypes, the wider;
+    0.1 in float32 is then another reward than 0.1 in float64).
     Over the pool ΣÂ = 0, mean Â² = 1 and |Â| <= √(P − 1) (thm-2); in `outputs` Â_y is unbounded.
     Raises `ValueError` on mismatched shapes, G < 2, NaN or infinite rewards, an unknown pool, and
     advantages that overflow the dtype.
@@ -50,11 +52,15 @@ def standardize(values: Float[Tensor, "*batch M"], pool: Float[Tensor, "*batch P
     """(values − μ) / σ with the mean and the population deviation of `pool`; exactly 0 if it is flat.
 
     eq-4 does not change under r -> a·r + c, so it is evaluated on the pool mapped onto [0, 1]. There
-    a constant pool is exactly 0 (the deviation of seven 0.95s is often not), nothing cancels or
-    overflows, and σ >= 1/√(2P): no division ever comes near 0.
+    a constant pool is exactly 0 (the deviation of seven 0.95s is often not), nothing cancels, and
+    σ >= 1/√(2P): no division ever comes near 0.
 
     Shapes: (..., M), (..., P) -> (..., M). At least float32 inside, the dtype of `values` outside.
+    Raises `ValueError` on mismatched leading shapes, an empty pool, and results that overflow the dtype.
     """
+    require_float(values=values, pool=pool)
+    require_dimensions(1, values=values, pool=pool)
+    require_shape((*values.shape[:-1], max(pool.shape[-1], 1)), pool=pool)
     values, pool = values.detach(), pool.detach().to(torch.promote_types(pool.dtype, torch.float32))
     lowest = pool.amin(dim=-1, keepdim=True)
     span = pool.amax(dim=-1, keepdim=True) - lowest

@@ -6,6 +6,7 @@ returns nothing. The names travel as keywords, so a call reads like its message:
 """
 
 import math
+from numbers import Real
 from typing import Any
 
 import torch
@@ -45,31 +46,44 @@ def require_group(**tensors: Tensor) -> None:
 def require_finite(**tensors: Tensor) -> None:
     """No NaN and no infinity; the message gives the first culprit and its index."""
     for name, value in tensors.items():
-        culprits = (~value.isfinite()).nonzero()
-        if len(culprits) > 0:
-            index = tuple(culprits[0].tolist())
+        if not value.isfinite().all():
+            index = tuple((~value.isfinite()).nonzero()[0].tolist())
             raise ValueError(f"{name} must be finite, got {value[index].item()} at index {index}")
 
 
-def require_nonnegative(**numbers: float) -> None:
+def require_ids(**tensors: Any) -> None:
+    """Each argument is a tensor of whole numbers: token ids."""
+    for name, value in tensors.items():
+        if not isinstance(value, Tensor) or value.dtype not in (torch.int64, torch.int32):
+            raise ValueError(f"{name} must be a tensor of int64 or int32, got {_kind(value)}")
+
+
+def require_dimensions(least: int, **tensors: Tensor) -> None:
+    """Each argument has at least this many dimensions."""
+    for name, value in tensors.items():
+        if value.dim() < least:
+            raise ValueError(f"{name} must have at least {least} dimensions, got shape {tuple(value.shape)}")
+
+
+def require_nonnegative(**numbers: Any) -> None:
     """Each argument is a finite number >= 0."""
     for name, value in numbers.items():
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} must be a finite number >= 0, got {value}")
+        if not (_is_number(value) and value >= 0):
+            raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
 
 
-def require_positive(**numbers: float) -> None:
+def require_positive(**numbers: Any) -> None:
     """Each argument is a finite number > 0."""
     for name, value in numbers.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a finite number > 0, got {value}")
+        if not (_is_number(value) and value > 0):
+            raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
 
 
-def require_fraction(**numbers: float) -> None:
+def require_fraction(**numbers: Any) -> None:
     """Each argument is a number in [0, 1]."""
     for name, value in numbers.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a number in [0, 1], got {value}")
+        if not (_is_number(value) and 0 <= value <= 1):
+            raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
 
 
 def require_one_of(choices: tuple[str, ...], **words: str) -> None:
@@ -77,6 +91,11 @@ def require_one_of(choices: tuple[str, ...], **words: str) -> None:
     for name, value in words.items():
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    """A plain number: a tensor would broadcast, or carry a gradient into what is a constant."""
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _kind(value: Any) -> str:

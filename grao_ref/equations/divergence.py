@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grao_ref.equations.checks import require_float, require_shape
+from grao_ref.equations.logprob import probability_ratio
 from grao_ref.equations.masked import hide
 
 
@@ -28,7 +29,7 @@ def exact_kl(logprobs: Float[Tensor, "*batch K"], ref_logprobs: Float[Tensor, "*
     """
     require_float(logprobs=logprobs, ref_logprobs=ref_logprobs)
     require_shape(tuple(logprobs.shape), ref_logprobs=ref_logprobs)
-    possible = logprobs > -torch.inf
+    possible = logprobs.exp() != 0  # True for NaN, which has to stay visible
     return (hide(logprobs, possible).exp() * hide(logprobs - ref_logprobs, possible)).sum(dim=-1)
 
 
@@ -74,9 +75,9 @@ def importance_corrected(
 
     Shapes: four times (..., T) -> (..., T). Differentiable in `divergence` and `logprobs`.
     """
-    require_float(divergence=divergence)
+    require_float(logprobs=logprobs, divergence=divergence)
     require_shape(tuple(logprobs.shape), divergence=divergence)
-    return _log_ratio(old_logprobs.detach(), logprobs, mask).exp() * hide(divergence, mask)
+    return probability_ratio(logprobs, old_logprobs, mask) * hide(divergence, mask)
 
 
 def _log_ratio(logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def likelihood_weights(
 
     J = Σ_i w_i J_exploration(o_i) + w_y J_imitation(y), for any advantages. With those of eq-4,
     w_y = (β + λ/G) Â_y where the reference is in the pool, and β Â_y where it is not (Ā = 0): in either
-    case w_y has the sign of Â_y.
+    case w_y has the sign of Â_y, up to rounding.
     Shapes: (..., G), (...) -> (..., G), (...), without gradient.
     Raises `ValueError` on mismatched shapes, G < 2, NaN or infinite advantages, negative or NaN weights.
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grao_ref.equations.advantage import standardize
-from grao_ref.equations.checks import require_finite, require_float, require_group, require_shape
+from grao_ref.equations.checks import require_dimensions, require_finite, require_float, require_group, require_shape
 from grao_ref.equations.masked import masked_mean, masked_sum
 from grao_ref.equations.ppo import ppo_objective
 from grao_ref.equations.reduce import sequence_count, token_budget, token_count
@@ -43,6 +43,7 @@ def grpo_objective(
     `GRPO_LOSS_TYPES`. Errors: as `ppo_objective`.
     """
     require_float(logprobs=logprobs, advantages=advantages)
+    require_dimensions(1, logprobs=logprobs)
     require_shape(tuple(logprobs.shape[:-1]), advantages=advantages)
     return ppo_objective(
         logprobs,

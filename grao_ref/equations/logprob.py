@@ -1,11 +1,20 @@
 """Logits -> log π(token) -> the log-likelihood of a sequence (the inner sums of eq-1 and eq-3)."""
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grao_ref.equations.checks import require_float, require_mask, require_positive, require_shape
-from grao_ref.equations.masked import masked_mean, masked_sum
+from grao_ref.equations.checks import (
+    require_dimensions,
+    require_float,
+    require_ids,
+    require_mask,
+    require_positive,
+    require_shape,
+)
+from grao_ref.equations.masked import hide, masked_mean, masked_sum
 
 
 def token_logprobs(
@@ -28,6 +37,8 @@ def token_logprobs(
     """
     require_float(logits=logits)
     require_mask(mask=mask)
+    require_ids(ids=ids)
+    require_dimensions(1, logits=logits)
     require_shape(tuple(logits.shape[:-1]), ids=ids, mask=mask)
     require_positive(temperature=temperature)
     scored, chosen = logits[mask], ids[mask]  # only the rows that count: (n, V), (n,)
@@ -51,7 +62,30 @@ def next_token_logprobs(
     Shapes: (..., L, V), (..., L), (..., L) bool -> (..., L−1); entry t belongs to ids[t + 1] and
     mask[t + 1]. The first token has no prediction and drops out.
     """
+    require_float(logits=logits)
+    require_mask(mask=mask)
+    require_ids(ids=ids)
+    require_dimensions(2, logits=logits)
+    require_shape(tuple(logits.shape[:-1]), ids=ids, mask=mask)
     return token_logprobs(logits[..., :-1, :], ids[..., 1:], mask[..., 1:], temperature=temperature)
+
+
+def probability_ratio(
+    logprobs: Float[Tensor, "*batch T"], old_logprobs: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]
+) -> Float[Tensor, "*batch T"]:
+    """ρ_t = π(o_t) / π_old(o_t), differentiable in `logprobs` alone; 1 behind the mask.
+
+    Shapes: three times (..., T) -> (..., T). Bounded by a third of the dtype's largest number (1e38 in
+    float32), with no gradient beyond: an infinite ratio would turn an advantage of 0 into NaN.
+    Raises `ValueError` on mismatched shapes.
+
+    >>> probability_ratio(torch.tensor([0.0, 9.0]), torch.tensor([-1.0, 1.0]), torch.tensor([True, False]))
+    tensor([2.7183, 1.0000])
+    """
+    require_float(logprobs=logprobs, old_logprobs=old_logprobs)
+    require_shape(tuple(logprobs.shape), old_logprobs=old_logprobs)
+    log_ratio = hide(logprobs - old_logprobs.detach(), mask)
+    return log_ratio.clamp(max=math.log(torch.finfo(log_ratio.dtype).max) - 1).exp()
 
 
 def sum_log_likelihood(

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grao_ref.equations.checks import require_float, require_mask, require_shape
+from grao_ref.equations.checks import require_dimensions, require_float, require_mask, require_shape
 
 
 def hide(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -28,16 +28,25 @@ def hide(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float
 
 
 def masked_sum(values: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]) -> Float[Tensor, "*batch"]:
-    """Σ_t values_t over the tokens that count. Shapes: (..., T), (..., T) bool -> (...)."""
-    return hide(values, mask).sum(dim=-1)
+    """Σ_t values_t over the tokens that count. Shapes: (..., T), (..., T) bool -> (...).
+
+    Half precision is added up in float32 and rounded once.
+    """
+    return _sum(values, mask).to(values.dtype)
 
 
 def masked_mean(values: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]) -> Float[Tensor, "*batch"]:
     """1/|o| Σ_t values_t, where |o| is the number of tokens that count; 0 when there are none.
 
-    Shapes: (..., T), (..., T) bool -> (...).
+    Shapes: (..., T), (..., T) bool -> (...). Half precision is averaged in float32 and rounded once.
 
     >>> masked_mean(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
     tensor([2.])
     """
-    return masked_sum(values, mask) / mask.sum(dim=-1).clamp(min=1)
+    return (_sum(values, mask) / mask.sum(dim=-1).clamp(min=1)).to(values.dtype)
+
+
+def _sum(values: Tensor, mask: Tensor) -> Tensor:
+    hidden = hide(values, mask)
+    require_dimensions(1, values=values)
+    return hidden.sum(dim=-1, dtype=torch.promote_types(values.dtype, torch.float32))

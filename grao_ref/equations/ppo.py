@@ -10,6 +10,8 @@ from torch import Tensor
 
 from grao_ref.equations.advantage import standardize
 from grao_ref.equations.checks import (
+    require_dimensions,
+    require_finite,
     require_float,
     require_fraction,
     require_mask,
@@ -17,6 +19,7 @@ from grao_ref.equations.checks import (
     require_shape,
 )
 from grao_ref.equations.divergence import k1
+from grao_ref.equations.logprob import probability_ratio
 from grao_ref.equations.masked import hide
 
 
@@ -37,6 +40,7 @@ def token_rewards(
     require_nonnegative(kl_coef=kl_coef)
     penalty = kl_coef * k1(logprobs, ref_logprobs, mask).detach()
     require_float(scores=scores)
+    require_dimensions(1, mask=mask)
     require_shape(tuple(mask.shape[:-1]), scores=scores)
     tokens_left = mask.flip(-1).cumsum(dim=-1).flip(-1)
     is_last = mask & (tokens_left == 1)
@@ -61,15 +65,15 @@ def generalized_advantages(
     require_fraction(gamma=gamma, gae_lambda=gae_lambda)
     require_float(rewards=rewards, values=values)
     require_shape(tuple(rewards.shape), values=values)
+    require_dimensions(1, rewards=rewards)
     rewards, values = hide(rewards.detach(), mask), hide(values.detach(), mask)
-    advantage, next_value = torch.zeros_like(values[..., 0]), torch.zeros_like(values[..., 0])
-    backwards = []
+    advantage = next_value = values.new_zeros(values.shape[:-1])
+    advantages = torch.zeros_like(values)
     for t in reversed(range(mask.shape[-1])):
         delta = rewards[..., t] + gamma * next_value - values[..., t]
         advantage = torch.where(mask[..., t], delta + gamma * gae_lambda * advantage, advantage)
         next_value = torch.where(mask[..., t], values[..., t], next_value)
-        backwards.append(advantage)
-    advantages = hide(torch.stack(backwards[::-1], dim=-1), mask)
+        advantages[..., t] = torch.where(mask[..., t], advantage, 0)
     return advantages, advantages + values
 
 
@@ -77,12 +81,13 @@ def whiten(advantages: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]
     """(A − μ) / σ over all tokens that count in the batch, population deviation; 0 if they are all equal.
 
     A statistic of the whole batch: call it before the batch is split. Shapes: (..., T), (..., T) bool
-    -> (..., T), without gradient.
+    -> (..., T), without gradient. Raises `ValueError` on mismatched shapes, NaN or infinite tokens that count.
     """
     require_float(advantages=advantages)
     require_mask(mask=mask)
     require_shape(tuple(advantages.shape), mask=mask)
     tokens = advantages.detach()[mask]
+    require_finite(advantages=tokens)
     if tokens.numel() == 0:
         return torch.zeros_like(advantages)
     return torch.zeros_like(advantages).masked_scatter(mask, standardize(tokens, tokens))
@@ -108,7 +113,7 @@ def ppo_objective(
     require_nonnegative(epsilon_high=epsilon_high)
     require_fraction(epsilon_low=epsilon_low)
     advantages = hide(advantages.detach(), mask)
-    ratio = hide(logprobs - old_logprobs.detach(), mask).exp()
+    ratio = probability_ratio(logprobs, old_logprobs, mask)
     clipped = ratio.clamp(1 - epsilon_low, 1 + epsilon_high)
     return torch.minimum(ratio * advantages, clipped * advantages)
 

@@ -9,6 +9,7 @@ is this field's commonest bug. The package's only minus sign for maximising stan
 
 import math
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -20,8 +21,8 @@ def batch_loss(
 ) -> Float[Tensor, ""]:
     """−1/D Σ terms: the loss whose descent maximises the mean of `terms`.
 
-    Shapes: any shape, one number D -> (). D is counted over the whole batch, see `sequence_count`,
-    `token_count` and `token_budget`; for GRAO it is the number of prompts.
+    Shapes: any shape, one number D -> (), summed in float32 at least. D is counted over the whole batch, see
+    `sequence_count`, `token_count` and `token_budget`; for GRAO it is the number of prompts.
     Raises `ValueError` unless D is finite and positive.
 
     >>> import torch
@@ -29,8 +30,10 @@ def batch_loss(
     tensor(-2.)
     """
     require_float(terms=terms)
-    require_positive(denominator=float(denominator))
-    return -terms.sum() / denominator
+    if isinstance(denominator, Tensor) and denominator.dim() == 0:
+        denominator = denominator.item()
+    require_positive(denominator=denominator)
+    return (-terms.sum(dtype=torch.promote_types(terms.dtype, torch.float32)) / denominator).to(terms.dtype)
 
 
 def sequence_count(mask: Bool[Tensor, "*batch T"]) -> int:

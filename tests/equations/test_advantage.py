@@ -93,6 +93,8 @@ def test_thm_2_bound_is_attained_by_one_against_the_rest(size, gap, level, side)
 
 
 def test_thm_2_reference_is_unbounded_outside_its_pool():
+    far = torch.tensor(-1e6, dtype=torch.float64)
+    assert group_advantages(torch.tensor([0, 1], dtype=torch.float64), far, pool="outputs")[1].item() == -2e6 - 1
     rewards, reference = torch.tensor([1, 1, 1, 0.999], dtype=torch.float64), torch.tensor(0.5, dtype=torch.float64)
     assert group_advantages(rewards, reference, pool="outputs")[1].item() == pytest.approx(-1154.123, abs=1e-3)
     assert abs(group_advantages(rewards, reference, pool="with_reference")[1].item()) <= 2
@@ -133,9 +135,13 @@ def test_shift_of_all_rewards_changes_nothing(group, pool, shift):
 
 @given(groups(), pools, st.floats(1e-3, 1e3))
 def test_positive_scale_changes_nothing_and_a_negative_one_the_sign(group, pool, scale):
-    before = group_advantages(group.rewards, group.reference_reward, pool=pool)
-    after = group_advantages(group.rewards * scale, group.reference_reward * scale, pool=pool)
-    mirrored = group_advantages(-group.rewards, -group.reference_reward, pool=pool)
+    rewards, reference = (
+        (group.rewards * 64).round() / 64,
+        (group.reference_reward * 64).round() / 64,
+    )  # no ties by ulps
+    before = group_advantages(rewards, reference, pool=pool)
+    after = group_advantages(rewards * scale, reference * scale, pool=pool)
+    mirrored = group_advantages(-rewards, -reference, pool=pool)
     for i in range(2):
         torch.testing.assert_close(after[i], before[i], rtol=1e-6, atol=1e-7)
         torch.testing.assert_close(mirrored[i], -before[i], rtol=1e-6, atol=1e-7)
@@ -263,7 +269,23 @@ def test_bad_input_is_named(without_shape_checks, rewards, reference, pool, mess
     assert message in str(error.value)
 
 
-def test_grpo_advantages_refuse_bad_groups(without_shape_checks):
-    for rewards in (torch.zeros(3, 1), torch.tensor([math.inf, 0.0]), torch.tensor([1, 2])):
-        with pytest.raises(ValueError, match="rewards must"):
-            grpo_advantages(rewards)
+def test_standardize_and_grpo_advantages_name_bad_input(without_shape_checks):
+    inf, nan = torch.tensor([math.inf, 0.0]), torch.tensor([math.nan, 0.0])
+    cases = [
+        (
+            lambda: grpo_advantages(torch.zeros(3, 1)),
+            r"rewards must end in a group of at least 2 samples, got shape \(3, 1\)",
+        ),
+        (lambda: grpo_advantages(inf), r"rewards must be finite, got inf at index \(0,\)"),
+        (lambda: grpo_advantages(nan), r"rewards must be finite, got nan at index \(0,\)"),
+        (lambda: grpo_advantages(torch.tensor([1, 2])), "rewards must be a floating-point tensor"),
+        (lambda: standardize(torch.zeros(4, 2), torch.zeros(1, 2)), r"pool must have shape \(4, 2\), got \(1, 2\)"),
+        (lambda: standardize(torch.zeros(2, 2), torch.zeros(2, 0)), r"pool must have shape \(2, 1\), got \(2, 0\)"),
+        (lambda: standardize(torch.zeros(()), torch.zeros(2)), "values must have at least 1 dimensions"),
+        (lambda: standardize(torch.zeros(2), torch.zeros(())), "pool must have at least 1 dimensions"),
+        (lambda: standardize([0.0], torch.zeros(2)), "values must be a floating-point tensor, got list"),
+        (lambda: standardize(torch.zeros(2), [0.0]), "pool must be a floating-point tensor, got list"),
+    ]
+    for call, message in cases:
+        with pytest.raises(ValueError, match=rf"^{message}"):
+            call()

@@ -97,7 +97,7 @@ def test_centred_rewards_without_the_deviation_are_the_policy_gradient(seed, siz
 
 
 def cosine_with_policy_gradient(rewards, size: int = 4) -> float:
-    logits = noise((3,), 5).requires_grad_()
+    logits = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64, requires_grad=True)
     (policy_gradient,) = torch.autograd.grad((logits.softmax(-1) * rewards).sum(), logits)
     _, update = enumerated(grao_objective, logits.detach(), rewards, 0, all_groups(3, size), "outputs", beta=0.0)
     return torch.nn.functional.cosine_similarity(update, policy_gradient, dim=0).item()

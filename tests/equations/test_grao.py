@@ -262,6 +262,8 @@ def test_gradcheck():
     J_o, J_y = noise((2, 3), 0).requires_grad_(), noise((2,), 1).requires_grad_()
     A_o, A_y = noise((2, 3), 2), noise((2,), 3)
     for objective in OBJECTIVES:
+        terms = objective(J_o, J_y, A_o, A_y, beta=0.5, lam=0.6)
+        assert all(term.requires_grad for term in terms)  # gradcheck skips those that don't
         assert torch.autograd.gradcheck(
             lambda a, b, f=objective: tuple(f(a, b, A_o, A_y, beta=0.5, lam=0.6)), (J_o, J_y)
         )
@@ -314,16 +316,16 @@ def test_bad_input_is_named(without_shape_checks, arguments, message):
         assert message in str(error.value)
 
 
-@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, "0.5", None, torch.tensor([0.5])])
 @pytest.mark.parametrize("name", ["beta", "lam"])
-def test_bad_weights_are_named(name, value):
+def test_bad_weights_are_named(without_shape_checks, name, value):
     weights = {"beta": 0.5, "lam": 0.6} | {name: value}
     calls = [
         *((f, (torch.zeros(3), torch.tensor(0.0), torch.zeros(3), torch.tensor(0.0))) for f in OBJECTIVES),
         *((f, (torch.zeros(3), torch.tensor(0.0))) for f in WEIGHTS),
     ]
     for function, arguments in calls:
-        with pytest.raises(ValueError, match=rf"{name} must be a finite number >= 0, got {value}"):
+        with pytest.raises(ValueError, match=rf"{name} must be a finite number >= 0, got "):
             function(*arguments, **weights)
 
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grao_ref.equations.grpo import GRPO_LOSS_TYPES, grpo_objective
+from grao_ref.equations.logprob import probability_ratio
 from grao_ref.equations.ppo import ppo_objective
 from tests.equations import twins
-from tests.strategies import GARBAGE, noise, seeds, spoil, token_tables
+from tests.strategies import FLOATS, GARBAGE, noise, seeds, spoil, token_tables
 
 epsilons = st.sampled_from([0.0, 0.1, 0.2, 0.5])
 ONE = torch.ones(1, dtype=torch.bool)
@@ -108,6 +109,31 @@ def test_wider_clipping_never_lowers_a_term(table, seed):
     assert (wide >= narrow).all()
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("gap", [100.0, 1e4, math.inf])
+def test_infinite_ratios_poison_nothing(dtype, gap):
+    # an advantage of 0 is every sample of a dead group: inf · 0 would be NaN
+    for advantage, value in ((1.0, 1.2), (0.0, 0.0), (-1.0, None)):
+        logprobs = torch.tensor([0.0], dtype=dtype, requires_grad=True)
+        old = torch.tensor([-gap], dtype=dtype)
+        term = ppo_objective(logprobs, old, torch.tensor([advantage], dtype=dtype), ONE)
+        term.sum().backward()
+        assert not logprobs.grad.isnan().any()
+        if value is None:
+            assert term.item() < -1e4 / 5
+        else:
+            assert term.item() == pytest.approx(value, rel=1e-2)
+            assert logprobs.grad.item() == 0
+    vanished = torch.tensor([0.0], dtype=dtype)
+    assert probability_ratio(torch.tensor([-gap], dtype=dtype), vanished, ONE).item() < 1e-40
+
+
+@given(st.floats(-20, 20))
+def test_ratios_far_from_1_are_exact(log_ratio):
+    x = torch.tensor([log_ratio], dtype=torch.float64)
+    assert probability_ratio(x, torch.zeros_like(x), ONE).item() == pytest.approx(math.exp(log_ratio), rel=1e-12)
+
+
 def test_low_and_high_are_not_mixed_up_and_reach_the_clip_of_grpo():
     old, mask = torch.zeros(2, 1), torch.ones(2, 1, dtype=torch.bool)
     logprobs = torch.tensor([[math.log(2.0)], [math.log(0.25)]])
@@ -150,6 +176,11 @@ def test_bad_input_is_named(without_shape_checks):
         (lambda: ppo_objective(x.long(), x, x, mask), "logprobs must be a floating-point tensor"),
         (lambda: ppo_objective(x, x.long(), x, mask), "old_logprobs must be a floating-point tensor"),
         (lambda: ppo_objective(x, x, x.long(), mask), "advantages must be a floating-point tensor"),
+        (lambda: grpo_objective(x[0, 0], x[0, 0], x[0, 0], mask[0, 0]), "logprobs must have at least 1 dimensions"),
+        (lambda: probability_ratio(x, x[:1], mask), r"old_logprobs must have shape \(2, 3\), got \(1, 3\)"),
+        (lambda: probability_ratio(x.long(), x, mask), "logprobs must be a floating-point tensor"),
+        (lambda: probability_ratio(x, x.long(), mask), "old_logprobs must be a floating-point tensor"),
+        (lambda: ppo_objective(x, x, x, mask, epsilon_low=torch.zeros(1)), r"epsilon_low must be a number in \[0, 1\]"),
         (lambda: ppo_objective(x, x, x, mask, epsilon_low=1.1), r"epsilon_low must be a number in \[0, 1\], got 1.1"),
         (
             lambda: ppo_objective(x, x, x, mask, epsilon_high=-0.1),

@@ -209,6 +209,24 @@ def test_bad_input_is_named(without_shape_checks, logits, ids, mask, temperature
     assert message in str(error.value)
 
 
+def test_bad_ids_and_dimensions_are_named(without_shape_checks):
+    logits, mask, ids = torch.zeros(2, 3, 4), torch.ones(2, 3).bool(), torch.zeros(2, 3).long()
+    for function in (token_logprobs, next_token_logprobs):
+        cases = [
+            ((logits, ids.tolist(), mask), "ids must be a tensor of int64 or int32, got list"),
+            ((logits, ids.float(), mask), r"ids must be a tensor of int64 or int32, got a torch\.float32 tensor"),
+            (([0.0], ids, mask), "logits must be a floating-point tensor, got list"),
+            ((torch.zeros(()), ids, mask), "logits must have at least [12] dimensions"),
+            ((logits, ids, mask.float()), "mask must be a boolean tensor"),
+            ((logits, ids[:, :2], mask), r"ids must have shape \(2, 3\), got \(2, 2\)"),
+            ((logits, ids, mask[:, :2]), r"mask must have shape \(2, 3\), got \(2, 2\)"),
+        ]
+        for arguments, message in cases:
+            with pytest.raises(ValueError, match=rf"^{message}"):
+                function(*arguments)
+    assert token_logprobs(logits, ids.int(), mask).shape == (2, 3)
+
+
 def test_integers_are_no_log_probabilities(without_shape_checks):
     for function in (mean_log_likelihood, sum_log_likelihood, sft_objective):
         with pytest.raises(

@@ -57,6 +57,21 @@ def test_more_padding_changes_nothing(table, width):
     torch.testing.assert_close(masked_sum(values, mask), masked_sum(table.values, table.mask), rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_long_sequences_in_half_precision_are_averaged_in_float32(dtype):
+    # 2048 times −40 is more than float16 holds, and 257 is no number in bfloat16
+    for length, value in ((2048, -40.0), (257, -1.0)):
+        values = torch.full((length,), value, dtype=dtype)
+        assert masked_mean(values, torch.ones(length, dtype=torch.bool)).item() == value
+
+
+def test_nan_on_a_token_that_counts_stays_visible():
+    values, mask = torch.tensor([1.0, float("nan")]), torch.tensor([True, True])
+    assert masked_sum(values, mask).isnan()
+    assert masked_mean(values, mask).isnan()
+    assert hide(values, mask)[1].isnan()
+
+
 def test_no_token_is_0_with_gradient_0():
     values = torch.full((2, 3), float("inf"), requires_grad=True)
     mean = masked_mean(values, torch.zeros(2, 3, dtype=torch.bool))
@@ -97,3 +112,9 @@ def test_bad_input_is_named(without_shape_checks, values, mask, message):
         with pytest.raises(ValueError) as error:  # noqa: PT011 compared in full below
             function(values, mask)
         assert message in str(error.value)
+
+
+def test_a_number_is_no_sequence(without_shape_checks):
+    for reduction in (masked_sum, masked_mean):
+        with pytest.raises(ValueError, match=r"values must have at least 1 dimensions, got shape \(\)"):
+            reduction(torch.tensor(1.0), torch.tensor(True))

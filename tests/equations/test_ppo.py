@@ -124,6 +124,15 @@ def test_whitened_tokens_have_mean_0_and_mean_square_1(table, seed):
     assert (tokens[order].diff() >= 0).all()
 
 
+def test_no_token_at_all():
+    nothing, mask = torch.zeros(2, 0), torch.zeros(2, 0, dtype=torch.bool)
+    for table in (
+        *generalized_advantages(nothing, nothing, mask),
+        token_rewards(torch.zeros(2), nothing, nothing, mask, kl_coef=0.1),
+    ):
+        assert table.shape == (2, 0)
+
+
 def test_whiten_of_nothing_or_of_equals_is_0():
     x = torch.full((2, 3), 0.95)
     assert not whiten(x, torch.ones(2, 3, dtype=torch.bool)).any()
@@ -198,6 +207,13 @@ def test_bad_input_is_named(without_shape_checks):
         (lambda: generalized_advantages(x, x, mask, gamma=1.5), r"gamma must be a number in \[0, 1\], got 1.5"),
         (lambda: generalized_advantages(x, x, mask, gae_lambda=-1), r"gae_lambda must be a number in \[0, 1\], got -1"),
         (lambda: generalized_advantages(x, x, mask, gamma=math.nan), r"gamma must be a number in \[0, 1\], got nan"),
+        (lambda: whiten(x * math.nan, mask), r"advantages must be finite, got nan at index \(0,\)"),
+        (lambda: generalized_advantages(x[0, 0], x[0, 0], mask[0, 0]), "rewards must have at least 1 dimensions"),
+        (
+            lambda: token_rewards(y[0], x[0, 0], x[0, 0], mask[0, 0], kl_coef=0.1),
+            "mask must have at least 1 dimensions",
+        ),
+        (lambda: generalized_advantages(x, x, mask, gamma=torch.ones(1)), r"gamma must be a number in \[0, 1\]"),
         (lambda: whiten(x, wide), r"mask must have shape \(2, 3\), got \(2, 4\)"),
         (lambda: whiten(x, x), "mask must be a boolean tensor"),
         (lambda: whiten(x.long(), mask), "advantages must be a floating-point tensor"),

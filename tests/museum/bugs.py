@@ -249,17 +249,25 @@ LOGPROB_AND_MASK = [
 CLIPPED_RATIO = [
     bug(
         "mask_after_exp",
-        "ppo.py",
-        "hide(logprobs - old_logprobs.detach(), mask).exp()",
-        "hide((logprobs - old_logprobs.detach()).exp(), mask)",
+        "logprob.py",
+        "    log_ratio = hide(logprobs - old_logprobs.detach(), mask)\n    return log_ratio",
+        "    log_ratio = logprobs - old_logprobs.detach()\n"
+        "    return torch.where(mask, log_ratio.exp(), 1) if True else log_ratio",
         "NeMo-RL#4120: the value is clean and the gradient NaN",
     ),
     bug(
         "ratio_inverted",
-        "ppo.py",
+        "logprob.py",
         "hide(logprobs - old_logprobs.detach(), mask)",
         "hide(old_logprobs.detach() - logprobs, mask)",
         "rlhf-book#125",
+    ),
+    bug(
+        "ratio_overflows",
+        "logprob.py",
+        "log_ratio.clamp(max=math.log(torch.finfo(log_ratio.dtype).max) - 1).exp()",
+        "log_ratio.exp()",
+        "inf · 0 is NaN: one token of a dead group poisons the batch",
     ),
     bug(
         "clip_takes_the_maximum",
@@ -271,7 +279,7 @@ CLIPPED_RATIO = [
     bug("clip_ignores_epsilon_high", "ppo.py", "1 + epsilon_high)", "1 + epsilon_low)", "DAPO's option, read nowhere"),
     bug(
         "old_policy_not_constant",
-        "ppo.py",
+        "logprob.py",
         "old_logprobs.detach(), mask)",
         "old_logprobs, mask)",
         "ratio 1, gradient 0",
@@ -316,18 +324,25 @@ CLIPPED_RATIO = [
 
 REDUCTION = [
     bug(
+        "sums_in_half_precision",
+        "masked.py",
+        "hidden.sum(dim=-1, dtype=torch.promote_types(values.dtype, torch.float32))",
+        "hidden.sum(dim=-1)",
+        "2048 tokens of −40 nats are −inf in float16",
+    ),
+    bug(
         "per_micro_batch_mean",
         "reduce.py",
-        "-terms.sum() / denominator",
+        "(-terms.sum(dtype=torch.promote_types(terms.dtype, torch.float32)) / denominator)",
         "-terms.mean()",
         "verl#906, trl#3021, transformers#34191: the commonest of all",
     ),
-    bug("sign_flipped", "reduce.py", "return -terms.sum()", "return terms.sum()", "rlhf-book#125"),
+    bug("sign_flipped", "reduce.py", "return (-terms.sum(", "return (terms.sum(", "rlhf-book#125"),
     bug(
         "divided_twice",
         "reduce.py",
-        "-terms.sum() / denominator",
-        "-terms.sum() / denominator / max(len(terms.reshape(-1)), 1)",
+        "(-terms.sum(dtype=torch.promote_types(terms.dtype, torch.float32)) / denominator)",
+        "(-terms.sum() / denominator / max(terms.numel(), 1))",
         "ms-swift#10117, trl#5619: once by hand, once by the framework",
     ),
     bug(
@@ -388,8 +403,8 @@ PREFERENCES_AND_KL = [
     bug(
         "importance_ratio_is_a_constant",
         "divergence.py",
-        "logprobs, mask).exp() * hide(divergence",
-        "logprobs.detach(), mask).exp() * hide(divergence",
+        "probability_ratio(logprobs, old_logprobs, mask) *",
+        "probability_ratio(logprobs.detach(), old_logprobs, mask) *",
         "trl#6503: the value is right and the gradient another one",
     ),
 ]
@@ -407,9 +422,68 @@ METRICS_AND_CHECKS = [
         "trl#6533: a list of the wrong length was stretched to fit, and trained the wrong samples",
     ),
     bug(
-        "nan_rewards_pass", "checks.py", "(~value.isfinite())", "(value.isinf())", "trl#5773: one NaN poisons its group"
+        "nan_rewards_pass",
+        "checks.py",
+        "if not value.isfinite().all():",
+        "if value.isinf().any():",
+        "trl#5773: one NaN poisons its group",
     ),
     bug("negative_weights_pass", "checks.py", "and value >= 0):", "):", "a typo in a config turns imitation around"),
 ]
 
-BUGS = [*ADVANTAGE, *GRAO, *LOGPROB_AND_MASK, *CLIPPED_RATIO, *REDUCTION, *PREFERENCES_AND_KL, *METRICS_AND_CHECKS]
+LOOP = [
+    bug(
+        "grpo_with_the_reference_in_its_pool",
+        "../collect.py",
+        'config.pool if algorithm.references else "outputs"',
+        "config.pool",
+        "an early version of this package: GRPO borrowed GRAO's baseline",
+    ),
+    bug(
+        "samples_at_one_temperature_scored_at_another",
+        "../update.py",
+        "samples.mask, temperature=config.temperature",
+        "samples.mask, temperature=1.0",
+        "Kimi-Audio#161",
+    ),
+    bug(
+        "kl_against_the_current_policy",
+        "../collect.py",
+        "frozen.logprobs(batch.prompts, samples.ids",
+        "policy.logprobs(batch.prompts, samples.ids",
+        "OpenRLHF#773: the penalty is always 0",
+    ),
+    bug(
+        "old_is_new",
+        "../algorithms.py",
+        "        logprobs,\n        samples.logprobs,",
+        "        logprobs,\n        logprobs.detach(),",
+        "trl#454: the ratio is 1 for ever, and nothing is ever clipped",
+    ),
+    bug(
+        "non_finite_steps_are_taken",
+        "../update.py",
+        "if not norm.isfinite():",
+        "if False:",
+        "trl#6702: a NaN step looks clean in the log",
+    ),
+    bug(
+        "micro_batches_divided_by_their_own_size",
+        "../update.py",
+        "batch_loss(terms, denominator)",
+        "batch_loss(terms, len(part))",
+        "verl#7200",
+    ),
+    bug("one_update_a_batch", "../loop.py", "range(config.num_iterations)", "range(1)", "a setting nobody reads"),
+]
+
+BUGS = [
+    *LOOP,
+    *ADVANTAGE,
+    *GRAO,
+    *LOGPROB_AND_MASK,
+    *CLIPPED_RATIO,
+    *REDUCTION,
+    *PREFERENCES_AND_KL,
+    *METRICS_AND_CHECKS,
+]
