@@ -224,6 +224,15 @@ def test_the_loop_averages_over_prompts_that_share_parameters_and_adds_up_those_
     assert 0.3 < norms[1] / norms[0] < 1.1  # a sum would be 16 times as long
 
 
+def test_a_gradient_that_is_not_finite_is_refused_and_the_policy_stays():
+    batch, policy, _ = collected("grpo")
+    batch = replace(batch, frozen=Frozen(outputs=batch.frozen.outputs + 1e6))  # k3 is inf
+    before = policy.theta.detach().clone()
+    with pytest.raises(FloatingPointError, match="the gradient's norm is (inf|nan): the step was refused"):
+        update(policy, make_optimizer(policy, HOT), ALGORITHMS["grpo"], batch, replace(HOT, method="grpo"), 1)
+    assert torch.equal(policy.theta.detach(), before)
+
+
 def test_several_updates_are_made_on_each_batch():
     task, steps = Bandit(REWARDS, 1, 3), []
     for count in (1, 3):

@@ -49,7 +49,7 @@ ADVANTAGE = [
             ("span = pool.amax(dim=-1, keepdim=True) - lowest", "span = pool.new_ones(1)"),
             (
                 "(unit_pool - mu).square().mean(dim=-1, keepdim=True).sqrt()",
-                "(unit_pool.square().mean(dim=-1, keepdim=True) - mu.square()).abs().sqrt()",
+                "(unit_pool.square().mean(dim=-1, keepdim=True) - mu.square()).abs().sqrt().clamp(min=1e-9)",
             ),
         ),
         "NeMo-RL#4158: E[x²] − E[x]² cancels, seven rewards of 0.95 get an advantage of −2075",
