@@ -14,7 +14,9 @@ help:  ## show this list
 setup: $(VENV)/.done  ## make .venv and install the project into it, at the pinned versions
 
 $(VENV)/.done: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo 'No $(PYTHON) here: install Python 3.11 or newer, or try make PYTHON=...'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "grao_ref needs Python 3.11 or newer, found " + sys.version.split()[0] + "; try: make PYTHON=python3.11 ...")'
+	@echo 'Installing torch and the rest into $(VENV), 1.5 GB or more: a few minutes, once.'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
 	@touch $@
@@ -23,11 +25,11 @@ $(VENV)/.done-%: $(VENV)/.done
 	$(PIP) --editable '.[$*]'
 	@touch $@
 
-train: setup  ## the main job: train, show the result (until the trainer of real models is there: a bandit)
+train: setup  ## the main job: train the embedded model, show the result (ARGS="--preset bandit": a bandit)
 	$(BIN)/python -m grao_ref.train $(ARGS)
 
-test: setup  ## every test that needs nothing but the project, with the coverage of the equations
-	$(PYTEST) -n 2 --cov=grao_ref/equations --cov-fail-under=100 $(ARGS)
+test: setup  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
+	$(PYTEST) -n 2 $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
 
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle
 	GRAO_REQUIRE_PARITY=1 $(PYTEST) tests/parity $(ARGS)

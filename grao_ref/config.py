@@ -59,7 +59,7 @@ class Config:
     num_seeds: int = 1
     """Runs of each method; intervals are over them. The bandit trains them all at once."""
     compare: bool = False
-    """Train every method in turn on the same task, GRAO repaired and as printed."""
+    """Train every method in turn on the same task, GRAO repaired and as printed, whatever `method` says."""
     output_dir: Path = Path("runs/latest")
     """Folder for metrics.jsonl and curves.png; made if missing, those two files overwritten."""
 
@@ -82,6 +82,8 @@ class Config:
             gradient_accumulation_steps=self.gradient_accumulation_steps,
             num_seeds=self.num_seeds,
         )
+        if not 0 <= self.seed < 2**62:
+            raise ValueError(f"seed must be a whole number from 0 to 2^62, got {self.seed}")
         require_fraction(epsilon=self.epsilon, gae_lambda=self.gae_lambda)
         if self.num_generations < 2:
             raise ValueError(f"num_generations must be at least 2, got {self.num_generations}")

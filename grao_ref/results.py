@@ -5,6 +5,7 @@ from itertools import cycle
 from pathlib import Path
 
 from jaxtyping import Float
+from rich import box
 from rich.table import Table
 from scipy import stats
 from torch import Tensor
@@ -34,7 +35,7 @@ class Curve:
     def at(self, index: int) -> str:
         """Mean, and Student's 95 % interval over the runs where there are several."""
         scores = self.scores[index].double()
-        if len(scores) < 2:
+        if len(scores) < 2 or index == 0:  # before training all runs are the same
             return f"{scores.mean():.3f}"
         half = stats.t.ppf(0.975, len(scores) - 1) * scores.std(correction=1) / len(scores) ** 0.5
         return f"{scores.mean():.3f} ± {half:.3f}"
@@ -45,7 +46,11 @@ def score_table(results: Results) -> Table:
     curves, reference = results.curves, results.reference
     first = next(iter(curves.values()))
     last, runs = len(first.steps) - 1, first.scores.shape[1]
-    table = Table(title=f"Mean reward of {runs} run{'s' if runs > 1 else ''}; the references': {reference:.3f}")
+    table = Table(
+        box=box.SIMPLE,
+        pad_edge=False,
+        title=f"Mean reward of {runs} run{'s' if runs > 1 else ''}; the references': {reference:.3f}",
+    )
     table.add_column("method", no_wrap=True)
     shown = sorted({0, last // 4, last // 2, last})
     for index in shown:
@@ -58,7 +63,7 @@ def score_table(results: Results) -> Table:
 
 def samples_table(results: Results) -> Table:
     """The same prompts answered greedily before and after training, by the last run."""
-    table = Table(title="Greedy answers on held-out prompts")
+    table = Table(box=box.SIMPLE, title="Greedy answers on held-out prompts")
     for column in ("prompt", "before", "reward", "after", "reward"):
         table.add_column(column, justify="right" if column == "reward" else "left")
     for (prompt, old, old_reward), (_, new, new_reward) in zip(results.before, results.after, strict=True):

@@ -5,6 +5,7 @@ against references with a mistake each; `--preset bandit` trains a table on a te
 what the preset sets.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # the embedded models are too small to share: more threads only wait for each other
     try:
         config.output_dir.mkdir(parents=True, exist_ok=True)
+        picture = config.output_dir / "curves.png"
+        picture.unlink(missing_ok=True)  # an old picture beside new figures would lie
         log = (config.output_dir / "metrics.jsonl").open("w")
     except OSError as error:
         print(f"error: output_dir can't be written: {error}", file=sys.stderr)
@@ -40,27 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print(f"\ninterrupted; the figures so far are in {log.name}", file=sys.stderr)
             return 130
-    draw(results, config.output_dir / "curves.png")
     console.print(score_table(results))
     if results.after:
         console.print(samples_table(results))
-    console.print(f"Every step: {log.name}\nPicture:    {config.output_dir / 'curves.png'}", soft_wrap=True)
+    draw(results, picture)
+    console.print(f"Every step: {log.name}\nPicture:    {picture}", soft_wrap=True)
     return 0
 
 
 def parse(arguments: list[str]) -> Config:
     """The preset's settings, changed by the flags; exits with code 2 and a message on a bad one."""
-    preset = "tiny"
-    if "--preset" in arguments:
-        at = arguments.index("--preset")
-        preset = (arguments[at + 1 : at + 2] or [""])[0]
-        if preset not in PRESETS:
-            print(f"error: --preset must be one of {', '.join(PRESETS)}; got {preset!r}", file=sys.stderr)
-            raise SystemExit(2)
-        del arguments[at : at + 2]
-    return tyro.cli(
-        Config, args=arguments, default=PRESETS[preset], prog="python -m grao_ref.train", description=__doc__
-    )
+    first = argparse.ArgumentParser(prog="python -m grao_ref.train", add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", choices=PRESETS, default="tiny")
+    chosen, rest = first.parse_known_args(arguments)
+    return tyro.cli(Config, args=rest, default=PRESETS[chosen.preset], prog=first.prog, description=__doc__)
 
 
 def train_all(config: Config, console: Console, log: TextIO) -> Results:

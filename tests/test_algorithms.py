@@ -228,7 +228,7 @@ def test_a_gradient_that_is_not_finite_is_refused_and_the_policy_stays():
     batch, policy, _ = collected("grpo")
     batch = replace(batch, frozen=Frozen(outputs=batch.frozen.outputs + 1e6))  # k3 is inf
     before = policy.theta.detach().clone()
-    with pytest.raises(FloatingPointError, match="the gradient's norm is (inf|nan): the step was refused"):
+    with pytest.raises(FloatingPointError, match=r"the gradient's norm is (inf|nan): the step was refused"):
         update(policy, make_optimizer(policy, HOT), ALGORITHMS["grpo"], batch, replace(HOT, method="grpo"), 1)
     assert torch.equal(policy.theta.detach(), before)
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -11,13 +12,26 @@ import pytest
 import grao_ref
 from grao_ref.algorithms import ALGORITHMS
 from grao_ref.config import Config
+from grao_ref.train import parse
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "grao_ref"
 README = (ROOT / "README.md").read_text()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 THEORY = sorted((ROOT / "theory").glob("*.py"))
-STANDARD = {"math", "numbers", "typing", "collections", "dataclasses", "itertools", "copy", "json", "sys", "pathlib"}
+STANDARD = {
+    "argparse",
+    "math",
+    "numbers",
+    "typing",
+    "collections",
+    "dataclasses",
+    "itertools",
+    "copy",
+    "json",
+    "sys",
+    "pathlib",
+}
 TENSORS = {"torch", "jaxtyping"}  # jaxtyping writes the shapes into the signatures
 COMMON = {"grao_ref.records", "grao_ref.equations", "grao_ref.config"}
 INTERFACES = {"grao_ref.policies.interface", "grao_ref.tasks.interface"}
@@ -189,6 +203,25 @@ def test_readme_rows_name_tests_that_exist_and_mark_what_is_public():
 def test_readme_s_tree_names_every_module():
     tree = README.split("## The house")[1].split("```")[1]
     assert [name_of(path) for path in MODULES if path.name != "__init__.py" and path.name not in tree] == []
+
+
+def test_readme_s_example_runs_and_its_commands_parse():
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    names: dict[str, object] = {}
+    exec(example, names)
+    assert names["output_loglik"].grad[1] < 0 < names["output_loglik"].grad[0]  # descent raises the best sample
+    commands = re.findall(r'make train ARGS="([^"]*)"', README)
+    assert len(commands) >= 2
+    for command in commands:
+        parse(shlex.split(command))
+
+
+def test_files_that_the_readme_names_exist():
+    named = set(re.findall(r"`((?:tests|grao_ref|theory)/[\w/.]+)`", README)) | set(
+        re.findall(r"\]\((\w[\w./]+)\)", README)
+    )
+    assert {"CITATION.cff", "tests/MUTANTS.md"} <= named
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_ci_runs_the_readme_s_commands():

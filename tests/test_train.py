@@ -38,9 +38,13 @@ def test_the_language_model_learns_to_sort_and_shows_answers(tmp_path, capsys):
     assert "1 run;" in shown
 
 
-def test_compare_runs_every_method_and_both_objectives_of_grao(tmp_path):
+def test_compare_runs_every_method_and_both_objectives_of_grao(tmp_path, capsys, monkeypatch):
     flags = ["--preset", "bandit", "--compare", "--max-steps", "5", "--num-seeds", "20"]
+    monkeypatch.setenv("COLUMNS", "80")
     assert main([*flags, "--output-dir", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "…" not in shown  # nothing is cut off on a narrow terminal
+    assert "grao, as printed" in shown
     names = ["sft", "dpo", "ppo", "grpo", "grao, repaired", "grao, as printed"]
     assert [row["run"] for row in rows_of(tmp_path)[::5]] == names
 
@@ -66,7 +70,9 @@ def test_every_method_trains_the_language_model(method):
 
 def test_an_interval_needs_several_runs():
     assert Curve([0], torch.tensor([[0.5]])).at(0) == "0.500"
-    assert Curve([0], torch.tensor([[0.0, 1.0]])).at(0) == "0.500 ± 6.353"  # Student with one degree of freedom
+    assert (
+        Curve([0, 1], torch.tensor([[0.0, 0.0], [0.0, 1.0]])).at(1) == "0.500 ± 6.353"
+    )  # Student with one degree of freedom
 
 
 @pytest.mark.parametrize(
@@ -78,8 +84,9 @@ def test_an_interval_needs_several_runs():
         (["--imitation-coef", "-1"], "imitation_coef must be a finite number >= 0, got -1.0"),
         (["--num-generations", "1"], "num_generations must be at least 2, got 1"),
         (["--gae-lambda", "1.5"], "gae_lambda must be a number in [0, 1], got 1.5"),
-        (["--preset", "paperr"], "--preset must be one of tiny, bandit; got 'paperr'"),
-        (["--preset"], "--preset must be one of tiny, bandit; got ''"),
+        (["--preset", "paperr"], "invalid choice: 'paperr' (choose from"),
+        (["--preset"], "--preset: expected one argument"),
+        (["--seed", "99999999999999999999999"], "seed must be a whole number from 0 to 2^62"),
     ],
 )
 def test_bad_flags_are_one_clear_message_and_exit_code_2(flags, message, capsys):
@@ -87,6 +94,26 @@ def test_bad_flags_are_one_clear_message_and_exit_code_2(flags, message, capsys)
         main(flags)
     assert exit_.value.code == 2
     assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_a_preset_is_a_flag_like_the_others_and_an_old_picture_is_not_kept(tmp_path):
+    assert parse(["--preset=bandit"]).task == "bandit"
+    assert parse([]).task == "sorting"
+    (tmp_path / "curves.png").touch()
+    flags = [
+        "--preset",
+        "bandit",
+        "--method",
+        "grpo",
+        "--beta",
+        "1",
+        "--learning-rate",
+        "3000",
+        "--num-iterations",
+        "2",
+    ]
+    assert main([*flags, "--max-steps", "4", "--num-seeds", "5", "--output-dir", str(tmp_path)]) == 1
+    assert not (tmp_path / "curves.png").exists()
 
 
 def test_an_output_folder_that_is_a_file_is_refused_before_any_work(tmp_path, capsys):

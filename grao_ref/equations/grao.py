@@ -47,7 +47,8 @@ def grao_objective(
     eq-3, to be maximised. The terms come back without their weights β and λ; `total` has them.
     Shapes: (..., G), (...), (..., G), (...) -> four times (...). Differentiable in the log-likelihoods;
     advantages are constants.
-    Raises `ValueError` on mismatched shapes, G < 2, NaN or infinite advantages, negative or NaN weights.
+    Raises `ValueError` on mismatched shapes, G < 2, NaN or infinite advantages, negative or NaN weights. A
+    log-likelihood that is NaN or infinite makes the objective so: that is for the trainer to refuse.
     Departures: none. The prose around eq-3 puts a β on the first term; the equation does not.
 
     >>> terms = grao_objective(torch.tensor([-1.0, -2.0]), torch.tensor(-3.0), torch.tensor([1.0, -1.0]),
@@ -92,10 +93,10 @@ def likelihood_weights(
 def imitate_while_ahead(reference_advantage: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """Â_y⁺ = max(Â_y, 0): the reference is imitated while it is ahead of its group, and else left alone.
 
-    The repair of thm-4. Without it a policy that has overtaken its reference unlearns it for ever.
-    It belongs into w_y and nowhere else: clamping Â_y before `likelihood_weights` would leave the
-    regulariser's share of w_y, λ Â_y / G, pushing the reference down. Since w_y has the sign of Â_y,
-    `imitate_while_ahead(w_y)` is (β + λ/G) Â_y⁺, or β Â_y⁺; `likelihood_weights_while_ahead` does that.
+    The repair of thm-4; to train with it, take `grao_objective_while_ahead`. Without it a policy that has
+    overtaken its reference unlearns it for ever. It belongs into w_y and nowhere else: clamping Â_y before
+    `likelihood_weights` would leave the regulariser's share of w_y, λ Â_y / G, pushing the reference down.
+    Since w_y has the sign of Â_y, `imitate_while_ahead(w_y)` is (β + λ/G) Â_y⁺, or β Â_y⁺.
     Shapes: (...) -> (...), without gradient. Raises `ValueError` on NaN or infinite values.
 
     >>> imitate_while_ahead(torch.tensor([-2.0, 0.0, 1.5]))
