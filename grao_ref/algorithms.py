@@ -113,13 +113,18 @@ class Algorithm:
     references: bool = False  # the policy's log-probabilities of y
     rejected: bool = False  # and of the rejected answer, and the frozen policy's of both
     critic: bool = False  # GAE and the critic's values
+    kl: bool = False  # the frozen policy's log-probabilities of the samples, where beta > 0
+
+    def needs_frozen(self, config: Config) -> bool:
+        """Whether the policy as it was before training is asked for anything."""
+        return self.rejected or (self.kl and config.beta > 0)
 
 
 ALGORITHMS = {
     "sft": Algorithm(sft, references=True),
     "dpo": Algorithm(dpo, references=True, rejected=True),
-    "ppo": Algorithm(ppo, samples=True, critic=True),
-    "grpo": Algorithm(grpo, samples=True),
+    "ppo": Algorithm(ppo, samples=True, critic=True, kl=True),
+    "grpo": Algorithm(grpo, samples=True, kl=True),
     "grao": Algorithm(grao, samples=True, references=True),
 }
 

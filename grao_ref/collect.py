@@ -24,7 +24,9 @@ def collect(
     if algorithm.samples:
         # The reference may join the pool of a method that trains on it; to the others it is a stranger.
         pool = config.pool if algorithm.references else "outputs"
-        batch = _sample(batch, task, policy, frozen, config, rng)
+        batch = _sample(batch, task, policy, config, rng)
+        if algorithm.kl and config.beta > 0:
+            batch = _anchor(batch, frozen, config)
         assert batch.rewards is not None
         A_o, A_y = group_advantages(batch.rewards.outputs, batch.rewards.reference, pool=pool)
         batch = replace(batch, advantages=Advantages(A_o, A_y))
@@ -35,7 +37,8 @@ def collect(
 
 def _compare(batch: Batch, frozen: Policy, config: Config) -> Batch:
     """DPO's constants: both answers under the frozen policy."""
-    assert batch.rejected is not None
+    if batch.rejected is None:
+        raise ValueError("dpo needs rejected answers, and this task gives none")
     chosen, rejected = (
         frozen.logprobs(batch.prompts, t.ids[:, None], t.mask[:, None], temperature=config.temperature)[:, 0]
         for t in (batch.references, batch.rejected)
@@ -43,17 +46,23 @@ def _compare(batch: Batch, frozen: Policy, config: Config) -> Batch:
     return replace(batch, frozen=Frozen(chosen=chosen, rejected=rejected))
 
 
-def _sample(batch: Batch, task: Task, policy: Policy, frozen: Policy, config: Config, rng: torch.Generator) -> Batch:
+def _sample(batch: Batch, task: Task, policy: Policy, config: Config, rng: torch.Generator) -> Batch:
     """Groups, and the rewards of samples and references by the same function."""
     samples = policy.sample(batch.prompts, config.num_generations, temperature=config.temperature, rng=rng)
     reference_ids, reference_mask = batch.references.ids[:, None], batch.references.mask[:, None]
     rewards = Rewards(
         task.reward(batch, samples.ids, samples.mask), task.reward(batch, reference_ids, reference_mask)[:, 0]
     )
-    if config.beta > 0:
-        logprobs = frozen.logprobs(batch.prompts, samples.ids, samples.mask, temperature=config.temperature)
-        batch = replace(batch, frozen=Frozen(outputs=logprobs))
     return replace(batch, samples=samples, rewards=rewards)
+
+
+def _anchor(batch: Batch, frozen: Policy, config: Config) -> Batch:
+    """What the KL penalty compares with: the samples under the frozen policy."""
+    assert batch.samples is not None
+    ids, mask = batch.samples.ids, batch.samples.mask
+    return replace(
+        batch, frozen=Frozen(outputs=frozen.logprobs(batch.prompts, ids, mask, temperature=config.temperature))
+    )
 
 
 def _criticise(batch: Batch, policy: Policy, config: Config) -> Batch:

@@ -6,6 +6,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from grao_ref.equations.checks import require_fraction, require_nonnegative, require_one_of, require_positive
 
+SEEDS = 10_000  # the evaluation draws from the first seed beyond
 Method = Literal["sft", "dpo", "ppo", "grpo", "grao"]
 
 
@@ -41,7 +42,7 @@ class Config:
     max_steps: int = 200
     """Steps, each of which samples one group for every prompt."""
     eval_steps: int = 10
-    """How often the policy is scored (on held-out prompts, the same for every run; in the bandit exactly)."""
+    """How often the policy is scored (on 200 fixed prompts, the same for every run; in the bandit exactly)."""
     num_iterations: int = 1
     """Optimiser updates on each batch of samples (sft and dpo: of answers)."""
     temperature: float = 1.0
@@ -82,8 +83,13 @@ class Config:
             gradient_accumulation_steps=self.gradient_accumulation_steps,
             num_seeds=self.num_seeds,
         )
-        if not 0 <= self.seed < 2**62:
-            raise ValueError(f"seed must be a whole number from 0 to 2^62, got {self.seed}")
+        if not 0 <= self.seed < SEEDS:
+            raise ValueError(f"seed must be a whole number from 0 to {SEEDS - 1}, got {self.seed}")
+        if self.task == "bandit" and self.max_grad_norm > 0:
+            raise ValueError(
+                f"max_grad_norm must be 0 in the bandit, whose runs share no parameters, got {self.max_grad_norm}; "
+                "`--preset bandit` sets what it needs"
+            )
         require_fraction(epsilon=self.epsilon, gae_lambda=self.gae_lambda)
         if self.num_generations < 2:
             raise ValueError(f"num_generations must be at least 2, got {self.num_generations}")

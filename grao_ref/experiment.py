@@ -7,7 +7,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from grao_ref.config import Config, Method
+from grao_ref.config import SEEDS, Config, Method
 from grao_ref.loop import Report, train
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
@@ -19,7 +19,7 @@ from grao_ref.tasks.interface import Task
 from grao_ref.tasks.sorting import ANSWER, END, Sorting, text
 
 BANDIT_REWARDS, BANDIT_REFERENCE = (1.0, 0.7, *[0.0] * 8), 1
-EVALUATION_PROMPTS, EVALUATION_SEED = 200, 10_000
+EVALUATION_PROMPTS, EVALUATION_SEED = 200, SEEDS
 
 
 Shown = list[tuple[str, str, float]]  # prompt, greedy answer, reward; of a few prompts
@@ -86,30 +86,30 @@ def _bandit(config: Config) -> Experiment:
 
 
 def _sorting(config: Config) -> Experiment:
-    """Held-out prompts are the same for every run; a few of the training prompts may be among them."""
+    """Scored on 200 fixed prompts, of 30,240 there are: a run's own prompts include about a tenth of them."""
     task = Sorting(config.per_device_train_batch_size)
     policy = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=ANSWER + 2)
-    held_out = Sorting(EVALUATION_PROMPTS).draw(torch.Generator().manual_seed(EVALUATION_SEED))
-    references = held_out.references.ids[:, None], held_out.references.mask[:, None]
+    fixed = Sorting(EVALUATION_PROMPTS).draw(torch.Generator().manual_seed(EVALUATION_SEED))
+    references = fixed.references.ids[:, None], fixed.references.mask[:, None]
 
     def score() -> Tensor:
         rng = torch.Generator().manual_seed(EVALUATION_SEED)
-        samples = policy.sample(held_out.prompts, 4, temperature=config.temperature, rng=rng)
-        return task.reward(held_out, samples.ids, samples.mask).mean()[None]
+        samples = policy.sample(fixed.prompts, 4, temperature=config.temperature, rng=rng)
+        return task.reward(fixed, samples.ids, samples.mask).mean()[None]
 
     return Experiment(
         task,
         policy,
         config,
         score,
-        lambda: _answers(task, policy, held_out),
-        task.reward(held_out, *references).mean().item(),
+        lambda: _answers(task, policy, fixed),
+        task.reward(fixed, *references).mean().item(),
     )
 
 
-def _answers(task: Sorting, policy: CausalLMPolicy, held_out: Batch, count: int = 3) -> Shown:
-    answers, prompts = policy.greedy(held_out.prompts), held_out.prompts
-    rewards = task.reward(held_out, answers.ids, answers.mask)
+def _answers(task: Sorting, policy: CausalLMPolicy, fixed: Batch, count: int = 3) -> Shown:
+    answers, prompts = policy.greedy(fixed.prompts), fixed.prompts
+    rewards = task.reward(fixed, answers.ids, answers.mask)
     return [
         (text(prompts.ids[n], prompts.mask[n]), text(answers.ids[n, 0], answers.mask[n, 0]), rewards[n, 0].item())
         for n in range(count)

@@ -33,7 +33,7 @@ def train(task: Task, policy: Policy, config: Config) -> Iterator[Report]:
     """Train the policy in place; yields a report after each of `max_steps` steps."""
     algorithm = ALGORITHMS[config.method]
     optimizer = make_optimizer(policy, config)
-    frozen = copy.deepcopy(policy)
+    frozen = copy.deepcopy(policy) if algorithm.needs_frozen(config) else policy
     rng = torch.Generator().manual_seed(config.seed)
     for step in range(1, config.max_steps + 1):
         batch = collect(task, policy, frozen, algorithm, config, rng)

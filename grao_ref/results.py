@@ -17,10 +17,11 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # 
 
 @dataclass(frozen=True)
 class Results:
-    """What a command's runs came to: curves by name, the references' reward, answers before and after."""
+    """What a command's runs came to: curves by name, the references' reward, one run's answers before and after."""
 
     curves: dict[str, "Curve"]
     reference: float
+    shown: str  # whose answers these are
     before: Shown
     after: Shown
 
@@ -45,11 +46,11 @@ def score_table(results: Results) -> Table:
     """Before, on the way, after."""
     curves, reference = results.curves, results.reference
     first = next(iter(curves.values()))
-    last, runs = len(first.steps) - 1, first.scores.shape[1]
+    last = len(first.steps) - 1
     table = Table(
         box=box.SIMPLE,
         pad_edge=False,
-        title=f"Mean reward of {runs} run{'s' if runs > 1 else ''}; the references': {reference:.3f}",
+        title=f"mean reward (references: {reference:.3f})",
     )
     table.add_column("method", no_wrap=True)
     shown = sorted({0, last // 4, last // 2, last})
@@ -63,7 +64,7 @@ def score_table(results: Results) -> Table:
 
 def samples_table(results: Results) -> Table:
     """The same prompts answered greedily before and after training, by the last run."""
-    table = Table(box=box.SIMPLE, title="Greedy answers on held-out prompts")
+    table = Table(box=box.SIMPLE, title=f"greedy answers of {results.shown}")
     for column in ("prompt", "before", "reward", "after", "reward"):
         table.add_column(column, justify="right" if column == "reward" else "left")
     for (prompt, old, old_reward), (_, new, new_reward) in zip(results.before, results.after, strict=True):

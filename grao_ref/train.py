@@ -77,11 +77,12 @@ def train_all(config: Config, console: Console, log: TextIO) -> Results:
                         steps.append(now.report.step)
                         values.append(now.score)
                         row["eval_reward"] = now.score.mean().item()
-                    log.write(json.dumps(row) + "\n")
+                    log.write(json.dumps(row, allow_nan=False) + "\n")
                     progress.advance(bars[name])
                 scores.append(torch.stack(values))
             curves[name] = Curve(steps, torch.cat(scores, dim=1))
-    return Results(curves, experiment.reference_score, before, experiment.show())
+    shown = f"{name}, seed {settings.seed}"
+    return Results(curves, experiment.reference_score, shown, before, experiment.show())
 
 
 if __name__ == "__main__":

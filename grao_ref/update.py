@@ -30,21 +30,27 @@ def update(
     """One optimiser step on the batch; the objective's figures by prompt, (N,) each, and `grad_norm` before clipping.
 
     The gradient does not depend on `gradient_accumulation_steps`: every micro-batch is divided by the
-    same denominator, and groups stay whole. Raises `FloatingPointError` on a gradient that is not finite.
+    same denominator, and groups stay whole. Raises `FloatingPointError` on an
+    objective or a gradient that is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
     parts = []
     for rows in split(len(batch), config.gradient_accumulation_steps):
         part = take(batch, rows)
-        terms, figures = algorithm.objective(score(policy, algorithm, part, config), part, config)
+        terms, extra = algorithm.objective(score(policy, algorithm, part, config), part, config)
         torch.autograd.backward(batch_loss(terms, denominator))
-        parts.append({"objective": terms} | figures)
+        parts.append({"objective": terms} | extra)
     limit = config.max_grad_norm if config.max_grad_norm > 0 else torch.inf
     norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), limit)
-    if not norm.isfinite():
-        raise FloatingPointError(f"the gradient's norm is {norm.item()}: the step was refused, the policy is as it was")
+    figures = {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]} | {"grad_norm": norm}
+    objective = figures["objective"]
+    if not (norm.isfinite() and objective.isfinite().all()):
+        raise FloatingPointError(
+            f"the objective is {objective.sum().item()} and its gradient's norm {norm.item()}: "
+            "the step was refused, the policy is as it was"
+        )
     optimizer.step()
-    return {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]} | {"grad_norm": norm}
+    return figures
 
 
 def score(policy: Policy, algorithm: Algorithm, batch: Batch, config: Config) -> Scored:

@@ -222,15 +222,47 @@ def test_the_loop_averages_over_prompts_that_share_parameters_and_adds_up_those_
         experiment = prepare(config)
         norms.append(next(train(experiment.task, experiment.policy, config)).means()["grad_norm"])
     assert 0.3 < norms[1] / norms[0] < 1.1  # a sum would be 16 times as long
+    alone, together = (TabularPolicy(noise((1, 4), 0).expand(count, -1)) for count in (1, 7))
+    for policy, count in ((alone, 1), (together, 7)):
+        next(train(Bandit(REWARDS, 1, count), policy, replace(HOT, method="sft")))
+    torch.testing.assert_close(together.theta[:1], alone.theta)  # its neighbours make no run slower
 
 
 def test_a_gradient_that_is_not_finite_is_refused_and_the_policy_stays():
     batch, policy, _ = collected("grpo")
     batch = replace(batch, frozen=Frozen(outputs=batch.frozen.outputs + 1e6))  # k3 is inf
     before = policy.theta.detach().clone()
-    with pytest.raises(FloatingPointError, match=r"the gradient's norm is (inf|nan): the step was refused"):
+    with pytest.raises(FloatingPointError, match=r"gradient's norm (inf|nan|0.0): the step was refused"):
         update(policy, make_optimizer(policy, HOT), ALGORITHMS["grpo"], batch, replace(HOT, method="grpo"), 1)
     assert torch.equal(policy.theta.detach(), before)
+
+
+def test_an_objective_that_is_not_finite_is_refused_though_its_gradient_is():
+    batch, policy, _ = collected("grpo")
+    samples = replace(batch.samples, logprobs=batch.samples.logprobs - 2000)  # ratios beyond every number
+    batch = replace(
+        batch, samples=samples, advantages=replace(batch.advantages, outputs=-1e10 * torch.ones(3, 5).double())
+    )
+    with pytest.raises(FloatingPointError, match="the objective is -inf"):
+        update(policy, make_optimizer(policy, HOT), ALGORITHMS["grpo"], batch, replace(HOT, method="grpo", beta=0), 1)
+
+
+def test_a_frozen_policy_is_kept_only_for_those_who_ask():
+    wants = {m: a.needs_frozen(replace(CONFIG, beta=0.0)) for m, a in ALGORITHMS.items()}
+    assert wants == {"sft": False, "dpo": True, "ppo": False, "grpo": False, "grao": False}
+    wants = {m: a.needs_frozen(CONFIG) for m, a in ALGORITHMS.items()}
+    assert wants == {"sft": False, "dpo": True, "ppo": True, "grpo": True, "grao": False}
+    assert collected("grao")[0].frozen is None
+
+
+def test_dpo_without_rejected_answers_is_refused():
+    class NoRejected(Bandit):
+        def draw(self, rng):
+            return replace(super().draw(rng), rejected=None)
+
+    policy = TabularPolicy(noise((3, 4), 0))
+    with pytest.raises(ValueError, match="dpo needs rejected answers"):
+        collect(NoRejected(REWARDS, 1, 3), policy, policy, ALGORITHMS["dpo"], HOT, torch.Generator())
 
 
 def test_several_updates_are_made_on_each_batch():

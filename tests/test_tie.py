@@ -92,4 +92,5 @@ def test_the_loop_trains_the_transformer_as_it_trains_the_table():
             pass
         theta = policy.theta if isinstance(policy, TabularPolicy) else policy.model.lm_head.weight.T
         final.append(task.expected_reward(theta).item())
-    assert min(final) > 0.65 > REWARDS.mean()
+    assert min(final) > 0.9
+    assert abs(final[0] - final[1]) < 0.05

@@ -48,6 +48,7 @@ def expected_update(
     _require_size(group_size, len(levels))
     log_pi = log_softmax(logits)
     log_p = np.array([logsumexp(log_pi[level_of == level]) for level in range(len(levels))])
+    log_p = np.maximum(log_p, -1e290)  # a level that is never sampled; −inf · 0 would be NaN
     share = np.exp(log_pi - log_p[level_of])  # P(action | its reward level)
 
     counts = compositions(group_size, len(levels))  # (terms, L)

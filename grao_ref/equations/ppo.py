@@ -59,14 +59,15 @@ def generalized_advantages(
 
     Schulman et al. 2016, arXiv:1506.02438. V is 0 after the last token; a masked position inside a
     sequence is skipped as if it were not there.
-    Shapes: (..., T), (..., T), (..., T) bool -> advantages and returns (..., T), without gradient.
+    Shapes: (..., T), (..., T), (..., T) bool -> advantages and returns (..., T), float32 at least, without gradient.
     Raises `ValueError` on mismatched shapes, γ or λ_GAE outside [0, 1].
     """
     require_fraction(gamma=gamma, gae_lambda=gae_lambda)
     require_float(rewards=rewards, values=values)
     require_shape(tuple(rewards.shape), values=values)
     require_dimensions(1, rewards=rewards)
-    rewards, values = hide(rewards.detach(), mask), hide(values.detach(), mask)
+    dtype = torch.promote_types(torch.promote_types(rewards.dtype, values.dtype), torch.float32)
+    rewards, values = hide(rewards.detach(), mask).to(dtype), hide(values.detach(), mask).to(dtype)
     advantage = next_value = values.new_zeros(values.shape[:-1])
     advantages = torch.zeros_like(values)
     for t in reversed(range(mask.shape[-1])):
@@ -108,12 +109,12 @@ def ppo_objective(
     policy that sampled, every ratio is 1: the value is A_t, and the gradient that of A_t log π (REINFORCE).
     Raises `ValueError` on mismatched shapes, a negative ε, ε_low > 1.
     """
-    require_float(logprobs=logprobs, old_logprobs=old_logprobs, advantages=advantages)
-    require_shape(tuple(logprobs.shape), old_logprobs=old_logprobs, advantages=advantages)
     require_nonnegative(epsilon_high=epsilon_high)
     require_fraction(epsilon_low=epsilon_low)
-    advantages = hide(advantages.detach(), mask)
     ratio = probability_ratio(logprobs, old_logprobs, mask)
+    require_float(advantages=advantages)
+    require_shape(tuple(ratio.shape), advantages=advantages)
+    advantages = hide(advantages.detach(), mask)
     clipped = ratio.clamp(1 - epsilon_low, 1 + epsilon_high)
     return torch.minimum(ratio * advantages, clipped * advantages)
 

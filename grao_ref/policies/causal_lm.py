@@ -1,4 +1,7 @@
-"""Any Hugging Face causal language model as a policy: a group sampler with one prefill, and a scorer.
+"""A Hugging Face causal language model as a policy: a group sampler with one prefill, and a scorer.
+
+Any model whose cache is attention's (state-space layers can't share a prefill). On the CPU so far: prompts
+and random generators are expected on the model's device.
 
 Prompts are pushed to the right (left-padded) and positions are counted from the first real token, so
 padding changes nothing for absolute or rotary embeddings. The prompt goes through the model once; its cache
@@ -25,18 +28,24 @@ class CausalLMPolicy:
     """π(o | q) of a causal model, token by token, and a linear critic on its last hidden states (PPO).
 
     `eos_ids`: every id that ends an answer; none is needed. An answer has at most `max_completion_length` tokens.
-    Raises `ValueError` on ids outside the vocabulary, a length below 1.
+    The critic is float32 at least. Raises `ValueError` on ids outside the vocabulary, a length that is no whole number
+    above 0, a model whose cache can't be shared.
     """
 
     def __init__(self, model: PreTrainedModel, *, eos_ids: Iterable[int], max_completion_length: int) -> None:
-        require_positive(max_completion_length=max_completion_length)
+        if not isinstance(max_completion_length, int) or max_completion_length < 1:
+            raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
+        if not all(hasattr(layer, "batch_repeat_interleave") for layer in DynamicCache(config=model.config).layers):
+            raise ValueError(f"{type(model).__name__} has layers whose cache can't be shared by a group")
         self.model, self.max_completion_length = model.train(False), max_completion_length
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
-        outside = [token for token in eos_ids if not 0 <= token < self.vocabulary]
+        ends = sorted(set(eos_ids))
+        outside = [token for token in ends if not 0 <= token < self.vocabulary]
         if outside:
             raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), got {outside[0]}")
-        self.eos_ids = torch.tensor(sorted(set(eos_ids)), dtype=torch.long, device=model.device)
-        self.critic = torch.nn.Linear(model.config.hidden_size, 1, device=model.device, dtype=model.dtype)
+        self.eos_ids = torch.tensor(ends, dtype=torch.long, device=model.device)
+        dtype = torch.promote_types(model.dtype, torch.float32)
+        self.critic = torch.nn.Linear(model.config.hidden_size, 1, device=model.device, dtype=dtype)
         torch.nn.init.zeros_(self.critic.weight)
         torch.nn.init.zeros_(self.critic.bias)
 
@@ -68,7 +77,7 @@ class CausalLMPolicy:
     def values(self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G T"]:
         """The critic's V before each token, from the hidden state that predicts it."""
         hidden = self.model.base_model(**self._join(prompts, ids, mask), use_cache=False).last_hidden_state
-        values = self.critic(hidden[:, -ids.shape[-1] - 1 : -1])[..., 0]
+        values = self.critic(hidden[:, -ids.shape[-1] - 1 : -1].to(self.critic.weight.dtype))[..., 0]
         return hide(values.view(ids.shape), mask)
 
     def _join(self, prompts: Tokens, ids: Tensor, mask: Tensor) -> dict[str, Tensor]:

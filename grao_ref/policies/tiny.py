@@ -15,8 +15,6 @@ VOCABULARY = 12  # ten digits, "=" and the end
 
 def tiny_model(*, seed: int | None = None) -> LlamaForCausalLM:
     """The pretrained model, or with a seed the same architecture with random weights; float32."""
-    if seed is not None:
-        torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=96,
@@ -30,7 +28,9 @@ def tiny_model(*, seed: int | None = None) -> LlamaForCausalLM:
         pad_token_id=None,
         tie_word_embeddings=False,
     )
-    model = LlamaForCausalLM(config)
+    with torch.random.fork_rng(devices=[]):  # nobody else's random numbers change
+        torch.manual_seed(seed or 0)
+        model = LlamaForCausalLM(config)
     if seed is None:
         model.load_state_dict(load_file(WEIGHTS))
     return model

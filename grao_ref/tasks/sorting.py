@@ -17,7 +17,6 @@ from grao_ref.records import Batch, Tokens
 
 DIGITS, LENGTH = 10, 5  # five different ones of ten digits
 EQUALS, END = DIGITS, DIGITS + 1  # the two tokens that are no digits
-VOCABULARY = DIGITS + 2
 ANSWER = LENGTH + 1
 
 

@@ -197,3 +197,5 @@ def test_bad_input_is_named(without_shape_checks):
         importance_corrected(torch.zeros(3), torch.zeros(2, 3), torch.zeros(2, 3), ones)
     with pytest.raises(ValueError, match="divergence must be a floating-point tensor, got int"):
         importance_corrected(1, torch.zeros(2, 3), torch.zeros(2, 3), ones)
+    with pytest.raises(ValueError, match="logprobs must be a floating-point tensor, got list"):
+        importance_corrected(torch.zeros(2, 3), [0.0], torch.zeros(2, 3), ones)

@@ -124,6 +124,9 @@ def test_infinite_ratios_poison_nothing(dtype, gap):
         else:
             assert term.item() == pytest.approx(value, rel=1e-2)
             assert logprobs.grad.item() == 0
+    largest = probability_ratio(torch.tensor([gap], dtype=dtype), torch.tensor([0.0], dtype=dtype), ONE).item()
+    assert largest < torch.finfo(dtype).max / 2
+    assert largest > torch.finfo(dtype).max / 4 or gap < 1e4  # float64 holds e^100
     vanished = torch.tensor([0.0], dtype=dtype)
     assert probability_ratio(torch.tensor([-gap], dtype=dtype), vanished, ONE).item() < 1e-40
 

@@ -225,6 +225,7 @@ def test_bad_ids_and_dimensions_are_named(without_shape_checks):
             with pytest.raises(ValueError, match=rf"^{message}"):
                 function(*arguments)
     assert token_logprobs(logits, ids.int(), mask).shape == (2, 3)
+    assert token_logprobs(logits[0, 0], ids[0, 0], mask[0, 0]).item() == pytest.approx(math.log(1 / 4))  # one token
 
 
 def test_integers_are_no_log_probabilities(without_shape_checks):

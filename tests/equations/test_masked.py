@@ -87,6 +87,7 @@ def test_dtype_and_leading_shape_stay(dtype):
     assert masked_mean(values, mask).dtype == hide(values, mask).dtype == dtype
     assert masked_mean(values, mask).shape == (2, 3)
     assert masked_sum(spoil(values, mask), mask).tolist() == [[4.0] * 3] * 2
+    assert masked_sum(values, mask).dtype == dtype
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,14 @@ def test_whitened_tokens_have_mean_0_and_mean_square_1(table, seed):
     assert (tokens[order].diff() >= 0).all()
 
 
+def test_a_critic_in_half_precision_does_not_round_the_advantages():
+    rewards, values, mask = noise((2, 3), 0), noise((2, 3), 1).bfloat16(), torch.ones(2, 3, dtype=torch.bool)
+    got = generalized_advantages(rewards, values, mask)
+    for a, b in zip(got, generalized_advantages(rewards, values.double(), mask), strict=True):
+        assert torch.equal(a, b)
+    assert generalized_advantages(rewards.bfloat16(), values, mask)[0].dtype == torch.float32
+
+
 def test_no_token_at_all():
     nothing, mask = torch.zeros(2, 0), torch.zeros(2, 0, dtype=torch.bool)
     for table in (

@@ -449,8 +449,8 @@ LOOP = [
     bug(
         "kl_against_the_current_policy",
         "../collect.py",
-        "frozen.logprobs(batch.prompts, samples.ids",
-        "policy.logprobs(batch.prompts, samples.ids",
+        "_anchor(batch, frozen, config)\n",
+        "_anchor(batch, policy, config)\n",
         "OpenRLHF#773: the penalty is always 0",
     ),
     bug(
@@ -463,7 +463,7 @@ LOOP = [
     bug(
         "non_finite_steps_are_taken",
         "../update.py",
-        "if not norm.isfinite():",
+        "if not (norm.isfinite() and objective.isfinite().all()):",
         "if False:",
         "trl#6702: a NaN step looks clean in the log",
     ),

@@ -92,7 +92,8 @@ def run_suite(copy: str, tests: list[str], answer: "multiprocessing.connection.C
 def verdict_of(bug: Bug | None, copy: Path) -> tuple[int, tuple[str, str] | None]:
     plant(bug, copy)
     mine, theirs = FORKSERVER.Pipe(duplex=False)
-    names = TESTS_OF.get(bug.file, (f"test_{bug.file}",)) if bug else ("",)
+    everything = ("", "../test_algorithms.py", "../test_train.py")
+    names = TESTS_OF.get(bug.file, (f"test_{bug.file}",)) if bug else everything
     process = FORKSERVER.Process(target=run_suite, args=(str(copy), [f"tests/equations/{n}" for n in names], theirs))
     process.start()
     theirs.close()

@@ -138,12 +138,14 @@ def test_gradient_reaches_the_end_of_sequence_and_the_critic_sees_what_predicts(
     assert values[..., 1].std() > 1e-3
 
 
-def test_bad_input_is_named(name):
+def test_bad_input_is_named(without_shape_checks, name):
     model = random_model(name)
     with pytest.raises(ValueError, match=r"eos_ids must lie in \[0, 24\), got 24"):
         CausalLMPolicy(model, eos_ids=[1, 24], max_completion_length=3)
-    with pytest.raises(ValueError, match="max_completion_length must be a finite number > 0, got 0"):
-        CausalLMPolicy(model, eos_ids=[], max_completion_length=0)
+    for length in (0, 2.5):
+        with pytest.raises(ValueError, match=f"max_completion_length must be a whole number above 0, got {length}"):
+            CausalLMPolicy(model, eos_ids=[], max_completion_length=length)
+    assert CausalLMPolicy(model, eos_ids=iter([2, 1, 2]), max_completion_length=3).eos_ids.tolist() == [1, 2]
     policy = CausalLMPolicy(model, eos_ids=[], max_completion_length=3)
     with pytest.raises(ValueError, match="every prompt needs at least one token, prompt 1 has none"):
         sampled(policy, Tokens(torch.zeros(2, 1).long(), torch.tensor([[True], [False]])))

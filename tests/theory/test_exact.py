@@ -26,6 +26,13 @@ def test_expected_update_is_the_sum_over_all_groups(seed, size, pool, repair, gr
     assert update.tolist() == pytest.approx(expected.tolist(), rel=1e-9, abs=1e-12)
 
 
+def test_an_action_of_probability_0_is_never_sampled():
+    settings = {"group_size": 3, "beta": BETA, "lam": LAM}
+    update = expected_update(np.array([0.0, 0.0, -1.7e308]), np.array([1.0, 0.0, 0.5]), 0, **settings)
+    two = expected_update(np.array([0.0, 0.0]), np.array([1.0, 0.0]), 0, **settings)
+    assert update.tolist() == pytest.approx([*two.tolist(), 0])
+
+
 @given(st.integers(0, 6), st.integers(1, 5))
 def test_compositions_are_all_there_once(total, parts):
     rows = compositions(total, parts)
