@@ -67,7 +67,7 @@ def generalized_advantages(
     require_shape(tuple(rewards.shape), values=values)
     require_dimensions(1, rewards=rewards)
     dtype = torch.promote_types(torch.promote_types(rewards.dtype, values.dtype), torch.float32)
-    rewards, values = hide(rewards.detach(), mask).to(dtype), hide(values.detach(), mask).to(dtype)
+    rewards, values = hide(rewards.detach(), mask), hide(values.detach(), mask).to(dtype)
     advantage = next_value = values.new_zeros(values.shape[:-1])
     advantages = torch.zeros_like(values)
     for t in reversed(range(mask.shape[-1])):
