@@ -10,6 +10,9 @@ from grao_ref.experiment import plan, prepare, run
 from grao_ref.results import Curve
 from grao_ref.train import main, parse
 
+FAR_TOO_FAST = "--preset bandit --method grpo --beta 1 --learning-rate 3000 --num-iterations 2"
+DIVERGES = [*FAR_TOO_FAST.split(), "--max-steps", "4", "--num-seeds", "5"]
+
 
 def rows_of(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -99,19 +102,7 @@ def test_a_preset_is_a_flag_like_the_others_and_an_old_picture_is_not_kept(tmp_p
     assert parse(["--preset=bandit"]).task == "bandit"
     assert parse([]).task == "sorting"
     (tmp_path / "curves.png").touch()
-    flags = [
-        "--preset",
-        "bandit",
-        "--method",
-        "grpo",
-        "--beta",
-        "1",
-        "--learning-rate",
-        "3000",
-        "--num-iterations",
-        "2",
-    ]
-    assert main([*flags, "--max-steps", "4", "--num-seeds", "5", "--output-dir", str(tmp_path)]) == 1
+    assert main([*DIVERGES, "--output-dir", str(tmp_path)]) == 1
     assert not (tmp_path / "curves.png").exists()
 
 
@@ -157,19 +148,7 @@ def test_settings_that_no_run_can_use(without_shape_checks, setting, message):
 
 
 def test_a_step_that_is_not_finite_is_refused_and_said(tmp_path, capsys):
-    flags = [
-        "--preset",
-        "bandit",
-        "--method",
-        "grpo",
-        "--beta",
-        "1",
-        "--learning-rate",
-        "3000",
-        "--num-iterations",
-        "2",
-    ]
-    assert main([*flags, "--max-steps", "4", "--num-seeds", "5", "--output-dir", str(tmp_path)]) == 1
+    assert main([*DIVERGES, "--output-dir", str(tmp_path)]) == 1
     assert "the step was refused" in capsys.readouterr().err
 
 

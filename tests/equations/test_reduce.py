@@ -76,7 +76,7 @@ def test_bad_terms_and_masks_are_named(without_shape_checks):
         token_budget(torch.ones(2, 2, dtype=torch.bool), 0)
 
 
-def same_gradient_for_every_split(loss_of, parameters, split) -> None:
+def check_same_gradient_for_every_split(loss_of, parameters, split) -> None:
     """`loss_of(rows)` of all rows at once against the sum over micro-batches: value and gradient."""
     whole = loss_of(list(range(PROMPTS)))
     expected = torch.autograd.grad(whole, parameters)
@@ -106,7 +106,7 @@ def test_split_grao(split, seed, pool):
         terms = grao_objective(output_loglik[rows], reference_loglik[rows], A_o[rows], A_y[rows], beta=0.5, lam=0.6)
         return batch_loss(terms.total, PROMPTS)
 
-    same_gradient_for_every_split(loss_of, [output_loglik, reference_loglik], split)
+    check_same_gradient_for_every_split(loss_of, [output_loglik, reference_loglik], split)
 
 
 @given(splits(PROMPTS), seeds, st.sampled_from(sorted(set(GRPO_LOSS_TYPES) - {"bnpo"})))
@@ -120,7 +120,7 @@ def test_split_grpo(split, seed, loss_type):
         tokens = grpo_objective(logprobs[rows], old[rows], advantages[rows], mask[rows])
         return batch_loss(kind.numerator(tokens, mask[rows]), kind.denominator(mask, WIDTH))
 
-    same_gradient_for_every_split(loss_of, [logprobs], split)
+    check_same_gradient_for_every_split(loss_of, [logprobs], split)
 
 
 def test_control_bnpo_depends_on_the_split_and_says_so():
@@ -144,10 +144,10 @@ def test_control_bnpo_depends_on_the_split_and_says_so():
 def test_split_sft_by_sequences_and_by_tokens(split, seed):
     mask = ragged_mask(seed)[:, 0]
     logprobs = noise((PROMPTS, WIDTH), seed).requires_grad_()
-    same_gradient_for_every_split(
+    check_same_gradient_for_every_split(
         lambda rows: batch_loss(sft_objective(logprobs[rows], mask[rows]), sequence_count(mask)), [logprobs], split
     )
-    same_gradient_for_every_split(
+    check_same_gradient_for_every_split(
         lambda rows: batch_loss(masked_sum(logprobs[rows], mask[rows]), token_count(mask)), [logprobs], split
     )
 
@@ -163,14 +163,14 @@ def test_split_ppo_policy_and_critic(split, seed):
         critic = value_error(values[rows], old_values[rows], returns[rows], mask[rows])
         return batch_loss(policy - 0.5 * critic, token_count(mask))
 
-    same_gradient_for_every_split(loss_of, [logprobs, values], split)
+    check_same_gradient_for_every_split(loss_of, [logprobs, values], split)
 
 
 @given(splits(PROMPTS), seeds)
 def test_split_dpo(split, seed):
     chosen, rejected = (noise((PROMPTS,), seed + i).requires_grad_() for i in range(2))
     ref_chosen, ref_rejected = (noise((PROMPTS,), seed + 2 + i) for i in range(2))
-    same_gradient_for_every_split(
+    check_same_gradient_for_every_split(
         lambda rows: batch_loss(
             dpo_objective(chosen[rows], rejected[rows], ref_chosen[rows], ref_rejected[rows], kl_coef=0.3), PROMPTS
         ),
