@@ -24,12 +24,9 @@ def collect(
     if algorithm.samples:
         # The reference may join the pool of a method that trains on it; to the others it is a stranger.
         pool = config.pool if algorithm.references else "outputs"
-        batch = _sample(batch, task, policy, config, rng)
-        if algorithm.kl and config.beta > 0:
-            batch = _anchor(batch, frozen, config)
-        assert batch.rewards is not None
-        A_o, A_y = group_advantages(batch.rewards.outputs, batch.rewards.reference, pool=pool)
-        batch = replace(batch, advantages=Advantages(A_o, A_y))
+        batch = _sample(batch, task, policy, replace(config, pool=pool), rng)
+    if algorithm.kl and config.beta > 0:
+        batch = _anchor(batch, frozen, config)
     if algorithm.critic:
         batch = _criticise(batch, policy, config)
     return batch
@@ -47,13 +44,14 @@ def _compare(batch: Batch, frozen: Policy, config: Config) -> Batch:
 
 
 def _sample(batch: Batch, task: Task, policy: Policy, config: Config, rng: torch.Generator) -> Batch:
-    """Groups, and the rewards of samples and references by the same function."""
+    """Groups, the rewards of samples and references by the same function, advantages."""
     samples = policy.sample(batch.prompts, config.num_generations, temperature=config.temperature, rng=rng)
     reference_ids, reference_mask = batch.references.ids[:, None], batch.references.mask[:, None]
     rewards = Rewards(
         task.reward(batch, samples.ids, samples.mask), task.reward(batch, reference_ids, reference_mask)[:, 0]
     )
-    return replace(batch, samples=samples, rewards=rewards)
+    A_o, A_y = group_advantages(rewards.outputs, rewards.reference, pool=config.pool)
+    return replace(batch, samples=samples, rewards=rewards, advantages=Advantages(A_o, A_y))
 
 
 def _anchor(batch: Batch, frozen: Policy, config: Config) -> Batch:

@@ -30,8 +30,8 @@ def update(
     """One optimiser step on the batch; the objective's figures by prompt, (N,) each, and `grad_norm` before clipping.
 
     The gradient does not depend on `gradient_accumulation_steps`: every micro-batch is divided by the
-    same denominator, and groups stay whole. Raises `FloatingPointError` on an
-    objective or a gradient that is not finite.
+    same denominator, and groups stay whole.
+    Raises `FloatingPointError` on an objective or a gradient that is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
     parts = []

@@ -1,7 +1,8 @@
-"""Bugs that real code has shipped, as edits of this package: what a copy of it looks like with each one planted.
+"""Bugs that real code has shipped, or easily could, as edits of this package.
 
 `test_museum.py` plants them one at a time and demands that the suite rejects each. `origin` says where the
-bug was seen, or why it is easily made; issue numbers are those of the project's tracker on GitHub.
+bug ("of the kind of": where its like) was reported, by the number in the project's tracker on GitHub, read in
+excerpts; or that it is easily made, where no report is known.
 An edit whose left side is no longer in the file fails loudly: then the exhibit has to be restored by hand.
 """
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bug:
-    """`edits` turn the right lines of equations/`file` into the wrong ones."""
+    """`edits` turn the right lines of `file` (as seen from equations/) into the wrong ones."""
 
     name: str
     file: str
@@ -186,7 +187,13 @@ LOGPROB_AND_MASK = [
     ),
     bug("temperature_ignored", "logprob.py", "scored / temperature,", "scored,", "compose-rl#105, prime-rl#679"),
     bug("logits_not_shifted", "logprob.py", "logits[..., :-1, :]", "logits[..., 1:, :]", "unsloth#4364: off by one"),
-    bug("mask_not_shifted", "logprob.py", "mask[..., 1:]", "mask[..., :-1]", "trl#3279, open-r1#652"),
+    bug(
+        "mask_not_shifted",
+        "logprob.py",
+        "mask[..., 1:]",
+        "mask[..., :-1]",
+        "of the kind of trl#3279, open-r1#652: the border between prompt and answer",
+    ),
     bug(
         "mask_by_pad_id",
         "logprob.py",
@@ -250,17 +257,17 @@ CLIPPED_RATIO = [
     bug(
         "mask_after_exp",
         "logprob.py",
-        "    log_ratio = hide(logprobs - old_logprobs.detach(), mask)\n    return log_ratio",
-        "    log_ratio = logprobs - old_logprobs.detach()\n"
-        "    return torch.where(mask, log_ratio.exp(), 1) if True else log_ratio",
-        "NeMo-RL#4120: the value is clean and the gradient NaN",
+        "    log_ratio = hide(logprobs - old_logprobs.detach(), mask)\n"
+        "    return log_ratio.clamp(max=math.log(torch.finfo(log_ratio.dtype).max) - 1).exp()",
+        "    return torch.where(mask, (logprobs - old_logprobs.detach()).exp(), 1)",
+        "of the kind of NeMo-RL#4120: the value is clean and the gradient NaN",
     ),
     bug(
         "ratio_inverted",
         "logprob.py",
         "hide(logprobs - old_logprobs.detach(), mask)",
         "hide(old_logprobs.detach() - logprobs, mask)",
-        "rlhf-book#125",
+        "easily made; a sign error of the kind of rlhf-book#125",
     ),
     bug(
         "ratio_overflows",
@@ -274,7 +281,7 @@ CLIPPED_RATIO = [
         "ppo.py",
         "return torch.minimum(ratio",
         "return torch.maximum(ratio",
-        "open-r1#239: the pessimistic bound turned into an optimistic one",
+        "easily made: the pessimistic bound turned into an optimistic one",
     ),
     bug("clip_ignores_epsilon_high", "ppo.py", "1 + epsilon_high)", "1 + epsilon_low)", "DAPO's option, read nowhere"),
     bug(
@@ -284,7 +291,13 @@ CLIPPED_RATIO = [
         "old_logprobs, mask)",
         "ratio 1, gradient 0",
     ),
-    bug("ratio_not_clipped", "ppo.py", "clipped * advantages)", "ratio * advantages)", "trl#6807: a stale copy"),
+    bug(
+        "ratio_not_clipped",
+        "ppo.py",
+        "clipped * advantages)",
+        "ratio * advantages)",
+        "of the kind of trl#6807: a stale copy of the loss ignores an option",
+    ),
     bug(
         "score_on_the_last_column",
         "ppo.py",
@@ -292,16 +305,22 @@ CLIPPED_RATIO = [
         "is_last = mask & (torch.arange(mask.shape[-1]) == mask.shape[-1] - 1)",
         "trl#3750, trl#5338: the score lands on padding",
     ),
-    bug("kl_rewarded", "ppo.py", "is_last) - penalty", "is_last) + penalty", "rlhf-book#132: the sign of the penalty"),
+    bug(
+        "kl_rewarded",
+        "ppo.py",
+        "is_last) - penalty",
+        "is_last) + penalty",
+        "a sign error, of the kind of rlhf-book#132",
+    ),
     bug(
         "advantages_for_returns",
         "ppo.py",
         "return advantages, advantages + values",
         "return advantages, advantages",
-        "rlhf-book#216",
+        "of the kind of rlhf-book#216: returns and what is not",
     ),
     bug("gae_without_lambda", "ppo.py", "gamma * gae_lambda * advantage", "gamma * advantage", "easily made"),
-    bug("gae_without_the_next_value", "ppo.py", "+ gamma * next_value -", "-", "rlhf-book#216: returns and rewards"),
+    bug("gae_without_the_next_value", "ppo.py", "+ gamma * next_value -", "-", "of the kind of rlhf-book#216"),
     bug(
         "gae_through_masked_tokens",
         "ppo.py",
@@ -311,7 +330,11 @@ CLIPPED_RATIO = [
     ),
     bug("value_error_optimistic", "ppo.py", "torch.maximum((moved", "torch.minimum((moved", "easily made"),
     bug(
-        "value_error_not_halved", "ppo.py", "(clipped + ahead).square()) / 2", "(clipped + ahead).square())", "trl#1540"
+        "value_error_not_halved",
+        "ppo.py",
+        "(clipped + ahead).square()) / 2",
+        "(clipped + ahead).square())",
+        "of the kind of trl#1540: the scale of the value loss",
     ),
     bug(
         "whitened_with_padding",
@@ -376,9 +399,9 @@ PREFERENCES_AND_KL = [
         "+ (rejected - ref_rejected.detach())",
         "easily made",
     ),
-    bug("dpo_without_its_reference_model", "dpo.py", "(chosen - ref_chosen.detach())", "(chosen)", "DPO#48"),
+    bug("dpo_without_its_reference_model", "dpo.py", "(chosen - ref_chosen.detach())", "(chosen)", "easily made"),
     bug("dpo_reference_model_trained", "dpo.py", "ref_chosen.detach()", "ref_chosen", "one optimiser over both models"),
-    bug("ipo_target_doubled", "dpo.py", "1 / (2 * kl_coef)", "1 / kl_coef", "trl#1265"),
+    bug("ipo_target_doubled", "dpo.py", "1 / (2 * kl_coef)", "1 / kl_coef", "easily made"),
     bug("ipo_maximised_upside_down", "dpo.py", "return -(margin", "return (margin", "a loss among objectives"),
     bug(
         "kl_mirrored",
@@ -387,25 +410,29 @@ PREFERENCES_AND_KL = [
         "hide(ref_logprobs, possible).exp()",
         "an expectation under the wrong policy",
     ),
-    bug("k1_mirrored", "divergence.py", "return -_log_ratio", "return _log_ratio", "trl#4967"),
+    bug("k1_mirrored", "divergence.py", "return -_log_ratio", "return _log_ratio", "easily made"),
     bug("k2_not_halved", "divergence.py", ".square() / 2", ".square()", "easily made"),
     bug("k3_naive", "divergence.py", "torch.expm1(r) - r", "r.exp() - 1 - r", "rlhf-book PR#525: negative near 0"),
     bug(
-        "k3_mirrored", "divergence.py", "torch.expm1(r) - r", "torch.expm1(-r) + r", "trl#4637: unbiased for another KL"
+        "k3_mirrored",
+        "divergence.py",
+        "torch.expm1(r) - r",
+        "torch.expm1(-r) + r",
+        "easily made: unbiased for another KL",
     ),
     bug(
         "k3_masked_after_exp",
         "divergence.py",
         "    r = _log_ratio(logprobs, ref_logprobs, mask)\n    return torch.expm1(r) - r",
         "    r = ref_logprobs - logprobs\n    return hide(torch.expm1(r) - r, mask)",
-        "OpenRLHF#1120: NaN after a hundred steps",
+        "of the kind of OpenRLHF#1120: NaN after a hundred steps",
     ),
     bug(
         "importance_ratio_is_a_constant",
         "divergence.py",
         "probability_ratio(logprobs, old_logprobs, mask) *",
         "probability_ratio(logprobs.detach(), old_logprobs, mask) *",
-        "trl#6503: the value is right and the gradient another one",
+        "trl#4637, #6503: the value is right and the gradient another one",
     ),
 ]
 
@@ -451,14 +478,14 @@ LOOP = [
         "../collect.py",
         "_anchor(batch, frozen, config)\n",
         "_anchor(batch, policy, config)\n",
-        "OpenRLHF#773: the penalty is always 0",
+        "easily made: the penalty is always 0",
     ),
     bug(
         "old_is_new",
         "../algorithms.py",
         "        logprobs,\n        samples.logprobs,",
         "        logprobs,\n        logprobs.detach(),",
-        "trl#454: the ratio is 1 for ever, and nothing is ever clipped",
+        "easily made: the ratio is 1 for ever, and nothing is ever clipped",
     ),
     bug(
         "non_finite_steps_are_taken",

@@ -1,8 +1,8 @@
 """The suite rejects every planted bug, and accepts the package without one.
 
 Each bug is planted into a copy of the project, and the copy's own tests of the damaged file run in a fresh
-process up to the first failure. The shape checks are off, so that a bug has
-to be caught by an assertion about numbers. A copy that merely crashes counts as a broken exhibit.
+process up to the first failure. The shape checks are off, so that a bug has to be caught by an assertion. A
+copy that merely crashes counts as a broken exhibit.
 """
 
 import multiprocessing
