@@ -1,0 +1,41 @@
+"""Language models by name: `smollm2`, a local folder, or an id on the Hugging Face hub."""
+
+import difflib
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from grao_ref.policies.smollm2 import smollm2_folder
+
+NAMES = ("tiny", "tabular", "smollm2")
+
+
+def choose_device(device: str) -> torch.device:
+    """`auto`: a GPU if there is one. Raises `ValueError` on a device that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used here: {str(error).splitlines()[0]}") from None
+    return torch.device(device)
+
+
+def load_language_model(
+    name: str, *, device: torch.device, dtype: torch.dtype = torch.float32
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model, in evaluation mode, and its tokenizer.
+
+    float32 is the default also on a GPU: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
+    Raises `ValueError` on a name that leads nowhere.
+    """
+    folder = str(smollm2_folder()) if name == "smollm2" else name
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    except (OSError, ValueError) as error:
+        near = difflib.get_close_matches(name, NAMES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has to be one of {', '.join(NAMES)}, a folder or a hub id"
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"no language model could be loaded from {name!r}; {hint} ({reason})") from None
+    return model.to(device).eval(), tokenizer
