@@ -1,21 +1,40 @@
-"""Every setting of a run, a sentence each. On the command line they are flags with TRL's words for them."""
+"""Every setting of a run, a sentence each. On the command line and in a config file they have TRL's words for them."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Literal
 
-from grao_ref.equations.checks import require_fraction, require_nonnegative, require_one_of, require_positive
-
-SEEDS = 10_000  # the evaluation draws from the first seed beyond
 Method = Literal["sft", "dpo", "ppo", "grpo", "grao"]
+Term = Literal["exploration", "imitation", "alignment"]
+LossName = Literal["grpo", "dapo", "dr_grpo"]
+Tracker = Literal["none", "tensorboard", "trackio"]
 
 
 @dataclass(frozen=True)
 class Config:
     """Settings of one training run; `beta` is the KL penalty, as in TRL, and GRAO's β and λ are the two `_coef`s."""
 
-    task: Literal["sorting", "bandit"] = "sorting"
-    """What is learned: the embedded text task with its language model, or a ten-armed bandit with a table."""
+    # What is trained, on what
+    model_name_or_path: str = "tiny"
+    """The policy: `tiny` (embedded), `tabular` (the bandit's), `smollm2`, a folder, or an id on the Hugging Face hub."""
+    dataset_name: str = "sorting"
+    """Prompts and references: `sorting` (embedded), `bandit`, `hh-harmless`, `hh-helpful`, `gsm8k`, `reasoning-gym:TASK`,
+    a file of JSON lines with TRL's columns, HH's or GSM8K's, or an id on the hub."""
+    dataset_config: str | None = None
+    """The hub data set's configuration, where it has several."""
+    dataset_train_split: str = "train"
+    """The split that is trained on."""
+    dataset_test_split: str | None = None
+    """The split that is evaluated on; without one, `test_size` of the prompts are held out."""
+    test_size: float = 0.1
+    """Share of the prompts held out for evaluation, chosen by `seed`."""
+    reward_funcs: tuple[str, ...] = ()
+    """What scores answers and references alike: exact, final_number, reasoning_gym, judge_helpful, judge_harmless, a dotted
+    path to a function with TRL's signature, a reward model's folder or hub id. Empty: the data set's own rule."""
+    reward_weights: tuple[float, ...] = ()
+    """A weight for each reward function; empty: 1 each."""
+
+    # The method
     method: Method = "grao"
     """Which algorithm trains the policy."""
     num_generations: int = 8
@@ -29,81 +48,102 @@ class Config:
     imitate_only_when_ahead: bool = True
     """The repair of thm-4: imitate the reference only while it beats its group. False is the objective as printed,
     which unlearns its reference without end once the policy is better."""
-    learning_rate: float = 3e-4
-    """Step size of the optimiser (in the bandit: of each run)."""
-    optimizer: Literal["sgd", "adam"] = "adam"
-    """Adam, which the paper trains with, or plain gradient ascent, which the theory speaks of."""
-    max_grad_norm: float = 1.0
-    """Clip the gradient's norm to this; 0 leaves it alone, as it has to be where runs share no parameters."""
-    per_device_train_batch_size: int = 16
-    """Prompts of each step (the bandit has one for each run)."""
-    gradient_accumulation_steps: int = 1
-    """Micro-batches that a step's prompts are split into; it changes memory, not the gradient."""
-    max_steps: int = 200
-    """Steps, each of which samples one group for every prompt."""
-    eval_steps: int = 10
-    """How often the policy is scored (on 200 fixed prompts, the same for every run; in the bandit exactly)."""
+    ablate: tuple[Term, ...] = ()
+    """Terms of eq-3 to leave out, as in table-3 of the paper."""
+    temperature: float = 1.0
+    """Sampling temperature (the paper: 0.7)."""
+    temper_likelihoods: bool = False
+    """Train the likelihoods at the sampling temperature, which makes the update on-policy; the paper does not."""
     num_iterations: int = 1
     """Optimiser updates on each batch of samples (sft and dpo: of answers)."""
-    temperature: float = 1.0
-    """Sampling temperature, and that of the likelihoods that are trained (the paper samples at 0.7)."""
-    beta: float = 0.0
-    """KL penalty against the starting policy in grpo and ppo, and the margin's temperature in dpo (0: 0.1 there)."""
+    beta: float | None = None
+    """KL penalty against the starting policy in grpo and ppo, the margin's scale in dpo; TRL's defaults 0, 0 and 0.1."""
     epsilon: float = 0.2
     """Clipping range of the probability ratio in grpo and ppo, and of the critic's move in ppo."""
+    loss_type: LossName = "grpo"
+    """What a token weighs in grpo: 1/|o| of its sequence, the same in the whole batch, or 1/max_completion_length."""
     gae_lambda: float = 0.95
     """λ of generalised advantage estimation in ppo."""
     vf_coef: float = 0.5
     """Weight of the critic's error in ppo."""
+
+    # The steps
+    per_device_train_batch_size: int = 128
+    """Sampled answers in a micro-batch, a multiple of num_generations: groups are never split (sft, dpo: a G-th of it in
+    rows, so that all methods see the same prompts; the bandit: a prompt for each run, whatever this says)."""
+    gradient_accumulation_steps: int = 1
+    """Micro-batches of each optimiser step; groups are sampled for all of them at once."""
+    max_steps: int = 200
+    """Optimiser steps, or with num_iterations batches of samples."""
+    learning_rate: float = 3e-4
+    """Step size of the optimiser (in the bandit: of each run)."""
+    optimizer: Literal["sgd", "adam"] = "adam"
+    """Adam, which the paper trains with, or plain gradient ascent, which the theory speaks of."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of Adam (the paper: 0.01)."""
+    max_grad_norm: float = 1.0
+    """Clip the gradient's norm to this; 0 leaves it alone, as it has to be where runs share no parameters."""
+    max_prompt_length: int | None = None
+    """Drop rows whose prompt has more tokens; without it, a prompt too long for the model's context is an error."""
+    max_completion_length: int = 8
+    """Tokens of a sampled answer at most; rows are dropped if an answer of theirs has more."""
+
+    # The machine
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:1`; auto takes a GPU if there is one."""
+    bf16: bool | None = None
+    """Forward passes in bfloat16 autocast; the weights stay in float32. By default on a GPU that can."""
+    gradient_checkpointing: bool = False
+    """Compute hidden states again in the backward pass instead of keeping them: less memory, a third more time."""
+    use_peft: bool = False
+    """Train a LoRA adapter instead of the model."""
+    lora_r: int = 16
+    """Its rank."""
+    lora_alpha: int = 32
+    """Its scale, times the rank."""
+    lora_target_modules: tuple[str, ...] = ()
+    """Layers that get one; empty: every linear layer but the output's."""
+
+    # The judge, where reward_funcs names one
+    judge_base_url: str = "http://127.0.0.1:8000/v1"
+    """An OpenAI-compatible endpoint; its key is read from OPENAI_API_KEY."""
+    judge_model: str = "deepseek-chat"
+    """The model asked there (the paper: DeepSeek-V3)."""
+    judge_timeout: float = 60.0
+    """Seconds to wait for a verdict, of each of three attempts."""
+
+    # The run
     seed: int = 0
     """Seed of the first run; the others count on from it."""
     num_seeds: int = 1
     """Runs of each method; intervals are over them. The bandit trains them all at once."""
     compare: bool = False
     """Train every method in turn on the same task, GRAO repaired and as printed, whatever `method` says."""
-    output_dir: Path = Path("runs/latest")
-    """Folder for metrics.jsonl and curves.png; made if missing, those two files overwritten."""
+    eval_steps: int = 10
+    """How often the policy is scored on prompts held out from training (in the bandit exactly)."""
+    max_eval_prompts: int = 200
+    """Prompts of an evaluation at most."""
+    log_completions: bool = False
+    """Print samples at every evaluation; they are written to completions/ in any case."""
+    num_completions_to_print: int = 3
+    """Prompts whose answers before and after training are shown at the end."""
+    save_steps: int = 0
+    """Write a checkpoint every so many steps; 0: none but the final model."""
+    save_total_limit: int | None = 2
+    """Checkpoints to keep, the newest."""
+    resume_from_checkpoint: Path | None = None
+    """A checkpoint's folder, or a run's (its newest): go on exactly where it stood."""
+    report_to: Tracker = "none"
+    """Where figures go beside metrics.jsonl."""
+    run_name: str | None = None
+    """The run's name there."""
+    output_dir: Path | None = None
+    """An empty or new folder for metrics.jsonl, curves.png and the model; by default the next free one in runs/."""
+    overwrite_output_dir: bool = False
+    """Write into a folder that is not empty; what is in it and in the way is replaced."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` on a value no run can use."""
-        require_nonnegative(
-            imitation_coef=self.imitation_coef,
-            alignment_coef=self.alignment_coef,
-            beta=self.beta,
-            vf_coef=self.vf_coef,
-            max_grad_norm=self.max_grad_norm,
-        )
-        require_positive(
-            learning_rate=self.learning_rate,
-            temperature=self.temperature,
-            max_steps=self.max_steps,
-            eval_steps=self.eval_steps,
-            num_iterations=self.num_iterations,
-            per_device_train_batch_size=self.per_device_train_batch_size,
-            gradient_accumulation_steps=self.gradient_accumulation_steps,
-            num_seeds=self.num_seeds,
-        )
-        if not 0 <= self.seed < SEEDS:
-            raise ValueError(f"seed must be a whole number from 0 to {SEEDS - 1}, got {self.seed}")
-        if self.task == "bandit" and self.max_grad_norm > 0:
-            raise ValueError(
-                f"max_grad_norm must be 0 in the bandit, whose runs share no parameters, got {self.max_grad_norm}; "
-                "`--preset bandit` sets what it needs"
-            )
-        require_fraction(epsilon=self.epsilon, gae_lambda=self.gae_lambda)
-        if self.num_generations < 2:
-            raise ValueError(f"num_generations must be at least 2, got {self.num_generations}")
-        for name, kind in get_type_hints(Config).items():
-            value = getattr(self, name)
-            if get_origin(kind) is Literal:
-                require_one_of(get_args(kind), **{name: value})
-            elif kind is int and not isinstance(value, int):
-                raise ValueError(f"{name} must be a whole number, got {value!r}")
+        from grao_ref.validate import validate  # which needs the class
 
-
-PRESETS = {
-    "tiny": Config(),
-    "bandit": Config(
-        task="bandit", optimizer="sgd", learning_rate=0.2, max_grad_norm=0.0, num_seeds=1000, max_steps=100
-    ),
-}
+        validate(self)

@@ -1,53 +1,44 @@
-"""What `train.py` runs: a task with its policy, trained by one method or several, scored along the way."""
+"""What `train.py` runs: a task, a policy, and their evaluation, made of a config."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 import torch
-from torch import Tensor
 
-from grao_ref.config import SEEDS, Config, Method
-from grao_ref.loop import Report, train
+from grao_ref.algorithms import ALGORITHMS
+from grao_ref.config import Config, Method
+from grao_ref.evaluation import EVALUATION_SEED, BanditEvaluation, Evaluation, TextEvaluation
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
+from grao_ref.policies.load import choose_device
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.policies.tiny import tiny_model
-from grao_ref.records import Batch
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.interface import Task
-from grao_ref.tasks.sorting import ANSWER, END, Sorting, text
+from grao_ref.tasks.sorting import ANSWER, END, Sorting, characters
 
 BANDIT_REWARDS, BANDIT_REFERENCE = (1.0, 0.7, *[0.0] * 8), 1
-EVALUATION_PROMPTS, EVALUATION_SEED = 200, SEEDS
-
-
-Shown = list[tuple[str, str, float]]  # prompt, greedy answer, reward; of a few prompts
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run about to start. `score` is the policy's mean reward now, for each of the runs it holds: (R,)."""
+    """One run about to start."""
 
     task: Task
     policy: Policy
     config: Config
-    score: Callable[[], Tensor]
-    show: Callable[[], Shown]
-    reference_score: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A report, and the score where this step is one of those that are evaluated."""
-
-    report: Report
-    score: Tensor | None
+    evaluation: Evaluation
+    notes: tuple[str, ...]  # what a reader of the log should know of its model, data and rewards
+    text: Callable[[list[int]], str] = lambda ids: " ".join(map(str, ids))  # how tokens read
+    save: Callable[[Path], None] | None = None  # writes the tokenizer beside the model
 
 
 def plan(config: Config) -> dict[str, list[Config]]:
     """Name -> the settings of its runs, one for each seed (the bandit's are one, with a row for each seed)."""
-    seeds = [config.seed] if config.task == "bandit" else range(config.seed, config.seed + config.num_seeds)
+    bandit = config.dataset_name == "bandit"
+    seeds = [config.seed] if bandit else range(config.seed, config.seed + config.num_seeds)
     variants = [config]
     if config.compare:
         each: tuple[Method, ...] = get_args(Method)
@@ -61,56 +52,62 @@ def name_of(config: Config) -> str:
     """The method, and for GRAO which of its two objectives: neither passes for the other."""
     if config.method != "grao":
         return config.method
-    return "grao, repaired" if config.imitate_only_when_ahead else "grao, as printed"
+    without = "".join(f" − {term}" for term in config.ablate)
+    return ("grao, repaired" if config.imitate_only_when_ahead else "grao, as printed") + without
+
+
+def objective_note(config: Config) -> str:
+    """Which objective is trained, in a line."""
+    if config.method != "grao":
+        return f"Method: {config.method}."
+    if config.imitate_only_when_ahead:
+        return (
+            "Method: grao, repaired. The reference is imitated only while it is ahead of its group (thm-4); "
+            "--no-imitate-only-when-ahead trains the objective as printed."
+        )
+    return (
+        "Method: grao, as printed. Once the policy is better than a reference, it unlearns it without end (thm-4); "
+        "--imitate-only-when-ahead is the repair."
+    )
+
+
+def prompts_per_step(config: Config) -> int:
+    """The same for every method; only some sample a group for each."""
+    return config.per_device_train_batch_size // config.num_generations * config.gradient_accumulation_steps
 
 
 def prepare(config: Config) -> Experiment:
-    """The task that the config names, and a policy before training."""
-    return _bandit(config) if config.task == "bandit" else _sorting(config)
+    """The task that the config names, and a policy before training. Raises `ValueError` on what can't be run."""
+    if ALGORITHMS[config.method].samples and config.use_peft and config.model_name_or_path in ("tiny", "tabular"):
+        raise ValueError(f"use_peft is for pretrained models, not for {config.model_name_or_path}")
+    if config.dataset_name == "bandit":
+        return _bandit(config)
+    if config.dataset_name == "sorting":
+        return _sorting(config)
+    from grao_ref.text_experiment import prepare_text  # the rest of the house: tokenizers, data, rewards
 
-
-def run(experiment: Experiment) -> Iterator[Progress]:
-    """Train, and score the policy every `eval_steps` steps and at the last."""
-    config = experiment.config
-    for report in train(experiment.task, experiment.policy, config):
-        due = report.step % config.eval_steps == 0 or report.step == config.max_steps
-        yield Progress(report, experiment.score() if due else None)
+    return prepare_text(config)
 
 
 def _bandit(config: Config) -> Experiment:
     task = Bandit(torch.tensor(BANDIT_REWARDS, dtype=torch.float64), BANDIT_REFERENCE, config.num_seeds)
     policy = TabularPolicy(torch.zeros(config.num_seeds, len(BANDIT_REWARDS), dtype=torch.float64))
-    return Experiment(
-        task, policy, config, lambda: task.expected_reward(policy.theta), list, BANDIT_REWARDS[BANDIT_REFERENCE]
-    )
+    notes = (f"Bandit: {len(BANDIT_REWARDS)} arms, {config.num_seeds} independent runs.",)
+    return Experiment(task, policy, config, BanditEvaluation(task, policy), notes)
 
 
 def _sorting(config: Config) -> Experiment:
-    """Scored on 200 fixed prompts, of 30,240 there are: a run's own prompts include about a tenth of them."""
-    task = Sorting(config.per_device_train_batch_size)
-    policy = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=ANSWER + 2)
-    fixed = Sorting(EVALUATION_PROMPTS).draw(torch.Generator().manual_seed(EVALUATION_SEED))
-    references = fixed.references.ids[:, None], fixed.references.mask[:, None]
-
-    def score() -> Tensor:
-        rng = torch.Generator().manual_seed(EVALUATION_SEED)
-        samples = policy.sample(fixed.prompts, 4, temperature=config.temperature, rng=rng)
-        return task.reward(fixed, samples.ids, samples.mask).mean()[None]
-
-    return Experiment(
-        task,
-        policy,
-        config,
-        score,
-        lambda: _answers(task, policy, fixed),
-        task.reward(fixed, *references).mean().item(),
+    """Scored on fixed prompts of the 30,240 there are: a run's own prompts include about a tenth of 200."""
+    task = Sorting(prompts_per_step(config))
+    model = tiny_model().to(choose_device(config.device))
+    policy = CausalLMPolicy(
+        model,
+        eos_ids=[END],
+        max_completion_length=max(config.max_completion_length, ANSWER),
+        bf16=bool(config.bf16),
+        checkpointing=config.gradient_checkpointing,
     )
-
-
-def _answers(task: Sorting, policy: CausalLMPolicy, fixed: Batch, count: int = 3) -> Shown:
-    answers, prompts = policy.greedy(fixed.prompts), fixed.prompts
-    rewards = task.reward(fixed, answers.ids, answers.mask)
-    return [
-        (text(prompts.ids[n], prompts.mask[n]), text(answers.ids[n, 0], answers.mask[n, 0]), rewards[n, 0].item())
-        for n in range(count)
-    ]
+    fixed = Sorting(config.max_eval_prompts).draw(torch.Generator().manual_seed(EVALUATION_SEED))
+    evaluation = TextEvaluation(task, policy, config, fixed, samples=4, text=characters)
+    notes = (f"Model: tiny, {sum(p.numel() for p in model.parameters()):,} parameters, on {model.device}.",)
+    return Experiment(task, policy, config, evaluation, notes, text=characters)

@@ -15,7 +15,7 @@ from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.tiny import WEIGHTS, tiny_model
 from grao_ref.tasks.sorting import ANSWER, END, Drafts
 
-SETTINGS = Config(method="sft", optimizer="adam", learning_rate=1e-3, max_grad_norm=1.0, max_steps=400, seed=0)
+SETTINGS = Config(method="sft", learning_rate=1e-3, max_steps=400)
 BATCH = 64
 
 

@@ -5,9 +5,12 @@ is a new field, never a new meaning of an old one. The first dimension of every 
 that `take` can split a batch between its prompts and nowhere else: a group is never torn apart.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -32,6 +35,7 @@ class Samples:
     ids: Int[Tensor, "N G T"]
     mask: Bool[Tensor, "N G T"]  # True on sampled tokens, the end-of-sequence token included
     logprobs: Float[Tensor, "N G T"]  # log-probabilities under the policy that sampled: π_θold
+    ended: Bool[Tensor, "N G"] | None = None  # True where the answer ended by itself, and was not cut off
 
     def __post_init__(self) -> None:
         _require_shapes(3, ids=self.ids, mask=self.mask, logprobs=self.logprobs)
@@ -39,10 +43,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Rewards:
-    """R(o_i, y) of the samples and R(y, y) of the references, by the same reward function."""
+    """R(o_i, y) of the samples and R(y, y) of the references, by the same functions; NaN: could not be scored."""
 
     outputs: Float[Tensor, "N G"]
     reference: Float[Tensor, "N"]
+    parts: Float[Tensor, "N G F"] | None = None  # what each of F reward functions gave the samples, unweighted
 
     def __post_init__(self) -> None:
         _require_shapes(2, outputs=self.outputs)
@@ -104,10 +109,11 @@ class Batch:
     advantages: Advantages | None = None
     critique: Critique | None = None
     frozen: Frozen | None = None
+    rows: Int[Tensor, "N"] | None = None  # where in its data set each prompt stands, for a task that has one
 
     def __post_init__(self) -> None:
         for name, record in vars(self).items():
-            for field, tensor in vars(record).items() if record is not None else ():
+            for field, tensor in vars(record).items() if is_dataclass(record) else ():
                 if tensor is not None and tensor.shape[0] != len(self):
                     raise ValueError(f"{name}.{field} must have {len(self)} prompts, got shape {tuple(tensor.shape)}")
 
@@ -117,13 +123,27 @@ class Batch:
 
 def take(record: Record, rows: slice) -> Record:
     """The same record of some of its prompts."""
-    return type(record)(**{field.name: _take(getattr(record, field.name), rows) for field in fields(record)})  # type: ignore[arg-type]
+    return _each(record, lambda tensor: tensor[rows])
 
 
-def _take(value: Any, rows: slice) -> Any:
-    if value is None:
-        return None
-    return take(value, rows) if is_dataclass(value) else value[rows]
+def split(size: int, parts: int) -> list[slice]:
+    """`size` prompts in at most `parts` consecutive pieces, as equal as they can be."""
+    cuts = [size * part // parts for part in range(parts + 1)]
+    return [slice(start, stop) for start, stop in pairwise(cuts) if stop > start]
+
+
+def move(record: Record, device: torch.device) -> Record:
+    """The same record on another device."""
+    return _each(record, lambda tensor: tensor.to(device))
+
+
+def _each(record: Record, change: Callable[[Tensor], Tensor]) -> Record:
+    def changed(value: Any) -> Any:
+        if value is None:
+            return None
+        return _each(value, change) if is_dataclass(value) else change(value)
+
+    return type(record)(**{field.name: changed(getattr(record, field.name)) for field in fields(record)})  # type: ignore[arg-type]
 
 
 def _require_shapes(dimensions: int, **tensors: Tensor) -> None:

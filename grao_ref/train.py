@@ -1,88 +1,117 @@
 """Train a policy and show what came of it.
 
-`--preset tiny` (the default) trains the embedded language model on the embedded task, sorting five digits,
-against references with a mistake each; `--preset bandit` trains a table on a ten-armed bandit. Flags change
-what the preset sets.
+`--preset tiny` (the default) trains the embedded language model on the embedded task, sorting five digits, against
+references with a mistake each; `bandit` a table on a ten-armed bandit; `smollm2` a real model on real data, given a
+reward; `paper` is the paper's own setting, its objective as printed. GRAO is trained repaired unless
+--no-imitate-only-when-ahead says otherwise (thm-4).
 """
 
-import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
-import tyro
+import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grao_ref.config import PRESETS, Config
-from grao_ref.experiment import plan, prepare, run
-from grao_ref.results import Curve, Results, draw, samples_table, score_table
+from grao_ref.checkpoint import find_checkpoint, settings_of
+from grao_ref.cli import fail, parse, quiet_libraries
+from grao_ref.config import Config
+from grao_ref.presets import PRESETS
+from grao_ref.report import METRICS, Log, require_tracker
+from grao_ref.results import draw, samples_table, score_table
+from grao_ref.runs import train_all
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the flags, run, print; the exit code."""
-    config = parse(list(sys.argv[1:] if arguments is None else arguments))
+    config = parse(
+        sys.argv[1:] if arguments is None else arguments, PRESETS, module="grao_ref.train", description=__doc__
+    )
+    if config.model_name_or_path in ("tiny", "tabular"):
+        torch.set_num_threads(1)  # they are too small to share: more threads only wait for each other
+    quiet_libraries()
     console = Console()
-    torch.set_num_threads(1)  # the embedded models are too small to share: more threads only wait for each other
     try:
-        config.output_dir.mkdir(parents=True, exist_ok=True)
-        picture = config.output_dir / "curves.png"
-        picture.unlink(missing_ok=True)  # an old picture beside new figures would lie
-        log = (config.output_dir / "metrics.jsonl").open("w")
-    except OSError as error:
-        print(f"error: output_dir can't be written: {error}", file=sys.stderr)
-        return 2
-    with log:
-        try:
-            results = train_all(config, console, log)
-        except FloatingPointError as error:
-            print(f"\nerror: {error}; the figures so far are in {log.name}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print(f"\ninterrupted; the figures so far are in {log.name}", file=sys.stderr)
-            return 130
+        require_tracker(config)
+        config, kept = open_folder(config)
+    except (ValueError, OSError) as error:
+        fail(error)
+    assert config.output_dir is not None
+    log = Log(config.output_dir, kept)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        results = train_all(config, console, log)
+    except ValueError as error:
+        fail(error)
+    except FloatingPointError as error:
+        print(f"\nerror: {error}; the figures so far are in {log.file.name}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; the figures so far are in {log.file.name}. {how_to_go_on(config)}", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        log.close()
     console.print(score_table(results))
     if results.after:
         console.print(samples_table(results))
+    picture = config.output_dir / "curves.png"
     draw(results, picture)
-    console.print(f"Every step: {log.name}\nPicture:    {picture}", soft_wrap=True)
+    console.print(f"Every step: {log.file.name}\nPicture:    {picture}", soft_wrap=True)
+    if (config.output_dir / "model").exists():
+        console.print(f"Model:      {config.output_dir / 'model'}", soft_wrap=True)
     return 0
 
 
-def parse(arguments: list[str]) -> Config:
-    """The preset's settings, changed by the flags; exits with code 2 and a message on a bad one."""
-    first = argparse.ArgumentParser(prog="python -m grao_ref.train", add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", choices=PRESETS, default="tiny")
-    chosen, rest = first.parse_known_args(arguments)
-    return tyro.cli(Config, args=rest, default=PRESETS[chosen.preset], prog=first.prog, description=__doc__)
+def open_folder(config: Config) -> tuple[Config, list[dict[str, Any]]]:
+    """The config with its output folder, which is made, and what a resumed run's metrics.jsonl holds already.
+
+    Raises `ValueError` on a folder that is not empty and is not resumed, `OSError` on one that can't be written.
+    """
+    kept: list[dict[str, Any]] = []
+    if config.resume_from_checkpoint is not None:
+        checkpoint = find_checkpoint(config.resume_from_checkpoint)
+        config = replace(config, resume_from_checkpoint=checkpoint, output_dir=config.output_dir or checkpoint.parent)
+        step = json.loads((checkpoint / "training.json").read_text())["step"]
+        metrics = checkpoint.parent / METRICS
+        if metrics.exists():
+            kept = [row for line in metrics.read_text().splitlines() if (row := json.loads(line))["step"] <= step]
+    folder = config.output_dir or next(
+        path for number in range(1, 10**6) if not (path := Path("runs") / str(number)).exists()
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()) and config.resume_from_checkpoint is None and not config.overwrite_output_dir:
+        raise ValueError(
+            f"output_dir {folder} is not empty: name another one, or --resume-from-checkpoint {folder}, or "
+            "--overwrite-output-dir"
+        )
+    (folder / "curves.png").unlink(missing_ok=True)  # an old picture beside new figures would lie
+    config = replace(config, output_dir=folder)
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings_of(config), sort_keys=False))
+    return config, kept
 
 
-def train_all(config: Config, console: Console, log: TextIO) -> Results:
-    """Every planned run, each with its progress bar, and a line in the log for every step."""
-    columns = (TextColumn("{task.description:>16}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    curves: dict[str, Curve] = {}
-    with Progress(*columns, console=console) as progress:
-        runs = plan(config)
-        bars = {name: progress.add_task(name, total=sum(s.max_steps for s in runs[name])) for name in runs}
-        for name, seeds in runs.items():
-            scores = []
-            for settings in seeds:
-                experiment = prepare(settings)
-                before, steps, values = experiment.show(), [0], [experiment.score()]
-                for now in run(experiment):
-                    row = {"run": name, "seed": settings.seed, "step": now.report.step} | now.report.means()
-                    if now.score is not None:
-                        steps.append(now.report.step)
-                        values.append(now.score)
-                        row["eval_reward"] = now.score.mean().item()
-                    log.write(json.dumps(row, allow_nan=False) + "\n")
-                    progress.advance(bars[name])
-                scores.append(torch.stack(values))
-            curves[name] = Curve(steps, torch.cat(scores, dim=1))
-    shown = f"{name}, seed {settings.seed}"
-    return Results(curves, experiment.reference_score, shown, before, experiment.show())
+def how_to_go_on(config: Config) -> str:
+    """What to type after an interruption."""
+    folder = config.output_dir
+    assert folder is not None
+    try:
+        newest = find_checkpoint(folder)
+    except ValueError:
+        return "There is no checkpoint yet (--save-steps), so a new run starts from the beginning."
+    return (
+        f"To go on from {newest.name}:\n  python -m grao_ref.train --config {folder / 'config.yaml'} "
+        f"--resume-from-checkpoint {folder}"
+    )
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

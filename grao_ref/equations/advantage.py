@@ -48,6 +48,34 @@ def group_advantages(
     return advantages[..., :-1], advantages[..., -1]
 
 
+def scorable_advantages(
+    rewards: Float[Tensor, "*batch G"], reference_reward: Float[Tensor, "*batch"], *, pool: str = "with_reference"
+) -> tuple[Float[Tensor, "*batch G"], Float[Tensor, "*batch"]]:
+    """eq-4 where NaN marks an answer that could not be scored: it leaves the pool, and its advantage is 0.
+
+    What is left has the advantages it would have without that answer; a reference that could not be scored leaves a
+    pool of outputs, and a group with nothing to compare is flat. Shapes and errors: as `group_advantages`, but for NaN.
+    The caller sees to it that the mean over the group (1/G in eq-3) runs over those that were scored.
+
+    >>> scorable_advantages(torch.tensor([0.0, 1.0, torch.nan]), torch.tensor(torch.nan))
+    (tensor([-1.,  1.,  0.]), tensor(0.))
+    """
+    if not (rewards.isnan().any() or reference_reward.isnan().any()):
+        return group_advantages(rewards, reference_reward, pool=pool)
+    require_group(rewards=rewards)
+    require_shape(tuple(rewards.shape[:-1]), reference_reward=reference_reward)
+    require_one_of(POOLS, pool=pool)
+    members = torch.cat([rewards, reference_reward[..., None]], dim=-1)
+    advantages = torch.zeros_like(members)
+    for row, scores in zip(advantages.view(-1, members.shape[-1]), members.view(-1, members.shape[-1]), strict=True):
+        scored = ~scores.isnan()
+        require_finite(rewards=scores[scored])
+        pooled = scores[:-1][scored[:-1]] if pool == "outputs" else scores[scored]
+        if len(pooled) > 0:
+            row[scored] = standardize(scores[scored], pooled)
+    return advantages[..., :-1], advantages[..., -1]
+
+
 def standardize(values: Float[Tensor, "*batch M"], pool: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch M"]:
     """(values − μ) / σ with the mean and the population deviation of `pool`; exactly 0 if it is flat.
 

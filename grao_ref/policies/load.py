@@ -1,13 +1,9 @@
 """Language models by name: `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
-import difflib
-
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from grao_ref.policies.smollm2 import smollm2_folder
-
-NAMES = ("tiny", "tabular", "smollm2")
 
 
 def choose_device(device: str) -> torch.device:
@@ -34,8 +30,9 @@ def load_language_model(
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     except (OSError, ValueError) as error:
-        near = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"did you mean {near[0]}?" if near else f"it has to be one of {', '.join(NAMES)}, a folder or a hub id"
         reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"no language model could be loaded from {name!r}; {hint} ({reason})") from None
+        raise ValueError(
+            f"no language model could be loaded from {name!r}: it has to be tiny, tabular, smollm2, a folder or an id "
+            f"on the hub ({reason})"
+        ) from None
     return model.to(device).eval(), tokenizer

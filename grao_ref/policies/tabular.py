@@ -4,10 +4,13 @@ One action is one whole answer of length 1, so every equation applies unchanged.
 N prompts are N independent runs of the same experiment, trained at once.
 """
 
+import copy
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from grao_ref.equations.logprob import token_logprobs
@@ -26,15 +29,25 @@ class TabularPolicy:
             raise ValueError(f"logits must be a floating-point tensor of shape (N, K), got {tuple(logits.shape)}")
         self.theta = logits.detach().clone().requires_grad_()
         self.critic = torch.zeros_like(self.theta[:, 0]).requires_grad_()
+        self.device = self.theta.device
 
-    def sample(self, prompts: Tokens, num_generations: int, *, temperature: float, rng: torch.Generator) -> Samples:
+    def sample(
+        self,
+        prompts: Tokens,
+        num_generations: int,
+        *,
+        temperature: float,
+        rng: torch.Generator,
+        likelihood_temperature: float | None = None,
+    ) -> Samples:
         """G actions for each prompt: ids (N, G, 1)."""
         rows = self.theta.detach()[prompts.ids[:, 0]] / temperature
         actions = torch.multinomial(rows.softmax(dim=-1), num_generations, replacement=True, generator=rng)
         mask = torch.ones_like(actions, dtype=torch.bool)[..., None]
         with torch.no_grad():
-            logprobs = self.logprobs(prompts, actions[..., None], mask, temperature=temperature)
-        return Samples(actions[..., None], mask, logprobs)
+            scored_at = temperature if likelihood_temperature is None else likelihood_temperature
+            logprobs = self.logprobs(prompts, actions[..., None], mask, temperature=scored_at)
+        return Samples(actions[..., None], mask, logprobs, ended=mask[..., 0])
 
     def logprobs(
         self, prompts: Tokens, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"], *, temperature: float
@@ -51,3 +64,18 @@ class TabularPolicy:
     def parameters(self) -> Iterable[Tensor]:
         """θ and the critic's V, one row for each prompt."""
         return [self.theta, self.critic]
+
+    def frozen(self) -> "TabularPolicy":
+        """A copy."""
+        return copy.deepcopy(self)
+
+    def save(self, folder: Path) -> None:
+        """θ and V as policy.safetensors."""
+        save_file({"theta": self.theta.detach(), "critic": self.critic.detach()}, folder / "policy.safetensors")
+
+    def load(self, folder: Path) -> None:
+        """Take back what `save` wrote."""
+        saved = load_file(folder / "policy.safetensors")
+        with torch.no_grad():
+            self.theta.copy_(saved["theta"])
+            self.critic.copy_(saved["critic"])

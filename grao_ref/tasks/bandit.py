@@ -15,6 +15,7 @@ class Bandit:
     """
 
     independent_prompts = True
+    reward_weights = {"bandit": 1.0}  # noqa: RUF012 never changed
 
     def __init__(self, rewards: Float[Tensor, "K"], reference: int, copies: int) -> None:
         if rewards.dim() != 1 or not rewards.isfinite().all():
@@ -23,7 +24,7 @@ class Bandit:
             raise ValueError(f"reference must be one of the {len(rewards)} answers, got {reference}")
         self.rewards, self.reference, self.copies = rewards, reference, copies
 
-    def draw(self, rng: torch.Generator) -> Batch:
+    def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
         """All N prompts, every step."""
 
         def each(ids: Tensor) -> Tokens:
@@ -35,9 +36,9 @@ class Bandit:
         worst = int(self.rewards.argmin())
         return Batch(each(torch.arange(self.copies)), answer(self.reference), rejected=answer(worst))
 
-    def reward(self, batch: Batch, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"]) -> Float[Tensor, "N G"]:
+    def reward(self, batch: Batch, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"]) -> Float[Tensor, "N G 1"]:
         """R(a), looked up."""
-        return self.rewards[ids[..., 0]]
+        return self.rewards[ids]
 
     def expected_reward(self, theta: Float[Tensor, "N K"]) -> Float[Tensor, "N"]:
         """V(θ) = Σ_a π(a) R(a), exactly."""

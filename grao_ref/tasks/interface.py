@@ -9,6 +9,12 @@ from torch import Tensor
 from grao_ref.records import Batch
 
 
+def weighted(parts: Float[Tensor, "N G F"], weights: dict[str, float]) -> Float[Tensor, "N G"]:
+    """Σ_f weight_f · R_f over the functions that could score an answer; NaN where none could (as in TRL)."""
+    total = (parts.nan_to_num(nan=0.0) * parts.new_tensor(list(weights.values()))).sum(dim=-1)
+    return total.masked_fill(parts.isnan().all(dim=-1), torch.nan)
+
+
 @runtime_checkable
 class Task(Protocol):
     """Gives prompts with references, and scores answers to them."""
@@ -16,8 +22,11 @@ class Task(Protocol):
     independent_prompts: bool
     """True where prompts share no parameters: each is then a run of its own, and losses are added, not averaged."""
 
-    def draw(self, rng: torch.Generator) -> Batch:
-        """The prompts, references and rejected answers of one step."""
+    reward_weights: dict[str, float]
+    """Name -> weight of each of the F reward functions."""
 
-    def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G"]:
-        """R(o, y) of each answer; the reference y itself is scored by the same call."""
+    def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
+        """The prompts, references and rejected answers of a step; steps count from 1."""
+
+    def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G F"]:
+        """R(o, y) of each answer by each function, NaN: could not be scored. References are scored by the same call."""

@@ -24,13 +24,14 @@ class Sorting:
     """`batch` fresh prompts a step, drawn from 30,240."""
 
     independent_prompts = False
+    reward_weights = {"sorting": 1.0}  # noqa: RUF012 never changed
 
     def __init__(self, batch: int) -> None:
         if batch < 1:
             raise ValueError(f"batch must be at least 1 prompt, got {batch}")
         self.batch = batch
 
-    def draw(self, rng: torch.Generator) -> Batch:
+    def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
         """Prompts, references with one swap each, and the unsorted digits as rejected answers."""
         digits = torch.rand(self.batch, DIGITS, generator=rng).argsort(dim=-1)[:, :LENGTH]
         best = digits.sort(dim=-1).values
@@ -39,18 +40,18 @@ class Sorting:
         swapped.scatter_(1, place, place + 1).scatter_(1, place + 1, place)
         return Batch(_ending(digits, EQUALS), _ending(best.gather(1, swapped), END), rejected=_ending(digits, END))
 
-    def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G"]:
+    def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G 1"]:
         """Right positions / 6: exact, in [0, 1], and 1 for the sorted digits alone."""
         best = _ending(batch.prompts.ids[:, :LENGTH].sort(dim=-1).values, END).ids
         width = min(ids.shape[-1], ANSWER)
         right = (ids[..., :width] == best[:, None, :width]) & mask[..., :width]
-        return right.sum(dim=-1) / ANSWER
+        return right.sum(dim=-1, keepdim=True) / ANSWER
 
 
 class Drafts(Sorting):
     """What the base policy is made from: the digits in a random order, but one answer in ten is sorted."""
 
-    def draw(self, rng: torch.Generator) -> Batch:
+    def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
         """Prompts of the task, with drafts for references."""
         batch = super().draw(rng)
         digits = batch.prompts.ids[:, :LENGTH]
@@ -66,10 +67,10 @@ def _ending(digits: Int[Tensor, "N 5"], token: int) -> Tokens:
     return Tokens(ids, torch.ones_like(ids, dtype=torch.bool))
 
 
-def text(ids: Int[Tensor, "T"], mask: Bool[Tensor, "T"]) -> str:
+def characters(ids: list[int]) -> str:
     """What a sequence reads like: '52914=' or '12459.'.
 
-    >>> text(torch.tensor([5, 2, 11, 7]), torch.tensor([True, True, True, False]))
+    >>> characters([5, 2, 11])
     '52.'
     """
-    return "".join("0123456789=."[token] for token in ids[mask].tolist())
+    return "".join("0123456789=."[token] for token in ids)

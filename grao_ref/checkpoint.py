@@ -1,0 +1,125 @@
+"""Checkpoints: a run between two steps as a folder of safetensors, from which it goes on exactly where it stood.
+
+checkpoint-10/
+  model.safetensors, config.json, ...   the policy as `from_pretrained` loads it (the table's: policy.safetensors)
+  critic.safetensors                    PPO's critic
+  training.safetensors                  the optimiser's moments and the random generators
+  training.json                         step, tokens sampled, and the settings it was trained with
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from grao_ref.config import Config
+from grao_ref.loop import Training
+
+# Settings that change nothing about the steps themselves: a resumed run may have others.
+FREE = {
+    "max_steps", "eval_steps", "max_eval_prompts", "log_completions", "num_completions_to_print", "save_steps",
+    "save_total_limit", "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir",
+    "judge_base_url", "judge_timeout", "device", "bf16",
+}  # fmt: skip
+
+
+def save_checkpoint(
+    output_dir: Path, training: Training, config: Config, beside: Callable[[Path], None] | None = None
+) -> Path:
+    """Write checkpoint-STEP, whole or not at all, and delete the oldest beyond `save_total_limit`.
+
+    `beside` writes what belongs to the policy and is no part of it: a tokenizer.
+    """
+    folder = output_dir / f"checkpoint-{training.step}"
+    unfinished = output_dir / f".checkpoint-{training.step}.part"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    training.policy.save(unfinished)
+    if beside is not None:
+        beside(unfinished)
+    save_file(_moments(training.optimizer) | _dice(training), unfinished / "training.safetensors")
+    state = {"step": training.step, "tokens": training.tokens, "config": settings_of(config)}
+    (unfinished / "training.json").write_text(json.dumps(state, indent=2))
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    if config.save_total_limit is not None:
+        for old in checkpoints(output_dir)[: -config.save_total_limit]:
+            shutil.rmtree(old)
+    return folder
+
+
+def checkpoints(output_dir: Path) -> list[Path]:
+    """The finished checkpoints of a run, oldest first."""
+    found = [path for path in output_dir.glob("checkpoint-*") if path.name.split("-")[1].isdigit()]
+    return sorted(found, key=lambda path: int(path.name.split("-")[1]))
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint that `resume_from_checkpoint` means: itself, or a run's newest. `ValueError` if there is none."""
+    if (path / "training.json").exists():
+        return path
+    found = checkpoints(path)
+    if not found:
+        raise ValueError(f"resume_from_checkpoint: {path} is no checkpoint, and no folder that holds one")
+    return found[-1]
+
+
+def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
+    """Put a run that has not started where the checkpoint stands.
+
+    Raises `ValueError` on a checkpoint that can't be read, or was trained with other settings.
+    """
+    try:
+        state = json.loads((folder / "training.json").read_text())
+        tensors = load_file(folder / "training.safetensors")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the checkpoint {folder} can't be read: {error}") from None
+    now = settings_of(config)
+    changed = {
+        name: (then, now.get(name))
+        for name, then in state["config"].items()
+        if name not in FREE and then != now.get(name)
+    }
+    if changed:
+        listed = ", ".join(f"{name} was {then!r} and is {value!r}" for name, (then, value) in changed.items())
+        raise ValueError(f"the checkpoint {folder} was trained with other settings: {listed}")
+    training.policy.load(folder)
+    _restore_moments(training.optimizer, tensors)
+    training.rng.set_state(tensors["rng"])
+    if "sampling_rng" in tensors:
+        training.sampling_rng.set_state(tensors["sampling_rng"])
+    training.step, training.tokens = state["step"], state["tokens"]
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """The settings as JSON and YAML write them."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return plain
+
+
+def _dice(training: Training) -> dict[str, Tensor]:
+    states = {"rng": training.rng.get_state()}
+    if training.sampling_rng is not training.rng:
+        states["sampling_rng"] = training.sampling_rng.get_state()
+    return states
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
+    named = {f"{index}.{name}": value for index, values in state.items() for name, value in values.items()}
+    return {name: value.contiguous() for name, value in named.items() if isinstance(value, Tensor)}
+
+
+def _restore_moments(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, moment = name.partition(".")
+        if index.isdigit():
+            state.setdefault(int(index), {})[moment] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
