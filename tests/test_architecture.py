@@ -31,6 +31,11 @@ STANDARD = {
     "json",
     "sys",
     "pathlib",
+    "difflib",
+    "functools",
+    "gzip",
+    "hashlib",
+    "re",
 }
 TENSORS = {"torch", "jaxtyping"}  # jaxtyping writes the shapes into the signatures
 COMMON = {"grao_ref.records", "grao_ref.equations", "grao_ref.config"}
@@ -39,6 +44,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "equations": TENSORS | {"grao_ref.equations"},
     "records.py": TENSORS,
     "config.py": {"grao_ref.equations.checks"},
+    "data": {"grao_ref.data", "datasets", "reasoning_gym"},  # the two only inside functions
     "tasks": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.tasks"},
     "policies": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies"},
     "policies/tiny.py": TENSORS | {"transformers", "safetensors"},

@@ -1,0 +1,84 @@
+r"""HH-RLHF's transcripts, `\n\nHuman: ...\n\nAssistant: ...`, as conversations and back.
+
+What a transcript may hold beside alternating turns, and what becomes of it:
+
+- turns of one speaker in a row are one message, joined by a blank line: chat templates want roles that alternate;
+- text before the first turn is a message of the system;
+- a turn without words is no message;
+- spaces around a turn's words are not kept.
+"""
+
+import re
+
+from grao_ref.data.messages import Message, Prompt
+
+ROLES = {"Human": "user", "Assistant": "assistant"}
+MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: ", "system": ""}
+ANSWER = "\n\nAssistant:"
+_TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
+
+
+class OddTranscriptError(ValueError):
+    """A pair of transcripts that can't be a row; the data set holds a few, which are skipped and counted."""
+
+
+def conversation(transcript: str) -> list[Message]:
+    r"""The turns of a transcript as messages.
+
+    >>> conversation("\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: Why?")
+    [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello.'}, {'role': 'user', 'content': 'Why?'}]
+    """
+    before, *turns = _TURN.split(transcript)
+    spoken = [("system", before), *((ROLES[who], words) for who, words in zip(turns[::2], turns[1::2], strict=True))]
+    messages: list[Message] = []
+    for role, words in spoken:
+        if not words.strip():
+            continue
+        if messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += "\n\n" + words.strip()
+        else:
+            messages.append({"role": role, "content": words.strip()})
+    return messages
+
+
+def as_text(prompt: Prompt) -> str:
+    r"""A prompt for a model without a chat template: a conversation in HH's own format, ending where the answer begins.
+
+    Text stays as it is. Raises `ValueError` on a role that HH has no mark for.
+
+    >>> as_text([{"role": "user", "content": "Hi"}])
+    '\n\nHuman: Hi\n\nAssistant:'
+    """
+    if isinstance(prompt, str):
+        return prompt
+    for message in prompt:
+        if message["role"] not in MARKS:
+            raise ValueError(f"a prompt as text knows the roles {', '.join(MARKS)}; got {message['role']!r}")
+    return "".join(MARKS[message["role"]] + message["content"] for message in prompt) + ANSWER
+
+
+def pair(chosen: str, rejected: str) -> tuple[list[Message], str, str]:
+    """(prompt, chosen answer, rejected answer) of two transcripts that differ after their last `Assistant:` alone.
+
+    Raises `OddTranscriptError` where they differ before it, where a transcript has no answer, an empty one or goes on
+    behind it, and where what is left is no question.
+    """
+    prompt, first = _split(chosen, "chosen")
+    other, second = _split(rejected, "rejected")
+    if prompt != other:
+        raise OddTranscriptError("chosen and rejected differ before their last Assistant turn")
+    messages = conversation(prompt)
+    if not messages or messages[-1]["role"] != "user":
+        raise OddTranscriptError("no Human turn before the last Assistant turn")
+    return messages, first, second
+
+
+def _split(transcript: str, name: str) -> tuple[str, str]:
+    prompt, mark, answer = transcript.rpartition(ANSWER)
+    if not mark:
+        raise OddTranscriptError(f"{name} has no Assistant turn")
+    if _TURN.search(answer):
+        raise OddTranscriptError(f"{name} does not end in an Assistant turn")
+    if not answer.strip():
+        raise OddTranscriptError(f"{name} ends in an empty answer")
+    return prompt, answer.strip()
