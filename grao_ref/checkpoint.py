@@ -30,7 +30,7 @@ FREE = {
 
 
 def save_checkpoint(
-    output_dir: Path, training: Training, config: Config, beside: Callable[[Path], None] | None = None
+    output_dir: Path, training: Training, config: Config, beside: Callable[[Path], object] | None = None
 ) -> Path:
     """Write checkpoint-STEP, whole or not at all, and delete the oldest beyond `save_total_limit`.
 

@@ -67,7 +67,7 @@ def quiet_libraries() -> None:
     """No progress bars for files that are read in a second."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def fail(error: Exception) -> NoReturn:

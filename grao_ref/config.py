@@ -16,10 +16,10 @@ class Config:
 
     # What is trained, on what
     model_name_or_path: str = "tiny"
-    """The policy: `tiny` (embedded), `tabular` (the bandit's), `smollm2`, a folder, or an id on the Hugging Face hub."""
+    """The policy: `tiny` (embedded), `tabular` (the bandit's), `smollm2`, a folder, or an id on the hub."""
     dataset_name: str = "sorting"
-    """Prompts and references: `sorting` (embedded), `bandit`, `hh-harmless`, `hh-helpful`, `gsm8k`, `reasoning-gym:TASK`,
-    a file of JSON lines with TRL's columns, HH's or GSM8K's, or an id on the hub."""
+    """Prompts and references: `sorting` (embedded), `bandit`, `hh-harmless`, `hh-helpful`, `gsm8k`,
+    `reasoning-gym:TASK`, a file of JSON lines with TRL's columns, HH's or GSM8K's, a folder, or an id on the hub."""
     dataset_config: str | None = None
     """The hub data set's configuration, where it has several."""
     dataset_train_split: str = "train"
@@ -29,8 +29,8 @@ class Config:
     test_size: float = 0.1
     """Share of the prompts held out for evaluation, chosen by `seed`."""
     reward_funcs: tuple[str, ...] = ()
-    """What scores answers and references alike: exact, final_number, reasoning_gym, judge_helpful, judge_harmless, a dotted
-    path to a function with TRL's signature, a reward model's folder or hub id. Empty: the data set's own rule."""
+    """What scores answers and references alike: exact, final_number, reasoning_gym, judge_helpful, judge_harmless, a
+    dotted path to a function with TRL's signature, a reward model's folder or hub id. Empty: the data's own rule."""
     reward_weights: tuple[float, ...] = ()
     """A weight for each reward function; empty: 1 each."""
 
@@ -57,7 +57,7 @@ class Config:
     num_iterations: int = 1
     """Optimiser updates on each batch of samples (sft and dpo: of answers)."""
     beta: float | None = None
-    """KL penalty against the starting policy in grpo and ppo, the margin's scale in dpo; TRL's defaults 0, 0 and 0.1."""
+    """KL penalty against the starting policy in grpo and ppo (0 if not given), the margin's scale in dpo (0.1)."""
     epsilon: float = 0.2
     """Clipping range of the probability ratio in grpo and ppo, and of the critic's move in ppo."""
     loss_type: LossName = "grpo"
@@ -69,8 +69,8 @@ class Config:
 
     # The steps
     per_device_train_batch_size: int = 128
-    """Sampled answers in a micro-batch, a multiple of num_generations: groups are never split (sft, dpo: a G-th of it in
-    rows, so that all methods see the same prompts; the bandit: a prompt for each run, whatever this says)."""
+    """Sampled answers in a micro-batch, a multiple of num_generations: groups are never split (sft, dpo: a G-th of it
+    in rows, so that all methods see the same prompts; the bandit: a prompt for each run, whatever this says)."""
     gradient_accumulation_steps: int = 1
     """Micro-batches of each optimiser step; groups are sampled for all of them at once."""
     max_steps: int = 200

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,7 @@ EVALUATION_SEED = SEEDS  # no run has it
 Shown = list[tuple[str, str, float]]  # prompt, greedy answer, reward; of a few prompts
 
 
+@runtime_checkable
 class Evaluation(Protocol):
     """What a run asks about its policy every `eval_steps` steps. R: the runs a policy holds, 1 but for the bandit's."""
 
@@ -62,7 +63,7 @@ class BanditEvaluation:
 
 @dataclass
 class TextEvaluation:
-    """By sampling at the training temperature: `samples` answers to each of the `fixed` prompts, always the same dice."""
+    """By sampling at the training temperature: `samples` answers to each `fixed` prompt, the same dice every time."""
 
     task: Task
     policy: CausalLMPolicy

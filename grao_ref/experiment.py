@@ -32,7 +32,7 @@ class Experiment:
     evaluation: Evaluation
     notes: tuple[str, ...]  # what a reader of the log should know of its model, data and rewards
     text: Callable[[list[int]], str] = lambda ids: " ".join(map(str, ids))  # how tokens read
-    save: Callable[[Path], None] | None = None  # writes the tokenizer beside the model
+    save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
 
 
 def plan(config: Config) -> dict[str, list[Config]]:
@@ -99,7 +99,7 @@ def _bandit(config: Config) -> Experiment:
 def _sorting(config: Config) -> Experiment:
     """Scored on fixed prompts of the 30,240 there are: a run's own prompts include about a tenth of 200."""
     task = Sorting(prompts_per_step(config))
-    model = tiny_model().to(choose_device(config.device))
+    model = tiny_model().to(choose_device(config.device))  # type: ignore[arg-type]
     policy = CausalLMPolicy(
         model,
         eos_ids=[END],

@@ -4,7 +4,7 @@ import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from grao_ref.checkpoint import settings_of
 from grao_ref.config import Config
@@ -16,6 +16,7 @@ SINKING = 2.0  # nats per token that the references may lose before a run is war
 Row = dict[str, Any]
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """A place to look at curves while they grow."""
 
@@ -32,16 +33,16 @@ class TensorBoard:
     def __init__(self, folder: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+        self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def log(self, row: dict[str, float], step: int) -> None:
         """Take the figures of one step."""
         for name, value in row.items():
-            self.writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self.writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Write what is not yet written."""
-        self.writer.close()  # type: ignore[no-untyped-call]
+        self.writer.close()
 
 
 class Trackio:
@@ -58,7 +59,7 @@ class Trackio:
 
     def close(self) -> None:
         """Write what is not yet written."""
-        self.run.finish()
+        self.run.finish()  # type: ignore[no-untyped-call]
 
 
 def tracker_of(config: Config, folder: Path) -> Tracker | None:

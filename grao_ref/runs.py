@@ -40,7 +40,9 @@ def train_all(config: Config, console: Console, log: Log) -> Results:
     if not config.compare and config.num_seeds == 1:
         save_model(experiment, log.folder / "model", name, last)
     shown = f"{name}, seed {experiment.config.seed}"
-    return Results(curves, experiment.evaluation.reference_score, shown, last.before, experiment.evaluation.answers(), log.rows)
+    return Results(
+        curves, experiment.evaluation.reference_score, shown, last.before, experiment.evaluation.answers(), log.rows
+    )
 
 
 class Run:

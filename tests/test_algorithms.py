@@ -11,11 +11,12 @@ import torch
 
 from grao_ref.algorithms import ALGORITHMS
 from grao_ref.collect import collect
-from grao_ref.config import PRESETS, Config
+from grao_ref.config import Config
 from grao_ref.experiment import prepare
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.policies.tiny import tiny_model
+from grao_ref.presets import PRESETS
 from grao_ref.records import Advantages, Batch, Critique, Frozen, Samples, Scored, Tokens
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.sorting import ANSWER, END, Sorting
@@ -103,7 +104,10 @@ def expected(method: str, scored: Scored, batch: Batch, n: int) -> float:
 def test_objective_is_its_plain_python_twin(method):
     scored, batch = given()
     terms, _ = ALGORITHMS[method].objective(scored, batch, replace(CONFIG, method=method))
-    assert terms.tolist() == pytest.approx([expected(method, scored, batch, n) for n in range(N)], rel=1e-9)
+    whole = ALGORITHMS[method].denominator(batch, replace(CONFIG, method=method))
+    assert (terms * N / whole).tolist() == pytest.approx(
+        [expected(method, scored, batch, n) for n in range(N)], rel=1e-9
+    )
 
 
 def test_printed_grao_keeps_the_reference_that_is_behind():
@@ -120,7 +124,7 @@ def test_printed_grao_keeps_the_reference_that_is_behind():
 
 
 REWARDS = torch.tensor([1.0, 0.7, 0.0, 0.2], dtype=torch.float64)
-HOT = replace(PRESETS["bandit"], num_generations=5, temperature=0.7, beta=0.4, num_seeds=3)
+HOT = replace(PRESETS["bandit"], num_generations=5, temperature=0.7, temper_likelihoods=True, beta=0.4, num_seeds=3)
 
 
 def collected(method: str, config: Config = HOT, reference: int = 1) -> tuple[Batch, TabularPolicy, TabularPolicy]:
@@ -129,7 +133,7 @@ def collected(method: str, config: Config = HOT, reference: int = 1) -> tuple[Ba
     policy.critic.data += torch.tensor([0.1, -0.2, 0.5])
     rng = torch.Generator().manual_seed(0)
     task = Bandit(REWARDS, reference, 3)
-    return collect(task, policy, frozen, ALGORITHMS[method], replace(config, method=method), rng), policy, frozen
+    return collect(task.draw(rng), task, policy, frozen, replace(config, method=method), rng), policy, frozen
 
 
 def test_everything_is_scored_at_the_sampling_temperature():
@@ -167,8 +171,8 @@ def test_ppo_s_advantages_over_several_tokens_use_gae_lambda():
     torch.nn.init.ones_(policy.critic.weight)
     batches = []
     for gae_lambda in (0.3, 0.9):
-        config = Config(method="ppo", gae_lambda=gae_lambda)
-        batches.append(collect(Sorting(2), policy, policy, ALGORITHMS["ppo"], config, torch.Generator().manual_seed(0)))
+        config, rng = Config(method="ppo", gae_lambda=gae_lambda), torch.Generator().manual_seed(0)
+        batches.append(collect(Sorting(2).draw(rng), Sorting(2), policy, policy, config, rng))
     for batch, gae_lambda in zip(batches, (0.3, 0.9), strict=True):
         length = int(batch.samples.mask[0, 0].sum())
         rewards = [0.0] * (length - 1) + [batch.rewards.outputs[0, 0].item()]
@@ -192,21 +196,25 @@ def test_the_reference_is_a_stranger_to_methods_that_do_not_train_on_it():
 @pytest.mark.parametrize("method", ALGORITHMS)
 def test_shared_parameters_get_the_mean_over_prompts_however_the_batch_is_split(method):
     """The causal model: one prompt at a time, averaged by hand, against whole and split batches."""
-    config = Config(method=method, optimizer="sgd", max_grad_norm=0.0, per_device_train_batch_size=5)
+    config = Config(method=method, optimizer="sgd", max_grad_norm=0.0)
     algorithm, task = ALGORITHMS[method], Sorting(5)
     gradients = {}
     for parts in (1, 2, 5):
         policy = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=ANSWER)
-        batch = collect(task, policy, policy, algorithm, config, torch.Generator().manual_seed(0))
+        rng = torch.Generator().manual_seed(0)
+        batch = collect(task.draw(rng), task, policy, policy, config, rng)
         before = [p.detach().clone() for p in policy.parameters()]
         settings = replace(config, gradient_accumulation_steps=parts, learning_rate=1.0)
-        update(policy, make_optimizer(policy, settings), algorithm, batch, settings, denominator=len(batch))
+        update(policy, make_optimizer(policy, settings), batch, settings, independent_prompts=False)
         gradients[parts] = torch.cat(
             [(b - p.detach()).flatten() for b, p in zip(before, policy.parameters(), strict=True)]
         )
     policy = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=ANSWER)
     terms, _ = algorithm.objective(score(policy, algorithm, batch, config), batch, config)
-    alone = torch.autograd.grad(-terms.sum() / 5, list(policy.parameters()), allow_unused=True, materialize_grads=True)
+    denominator = 5 * 8 if method == "grpo" else 5  # grpo's terms are sums over the group
+    alone = torch.autograd.grad(
+        -terms.sum() / denominator, list(policy.parameters()), allow_unused=True, materialize_grads=True
+    )
     by_hand = torch.cat([g.flatten() for g in alone])
     assert by_hand.norm() > 1e-3
     for gradient in gradients.values():
@@ -218,7 +226,7 @@ def test_the_loop_averages_over_prompts_that_share_parameters_and_adds_up_those_
 
     norms = []
     for batch in (4, 64):
-        config = Config(method="sft", max_steps=1, per_device_train_batch_size=batch)
+        config = Config(method="sft", max_steps=1, per_device_train_batch_size=8 * batch)
         experiment = prepare(config)
         norms.append(next(train(experiment.task, experiment.policy, config)).means()["grad_norm"])
     assert 0.3 < norms[1] / norms[0] < 1.1  # a sum would be 16 times as long
@@ -233,7 +241,7 @@ def test_a_gradient_that_is_not_finite_is_refused_and_the_policy_stays():
     batch = replace(batch, frozen=Frozen(outputs=batch.frozen.outputs + 1e6))  # k3 is inf
     before = policy.theta.detach().clone()
     with pytest.raises(FloatingPointError, match=r"gradient's norm (inf|nan|0.0): the step was refused"):
-        update(policy, make_optimizer(policy, HOT), ALGORITHMS["grpo"], batch, replace(HOT, method="grpo"), 1)
+        update(policy, make_optimizer(policy, HOT), batch, replace(HOT, method="grpo"), independent_prompts=True)
     assert torch.equal(policy.theta.detach(), before)
 
 
@@ -244,7 +252,9 @@ def test_an_objective_that_is_not_finite_is_refused_though_its_gradient_is():
         batch, samples=samples, advantages=replace(batch.advantages, outputs=-1e10 * torch.ones(3, 5).double())
     )
     with pytest.raises(FloatingPointError, match="the objective is -inf"):
-        update(policy, make_optimizer(policy, HOT), ALGORITHMS["grpo"], batch, replace(HOT, method="grpo", beta=0), 1)
+        update(
+            policy, make_optimizer(policy, HOT), batch, replace(HOT, method="grpo", beta=0), independent_prompts=True
+        )
 
 
 def test_a_frozen_policy_is_kept_only_for_those_who_ask():
@@ -257,12 +267,13 @@ def test_a_frozen_policy_is_kept_only_for_those_who_ask():
 
 def test_dpo_without_rejected_answers_is_refused():
     class NoRejected(Bandit):
-        def draw(self, rng):
+        def draw(self, rng, step=1):
             return replace(super().draw(rng), rejected=None)
 
     policy = TabularPolicy(noise((3, 4), 0))
     with pytest.raises(ValueError, match="dpo needs rejected answers"):
-        collect(NoRejected(REWARDS, 1, 3), policy, policy, ALGORITHMS["dpo"], HOT, torch.Generator())
+        task, rng = NoRejected(REWARDS, 1, 3), torch.Generator()
+        collect(task.draw(rng), task, policy, policy, replace(HOT, method="dpo"), rng)
 
 
 def test_several_updates_are_made_on_each_batch():
@@ -278,12 +289,12 @@ def test_several_updates_are_made_on_each_batch():
 
 
 def test_reported_figures_by_hand():
-    from grao_ref.loop import reward_figures
+    from grao_ref.figures import reward_figures
 
     batch, *_ = collected("grpo")
     outputs = torch.tensor([[1.0, 0.7, 0.0, 0.2, 0.7], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]).double()
-    batch = replace(batch, rewards=replace(batch.rewards, outputs=outputs))
-    figures = reward_figures(batch)
+    batch = replace(batch, rewards=replace(batch.rewards, outputs=outputs, parts=outputs[..., None]))
+    figures = reward_figures(batch, Bandit(REWARDS, 1, 3))
     assert figures["reward"].tolist() == pytest.approx([0.52, 1, 0])
     assert figures["reward_std"].tolist() == pytest.approx([0.36551, 0, 0], abs=1e-4)
     assert figures["frac_reward_zero_std"].tolist() == [0, 1, 1]

@@ -12,9 +12,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from grao_ref.algorithms import ALGORITHMS
 from grao_ref.collect import collect
-from grao_ref.config import PRESETS
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.tabular import TabularPolicy
+from grao_ref.presets import PRESETS
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.update import make_optimizer, update
 from tests.strategies import noise
@@ -39,11 +39,11 @@ def one_token_transformer(logits: torch.Tensor, dtype: torch.dtype) -> CausalLMP
     return policy
 
 
-def steps(policy, parameter, batch, algorithm, config, optimizer):
+def steps(policy, parameter, batch, config, optimizer):
     """Three updates on one batch: what was reported, each gradient, each parameter."""
     trace = []
     for _ in range(config.num_iterations):
-        figures = update(policy, optimizer, algorithm, batch, config, 1)
+        figures = update(policy, optimizer, batch, config, independent_prompts=True)
         trace.append(
             (figures["objective"].sum(), parameter.grad.flatten().clone(), parameter.detach().flatten().clone())
         )
@@ -54,14 +54,13 @@ def steps(policy, parameter, batch, algorithm, config, optimizer):
 @pytest.mark.parametrize("method", ALGORITHMS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-6)])
 def test_table_and_transformer_report_the_same_gradient_and_next_parameters(dtype, tolerance, method, optimizer):
-    config, algorithm = replace(CONFIG, method=method, optimizer=optimizer), ALGORITHMS[method]
+    config = replace(CONFIG, method=method, optimizer=optimizer)
     logits = noise((5,), 3, dtype)
     table, transformer = TabularPolicy(logits[None]), one_token_transformer(logits, dtype)
-    batch = collect(Bandit(REWARDS.to(dtype), 1, 1), table, table, algorithm, config, torch.Generator().manual_seed(0))
-    ours = steps(table, table.theta, batch, algorithm, config, make_optimizer(table, config))
-    theirs = steps(
-        transformer, transformer.model.lm_head.weight, batch, algorithm, config, make_optimizer(transformer, config)
-    )
+    task, rng = Bandit(REWARDS.to(dtype), 1, 1), torch.Generator().manual_seed(0)
+    batch = collect(task.draw(rng), task, table, table, config, rng)
+    ours = steps(table, table.theta, batch, config, make_optimizer(table, config))
+    theirs = steps(transformer, transformer.model.lm_head.weight, batch, config, make_optimizer(transformer, config))
     for a, b in zip(ours, theirs, strict=True):
         for x, y in zip(a, b, strict=True):
             torch.testing.assert_close(y, x, rtol=tolerance, atol=tolerance)

@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
-from grao_ref.config import PRESETS, Config
+from grao_ref.config import Config
 from grao_ref.experiment import plan, prepare, run
+from grao_ref.presets import PRESETS
 from grao_ref.results import Curve
 from grao_ref.train import main, parse
 

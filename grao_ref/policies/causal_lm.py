@@ -49,7 +49,7 @@ class CausalLMPolicy:
             raise ValueError(f"{type(model).__name__} has layers whose cache can't be shared by a group")
         without_dropout(model)
         if checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
         self.model, self.max_completion_length = model.train(False), max_completion_length
         self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]

@@ -35,4 +35,4 @@ def load_language_model(
             f"no language model could be loaded from {name!r}: it has to be tiny, tabular, smollm2, a folder or an id "
             f"on the hub ({reason})"
         ) from None
-    return model.to(device).eval(), tokenizer
+    return model.to(device).eval(), tokenizer  # type: ignore[arg-type]

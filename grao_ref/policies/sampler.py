@@ -55,8 +55,8 @@ def decode(
         going = going & ~torch.isin(token, eos_ids)
         if not going.any():
             break
-    columns = (torch.stack(column, dim=1).view(-1, group, len(ids)) for column in (ids, masks, logprobs))
-    return Samples(*columns, ended=~going.view(-1, group))
+    answers, mask, scores = (torch.stack(c, dim=1).view(-1, group, len(ids)) for c in (ids, masks, logprobs))
+    return Samples(answers, mask, scores, ended=~going.view(-1, group))
 
 
 def push_right(prompts: Tokens) -> Tokens:

@@ -42,7 +42,7 @@ def convert(gguf: Path, folder: Path) -> None:
     """Write a GGUF file's model and tokenizer as ordinary float32 files."""
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype="float32")
     # They say that the weights are quantised, which they no longer are; save_pretrained would refuse.
-    model.hf_quantizer, model.is_quantized = None, False
+    vars(model).update(hf_quantizer=None, is_quantized=False)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.save_pretrained(folder)

@@ -10,9 +10,10 @@ from grao_ref.records import Batch
 
 
 def weighted(parts: Float[Tensor, "N G F"], weights: dict[str, float]) -> Float[Tensor, "N G"]:
-    """Σ_f weight_f · R_f over the functions that could score an answer; NaN where none could (as in TRL)."""
-    total = (parts.nan_to_num(nan=0.0) * parts.new_tensor(list(weights.values()))).sum(dim=-1)
-    return total.masked_fill(parts.isnan().all(dim=-1), torch.nan)
+    """Σ_f weight_f · R_f over the functions that count and could score an answer; NaN where none could."""
+    weight = parts.new_tensor(list(weights.values()))
+    counted = ~parts.isnan() & (weight != 0)
+    return (parts.nan_to_num(nan=0.0) * weight).sum(dim=-1).masked_fill(~counted.any(dim=-1), torch.nan)
 
 
 @runtime_checkable

@@ -36,7 +36,7 @@ class TextTask:
             raise ValueError("the data set has no rows left to train on")
         self.examples, self.tokenizer, self.scorer = examples, tokenizer, scorer
         self.batch, self.seed = batch, seed
-        self.reward_weights = dict(zip(scorer.functions, scorer.weights, strict=True))
+        self.reward_weights = dict(scorer.weights)
 
     def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
         """The next `batch` rows."""

@@ -469,7 +469,7 @@ LOOP = [
     bug(
         "samples_at_one_temperature_scored_at_another",
         "../update.py",
-        "samples.mask, temperature=config.temperature",
+        "samples.mask, temperature=temperature",
         "samples.mask, temperature=1.0",
         "Kimi-Audio#161",
     ),

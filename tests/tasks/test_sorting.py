@@ -9,7 +9,7 @@ from hypothesis import given
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.tiny import WEIGHTS, tiny_model
 from grao_ref.pretrain import SETTINGS, pretrain
-from grao_ref.tasks.sorting import ANSWER, END, EQUALS, LENGTH, Drafts, Sorting, text
+from grao_ref.tasks.sorting import ANSWER, END, EQUALS, LENGTH, Drafts, Sorting, characters
 from tests.strategies import seeds
 
 
@@ -18,7 +18,7 @@ def drawn(seed: int = 0, batch: int = 50, task=Sorting):
 
 
 def reward_of(batch, answers) -> torch.Tensor:
-    return Sorting(1).reward(batch, answers.ids[:, None], answers.mask[:, None])[:, 0]
+    return Sorting(1).reward(batch, answers.ids[:, None], answers.mask[:, None])[:, 0, 0]
 
 
 @given(seeds)
@@ -104,8 +104,8 @@ def test_pretraining_starts_from_nothing_and_repeats_itself():
 
 def test_text():
     batch = drawn(batch=1)
-    assert len(text(batch.prompts.ids[0], batch.prompts.mask[0])) == 6
-    assert text(batch.references.ids[0], batch.references.mask[0]).endswith(".")
+    assert len(characters(batch.prompts.ids[0].tolist())) == 6
+    assert characters(batch.references.ids[0].tolist()).endswith(".")
 
 
 def test_bad_batch_is_named():
