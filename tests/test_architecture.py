@@ -45,6 +45,19 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "records.py": TENSORS,
     "config.py": {"grao_ref.equations.checks"},
     "data": {"grao_ref.data", "datasets", "reasoning_gym"},  # the two only inside functions
+    "rewards": TENSORS | {"grao_ref.data", "grao_ref.rewards", "decimal"},
+    "rewards/text.py": {"transformers", "grao_ref.data"},
+    "rewards/pairs.py": {"transformers", "grao_ref.data", "grao_ref.rewards.text"},
+    "rewards/features.py": TENSORS | {"transformers", "grao_ref.records", "grao_ref.policies.causal_lm"},
+    "rewards/model.py": TENSORS
+    | {"transformers", "safetensors", "grao_ref.data", "grao_ref.policies.load", "grao_ref.rewards"},
+    "rewards/fit.py": {"numpy", "scipy"},
+    "rewards/scorer.py": {"torch", "grao_ref.data", "grao_ref.rewards", "inspect"},
+    "rewards/waiting.py": {"asyncio", "threading", "weakref"},
+    "rewards/cache.py": {"threading"},
+    "rewards/judge.py": {"openai", "grao_ref.data", "grao_ref.equations.checks", "grao_ref.rewards"}
+    | {"concurrent", "os", "warnings"},
+    "rewards/load.py": {"torch", "grao_ref.data", "grao_ref.rewards", "importlib", "inspect"},
     "tasks": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.tasks"},
     "policies": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies"},
     "policies/tiny.py": TENSORS | {"transformers", "safetensors"},
@@ -57,6 +70,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "experiment.py": TENSORS | {"grao_ref"},
     "results.py": TENSORS | {"grao_ref.experiment", "matplotlib", "rich", "scipy"},
     "train.py": TENSORS | {"grao_ref", "rich", "tyro"},
+    "reward_head.py": {"torch", "numpy", "rich", "tyro", "grao_ref.data", "grao_ref.rewards"}
+    | {"grao_ref.policies.load", "grao_ref.equations.checks"},
     "__init__.py": {"grao_ref.equations"},
 }
 

@@ -1,0 +1,84 @@
+"""Reward functions by name, by dotted path, by folder."""
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from grao_ref.data.near import hint
+from grao_ref.rewards.checkers import exact, final_number
+from grao_ref.rewards.judge import Judge, JudgeSettings
+from grao_ref.rewards.model import DESCRIPTION, HeadReward, ModelReward
+from grao_ref.rewards.scorer import RewardFunction, Scorer, named
+
+
+def load_scorer(
+    names: Sequence[str],
+    *,
+    weights: Sequence[float] | None = None,
+    device: torch.device | None = None,
+    batch_size: int = 16,
+    judge: JudgeSettings | None = None,
+) -> Scorer:
+    """The reward functions that the names stand for, with their weights.
+
+    A name is one of BUILT_IN; the folder of a head that `python -m grao_ref.reward_head` trained; the folder or hub id
+    (`owner/model`) of a sequence classifier with one label; or `package.module.function`, found from the current
+    directory too. Models run on `device` (the CPU if left), `batch_size` completions at once.
+    Raises `ValueError` on a name that leads nowhere, with the nearest one, and on weights that don't fit.
+    """
+    if weights is not None and len(weights) != len(names):
+        raise ValueError(f"{len(names)} reward functions ({', '.join(names)}) got {len(weights)} weights")
+    place = device or torch.device("cpu")
+    return Scorer(named([_load(name, place, batch_size, judge or JudgeSettings()) for name in names]), weights)
+
+
+def _load(name: str, device: torch.device, batch_size: int, judge: JudgeSettings) -> RewardFunction:
+    if name in BUILT_IN:
+        return BUILT_IN[name](judge)
+    if Path(name).is_dir():
+        kind = HeadReward if (Path(name) / DESCRIPTION).exists() else ModelReward
+        return kind(name, device=device, batch_size=batch_size)
+    if re.fullmatch(r"[\w-]+/[\w.-]+", name):
+        return ModelReward(name, device=device, batch_size=batch_size)
+    if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):
+        return import_function(name)
+    known = f"it has to be one of {', '.join(BUILT_IN)}, package.module.function, a folder or a hub id"
+    raise ValueError(f"unknown reward function {name!r}; {hint(name, BUILT_IN, known)}")
+
+
+def import_function(path: str) -> RewardFunction:
+    """`package.module.function`, with the current directory on the path.
+
+    Raises `ValueError` on a module that can't be imported, on an attribute that it has not, and on a class.
+    """
+    module_name, _, attribute = path.rpartition(".")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever a stranger's module does when it runs
+        raise ValueError(
+            f"reward function {path!r}: {module_name} can't be imported ({type(error).__name__}: {error})"
+        ) from error
+    if not hasattr(module, attribute):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        near = hint(attribute, public, "no name in it is like it")
+        raise ValueError(f"reward function {path!r}: {module_name} has no {attribute!r}; {near}")
+    function = getattr(module, attribute)
+    if inspect.isclass(function) or not callable(function):
+        kind = "a class" if inspect.isclass(function) else f"a {type(function).__name__}"
+        raise ValueError(f"reward function {path!r} is {kind}; name a function or a callable object")
+    return function  # type: ignore[no-any-return]
+
+
+BUILT_IN: dict[str, Callable[[JudgeSettings], RewardFunction]] = {
+    "exact": lambda judge: exact,
+    "final_number": lambda judge: final_number,
+    "judge_helpful": lambda judge: Judge("helpful", judge),
+    "judge_harmless": lambda judge: Judge("harmless", judge),
+}
