@@ -25,7 +25,7 @@ from grao_ref.loop import Training
 FREE = {
     "max_steps", "eval_steps", "max_eval_prompts", "log_completions", "num_completions_to_print", "save_steps",
     "save_total_limit", "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir",
-    "judge_base_url", "judge_timeout", "device", "bf16",
+    "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16",
 }  # fmt: skip
 
 

@@ -105,12 +105,16 @@ class Config:
     """Layers that get one; empty: every linear layer but the output's."""
 
     # The judge, where reward_funcs names one
-    judge_base_url: str = "http://127.0.0.1:8000/v1"
-    """An OpenAI-compatible endpoint; its key is read from OPENAI_API_KEY."""
-    judge_model: str = "deepseek-chat"
+    judge_base_url: str | None = None
+    """An OpenAI-compatible endpoint ($OPENAI_BASE_URL if left); its key is read from $OPENAI_API_KEY."""
+    judge_model: str | None = None
     """The model asked there (the paper: DeepSeek-V3)."""
     judge_timeout: float = 60.0
-    """Seconds to wait for a verdict, of each of three attempts."""
+    """Seconds to wait for a verdict, of each of four attempts."""
+    judge_swap: bool = False
+    """Ask twice with the texts swapped, and count only verdicts that agree."""
+    judge_cache: Path | None = None
+    """File of verdicts that are never asked for twice."""
 
     # The run
     seed: int = 0

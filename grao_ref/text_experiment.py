@@ -12,9 +12,10 @@ from grao_ref.experiment import Experiment, prompts_per_step
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.load import choose_device, load_language_model
 from grao_ref.policies.lora import add_lora
+from grao_ref.rewards.judge import JudgeSettings
 from grao_ref.rewards.load import load_scorer
 from grao_ref.rewards.scorer import Scorer
-from grao_ref.tasks.text import TextTask, encode
+from grao_ref.tasks.text import TextTask, columns_of, encode
 
 OWN_RULES = {"gsm8k": "final_number", "reasoning-gym": "reasoning_gym"}
 PROBED = 4  # references that the reward functions are tried on
@@ -25,7 +26,8 @@ def prepare_text(config: Config) -> Experiment:
     device = choose_device(config.device)
     training_rows, held_out = rows_of(config)
     scorer = scorer_of(config, device)
-    scorer.probe(training_rows[:PROBED])
+    probed = training_rows[:PROBED]
+    scorer.probe([r.prompt for r in probed], [r.reference for r in probed], columns_of(probed))
     model, tokenizer = load_language_model(config.model_name_or_path, device=device)
     if config.use_peft:
         add_lora(model, r=config.lora_r, alpha=config.lora_alpha, target_modules=config.lora_target_modules)
@@ -92,11 +94,13 @@ def scorer_of(config: Config, device: torch.device) -> Scorer:
         names,
         weights=config.reward_weights or None,
         device=device,
-        judge={
-            "base_url": config.judge_base_url,
-            "model": config.judge_model,
-            "timeout": config.judge_timeout,
-        },
+        judge=JudgeSettings(
+            base_url=config.judge_base_url,
+            model=config.judge_model,
+            timeout=config.judge_timeout,
+            swap=config.judge_swap,
+            cache=config.judge_cache,
+        ),
     )
 
 

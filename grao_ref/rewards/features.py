@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from grao_ref.policies.causal_lm import push_right, with_positions
+from grao_ref.policies.sampler import push_right, with_positions
 from grao_ref.records import Tokens
 
 Pair = tuple[list[int], list[int]]  # tokens of a prompt and of an answer

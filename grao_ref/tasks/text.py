@@ -64,7 +64,7 @@ class TextTask:
             [self.text(answer) for answer in answers],
             references=[row.reference for row in rows],
             completion_ids=answers,
-            columns={name: [row.columns.get(name) for row in rows] for name in rows[0].columns},
+            columns=columns_of(rows),
         )
         parts = [[torch.nan if score is None else score for score in part] for part in scores.parts.values()]
         return torch.tensor(parts, device=ids.device).T.reshape(-1, group, len(parts))
@@ -78,6 +78,11 @@ class TextTask:
         epoch, place = divmod(index, len(self.examples))
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         return int(torch.randperm(len(self.examples), generator=rng)[place])
+
+
+def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """The rows' other columns, as reward functions get them."""
+    return {name: [row.columns.get(name) for row in rows] for name in rows[0].columns}
 
 
 def encode(
