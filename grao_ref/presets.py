@@ -15,14 +15,13 @@ BANDIT = replace(
     num_seeds=1000,
     max_steps=100,
 )
-# A real model and real data on two cores: 8 prompts x 4 answers a step, half a minute each.
+# A real model and real data on two cores: 4 prompts x 4 answers a step, half a minute each.
 SMOLLM2 = replace(
     TINY,
     model_name_or_path="smollm2",
     dataset_name="hh-harmless",
     num_generations=4,
     per_device_train_batch_size=16,
-    gradient_accumulation_steps=2,
     learning_rate=1e-5,
     max_steps=30,
     max_prompt_length=128,
