@@ -87,15 +87,18 @@ def test_cross_validation_wants_less_of_noise():
 
 
 def test_folds_never_split_a_group():
-    """Every prompt comes twice with the chosen and the rejected answer exchanged: learned by heart, it misleads."""
+    """Pairs without a pattern, each there twice: whoever sees one half can recite the other."""
     rng = np.random.default_rng(0)
-    first, second = rng.normal(size=(2, 40, 60))
-    chosen, rejected = np.vstack([first, second]), np.vstack([second, first])
-    groups = [str(number) for number in range(40)] * 2
-    strength = choose_l2(chosen, rejected, groups, seed=0)
-    assert choose_l2(chosen, rejected, groups[::-1], seed=0) == strength
+    chosen, rejected = np.tile(rng.normal(size=(2, 40, 60)), (1, 2, 1))
+    together = [str(number) for number in range(40)] * 2
+    apart = [str(number) for number in range(80)]  # control: every pair passes for a prompt of its own
+    assert choose_l2(chosen, rejected, together, seed=0) > 10 * choose_l2(chosen, rejected, apart, seed=0)
+
+
+def test_cross_validation_takes_as_many_groups_as_folds():
+    chosen, rejected = pairs(4)
     with pytest.raises(ValueError, match="takes at least 5 prompts, got 4; set l2"):
-        choose_l2(chosen[:4], rejected[:4], groups[:4], seed=0)
+        choose_l2(chosen, rejected, list("abcd"), seed=0)
 
 
 def test_accuracy_by_hand():
