@@ -31,11 +31,14 @@ STANDARD = {
     "json",
     "sys",
     "pathlib",
+    "contextlib",
     "difflib",
     "functools",
     "gzip",
     "hashlib",
+    "io",
     "re",
+    "zlib",
 }
 TENSORS = {"torch", "jaxtyping"}  # jaxtyping writes the shapes into the signatures
 COMMON = {"grao_ref.records", "grao_ref.equations", "grao_ref.config"}

@@ -19,7 +19,7 @@ _TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 
 
 class OddTranscriptError(ValueError):
-    """A pair of transcripts that can't be a row; the data set holds a few, which are skipped and counted."""
+    """A pair of transcripts that can't be a row: `rows_of` leaves it out and says so."""
 
 
 def conversation(transcript: str) -> list[Message]:

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from grao_ref.data.near import hint
+from grao_ref.data.reasoning import reasoning_rows
 from grao_ref.data.rows import Rows, rows_of
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json")
@@ -15,23 +17,47 @@ HUB: dict[str, tuple[str, dict[str, str]]] = {  # short name -> id on the hub, w
     "hh-helpful": ("Anthropic/hh-rlhf", {"data_dir": "helpful-base"}),
     "gsm8k": ("openai/gsm8k", {"name": "main"}),
 }
-REASONING = "reasoning-gym:"
-KNOWN = f"{', '.join(HUB)}, {REASONING}TASK, a file ({', '.join(SUFFIXES)}), a folder or an OWNER/NAME on the hub"
+REASONING = "reasoning-gym"
+KNOWN = f"{', '.join(HUB)}, {REASONING}:TASK, a file ({', '.join(SUFFIXES)}), a folder, an OWNER/NAME on the hub"
 
 
 def load_rows(name: str, *, split: str = "train", config: str | None = None) -> Rows:
-    """The rows of a data set; a file is one split, `train`.
+    """The rows of a data set, and in their `skipped` what was left out of it.
 
-    `config` is that of a hub data set. Raises `ValueError` on a name that leads nowhere (with the nearest), on a split
-    or config that does not exist, and on whatever `rows_of` refuses.
+    A short name means that data set even where a folder has the same name. A file is one split, `train`; `config` is
+    that of a hub data set or of a reasoning-gym task. Raises `ValueError` on a name that leads nowhere (with the
+    nearest), a split or config that does not exist, an extra that is not installed, and whatever `rows_of` refuses.
     """
+    path, (owner, colon, task) = Path(name).expanduser(), name.partition(":")
+    if name in HUB:
+        hub_id, options = HUB[name]
+        return _from_hub(hub_id, split, options | ({"name": config} if config else {}))
+    if owner == REASONING:
+        return reasoning_rows(task, split=split, config=config)
     if name.endswith(SUFFIXES):
-        return rows_of(_table(Path(name).expanduser(), split, config), name)
-    if name in HUB or Path(name).expanduser().is_dir():
-        raise ValueError("not yet")
-    if "/" in name:
-        raise ValueError("not yet")
-    raise ValueError(f"no data set {name!r}; {hint(name, [*HUB, REASONING + 'TASK'], f'known are {KNOWN}')}")
+        return rows_of(_table(path, split, config), name)
+    if path.is_file():
+        raise ValueError(f"{name} is no file that can be read here; it must end in {', '.join(SUFFIXES)}")
+    if (name and path.is_dir()) or (name.count("/") == 1 and name[0] not in "./~"):
+        return _from_hub(str(path), split, {"name": config} if config else {})
+    meant = owner + ":TASK" if colon else name
+    raise ValueError(f"no data set {name!r}; {hint(meant, [*HUB, REASONING + ':TASK'], f'known are {KNOWN}')}")
+
+
+def _from_hub(name: str, split: str, options: dict[str, str]) -> Rows:
+    """Through `datasets`, whose own messages name the splits and configs there are."""
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise ValueError(f"the data set {name} needs the package datasets: pip install 'grao_ref[hub]'") from None
+    try:
+        table = load_dataset(name, split=split, **options)
+    except Exception as error:  # it raises a dozen kinds, for networks, names, splits, files
+        reasons = [
+            str(reason).strip().splitlines()[0] for reason in (error, error.__cause__) if str(reason or "").strip()
+        ]
+        raise ValueError(f"the data set {name} could not be loaded: {'; '.join(reasons)}") from error
+    return rows_of(table, name)
 
 
 def _table(path: Path, split: str, config: str | None) -> Iterator[dict[str, Any]]:
@@ -51,8 +77,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         with opening(path, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield _entry(_parse(line, f"{path}, line {number}"), f"{path}, line {number}")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                    yield _entry(_parse(line.rstrip(), path, number), f"{path}, line {number}")
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ValueError(f"{path} can't be read: {error}") from None
 
 
@@ -61,19 +87,19 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} can't be read: {error}") from None
-    entries = _parse(text, str(path))
+    entries = _parse(text, path)
     if not isinstance(entries, list):
         raise ValueError(f"{path} must hold a list of objects, got {type(entries).__name__}")
     for number, entry in enumerate(entries, start=1):
         yield _entry(entry, f"{path}, entry {number}")
 
 
-def _parse(text: str, place: str) -> Any:
+def _parse(text: str, path: Path, line: int = 1) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        line = "" if "line" in place.rpartition(", ")[2] else f", line {error.lineno}"
-        raise ValueError(f"{place}{line}: broken JSON ({error.msg} at column {error.colno})") from None
+        place = f"{path}, line {line + error.lineno - 1}"
+        raise ValueError(f"{place}: broken JSON ({error.msg}, column {error.colno})") from None
 
 
 def _entry(value: Any, place: str) -> dict[str, Any]:

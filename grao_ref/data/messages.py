@@ -30,6 +30,11 @@ def answer_of(value: Any, name: str) -> str:
     return nonempty(messages[0]["content"], name)
 
 
+def answer_text(completion: str | list[Message]) -> str:
+    """What a completion says: text itself, or its messages' contents, one after the other."""
+    return completion if isinstance(completion, str) else "".join(message["content"] for message in completion)
+
+
 def messages_of(value: Any, name: str) -> list[Message]:
     """A list of messages, checked; beside `role` and `content` nothing is kept. Raises `ValueError` otherwise."""
     if not isinstance(value, list):

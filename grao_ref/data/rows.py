@@ -33,9 +33,9 @@ class Rows(list[Row]):
 def rows_of(table: Iterable[dict[str, Any]], source: str) -> Rows:
     """The rows of a table, in its order, told apart by their columns (`FORMATS`).
 
-    Pairs of transcripts that can't be a row (`hh.pair`) are left out and named in `skipped`: HH-RLHF is known to hold
-    a few. Nothing else is ever left out: a wrong type, an empty prompt or an empty answer raises `ValueError` naming
-    the row, as do unknown columns and an empty table.
+    Pairs of transcripts that can't be a row (`hh.pair`) are left out and named in `skipped`: among 100,000 dialogues
+    one may be broken that the reader did not write. Nothing else is left out: a wrong type, an empty prompt or an empty
+    answer raises `ValueError` naming the row; so do unknown columns and an empty table, naming the source.
     """
     table = list(table)
     names = list(dict.fromkeys(name for entry in table for name in entry))
