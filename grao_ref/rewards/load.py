@@ -40,7 +40,7 @@ def load_scorer(
 def _load(name: str, device: torch.device, batch_size: int, judge: JudgeSettings) -> RewardFunction:
     if name in BUILT_IN:
         return BUILT_IN[name](judge)
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         kind = HeadReward if (Path(name) / DESCRIPTION).exists() else ModelReward
         return kind(name, device=device, batch_size=batch_size)
     if re.fullmatch(r"[\w-]+/[\w.-]+", name):
@@ -71,7 +71,7 @@ def import_function(path: str) -> RewardFunction:
         raise ValueError(f"reward function {path!r}: {module_name} has no {attribute!r}; {near}")
     function = getattr(module, attribute)
     if inspect.isclass(function) or not callable(function):
-        kind = "a class" if inspect.isclass(function) else f"a {type(function).__name__}"
+        kind = "a class" if inspect.isclass(function) else f"of type {type(function).__name__}"
         raise ValueError(f"reward function {path!r} is {kind}; name a function or a callable object")
     return function  # type: ignore[no-any-return]
 

@@ -1,0 +1,252 @@
+"""Sums by hand, and one clear line for everything that a stranger's function can do wrong."""
+
+import asyncio
+import gc
+import math
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from grao_ref.rewards.scorer import Scorer, Scores, name_of, named
+
+PROMPTS, SAID, REFERENCES = ["p", "q", "r"], ["a", "bb", "ccc"], ["x", "y", "z"]
+TALK = [{"role": "user", "content": "hi"}]
+
+
+def length(completions, **columns):
+    return [len(completion) for completion in completions]
+
+
+def score(functions, weights=None, **changes):
+    arguments = {"references": REFERENCES, "columns": {}} | changes
+    return Scorer(functions, weights)(PROMPTS, SAID, **arguments)
+
+
+def constant(*rewards):
+    return lambda **columns: list(rewards)
+
+
+def test_total_is_the_weighted_sum_over_those_that_could_score():
+    scores = score({"f": constant(1, None, None), "g": constant(10, 20, None)}, [2.0, 0.5])
+    assert scores == Scores([7.0, 10.0, None], {"f": [1.0, None, None], "g": [10.0, 20.0, None]})
+
+
+def test_weights_are_1_if_left():
+    assert score({"f": constant(1, 2, 3), "g": constant(1, 1, None)}).total == [2.0, 3.0, 3.0]
+
+
+def test_a_function_of_weight_0_is_watched_and_never_counted():
+    scores = score({"f": constant(1, None, 3), "g": constant(9, 9, 9)}, [1.0, 0.0])
+    assert scores.total == [1.0, None, 3.0]
+    assert scores.parts["g"] == [9.0, 9.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0], r"2 reward functions \(f, g\) got 1 weights"),
+        ([1.0, math.nan], "weight of reward function 'g' must be a finite number, got nan"),
+        ([1.0, math.inf], "weight of reward function 'g'"),
+        ([1.0, "2"], "weight of reward function 'g' must be a finite number, got '2'"),
+        ([0.0, 0.0], "at least one reward function needs a weight other than 0"),
+    ],
+)
+def test_bad_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        Scorer({"f": length, "g": length}, weights)
+
+
+def test_no_function():
+    with pytest.raises(ValueError, match="at least one reward function is needed"):
+        Scorer({})
+
+
+def test_texts_stay_texts_and_messages_come_as_messages():
+    seen = []
+
+    def look(prompts, completions):
+        seen.append((prompts, completions))
+        return [0.0] * len(prompts)
+
+    Scorer({"look": look})(["p"], ["a"], references=["x"], columns={})
+    Scorer({"look": look})([TALK], ["a"], references=["x"], columns={})
+    assert seen == [(["p"], ["a"]), ([TALK], [[{"role": "assistant", "content": "a"}]])]
+
+
+def test_functions_get_what_they_name_and_with_kwargs_everything():
+    columns = {
+        "solution": [1, 2, 3],
+        "level": [4, 5, 6],
+        "prompt": PROMPTS,
+        "completion": SAID,
+        "completion_ids": "xyz",
+    }
+    seen = {}
+
+    def some(solution, references):
+        seen["some"] = (solution, references)
+        return solution
+
+    def everything(**columns):
+        seen["everything"] = columns
+        return columns["level"]
+
+    score({"some": some, "everything": everything}, columns=columns, completion_ids=[[1], [2], [3]])
+    assert seen["some"] == ([1, 2, 3], REFERENCES)
+    assert set(seen["everything"]) == {"prompts", "completions", "references", "completion_ids", "solution", "level"}
+    assert seen["everything"]["completion_ids"] == [[1], [2], [3]]
+
+
+def test_an_argument_that_nobody_can_fill_is_named():
+    def greedy(completions, gold):
+        return completions
+
+    with pytest.raises(ValueError, match=r"'greedy' asks for 'gold', and there is only .*completions.*solution"):
+        score({"greedy": greedy}, columns={"solution": [1, 2, 3]})
+    with pytest.raises(ValueError, match="'late' asks for 'completion_ids'"):
+        score({"late": lambda completion_ids: completion_ids})
+
+
+def test_a_default_is_left_alone_and_a_column_replaces_it():
+    def fussy(completions, bonus=None, log_metric=None):
+        return [0.0] * len(completions) if bonus is None else bonus
+
+    assert score({"fussy": fussy}).total == [0.0, 0.0, 0.0]
+    assert score({"fussy": fussy}, columns={"bonus": [1, 2, 3]}).total == [1.0, 2.0, 3.0]
+
+
+def test_columns_that_do_not_fit():
+    with pytest.raises(ValueError, match="solution must have one entry for each of 3 prompts, got 2"):
+        score({"f": length}, columns={"solution": [1, 2]})
+    with pytest.raises(ValueError, match="column 'references' has the name of a reward function's argument"):
+        score({"f": length}, columns={"references": REFERENCES})
+    with pytest.raises(ValueError, match="references must have one entry for each of 3 prompts, got 1"):
+        score({"f": length}, references=["x"])
+
+
+def test_a_function_that_raises_is_named_with_its_error():
+    def broken(completions):
+        return [1 / 0]
+
+    with pytest.raises(ValueError, match="'broken' raised ZeroDivisionError: division by zero") as caught:
+        score({"good": length, "broken": broken})
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ([1.0, 2.0], "'f' returned 2 rewards for 3 completions"),
+        ([1.0] * 4, "'f' returned 4 rewards for 3 completions"),
+        (1.0, "'f' must return a list of 3 rewards, got float"),
+        ("123", "'f' must return a list of 3 rewards, got str"),
+        (None, "'f' must return a list of 3 rewards, got NoneType"),
+        ({"a": 1, "b": 2, "c": 3}, "'f' must return a list of 3 rewards, got dict"),
+        ([0.0, math.nan, 0.0], "'f' gave row 1 nan"),
+        ([0.0, 0.0, -math.inf], "'f' gave row 2 -inf"),
+        ([0.0, "1.0", 0.0], "'f' gave row 1 '1.0'"),
+        (torch.tensor([0.0, math.nan, 0.0]), "'f' gave row 1 nan"),
+        ([[1.0], [2.0], [3.0]], re.escape("'f' gave row 0 [1.0]")),
+    ],
+)
+def test_bad_rewards_name_the_function_and_the_row(result, message):
+    with pytest.raises(ValueError, match=f"reward function {message}"):
+        score({"f": lambda **columns: result})
+
+
+@pytest.mark.parametrize(
+    "result", [(1, 2.0, True), torch.tensor([1.0, 2.0, 1.0]), np.array([1, 2, 1], dtype=np.float32), iter([1, 2, 1])]
+)
+def test_numbers_of_every_kind_become_floats(result):
+    rewards = score({"f": lambda **columns: result}).parts["f"]
+    assert rewards == [1.0, 2.0, 1.0]
+    assert {type(reward) for reward in rewards} == {float}
+
+
+def test_asynchronous_functions_run_side_by_side_in_one_loop_that_lives_on():
+    loops = []
+    met = None
+
+    async def first(completions):
+        nonlocal met
+        met = asyncio.Event()
+        loops.append(asyncio.get_running_loop())
+        await asyncio.wait_for(met.wait(), 30)  # which the other one sets: in turn, they would wait for ever
+        return [1.0] * len(completions)
+
+    async def second(completions):
+        met.set()
+        return [2.0] * len(completions)
+
+    scorer = Scorer({"first": first, "second": second})
+    for _ in range(2):
+        assert scorer(PROMPTS, SAID, references=REFERENCES, columns={}).total == [3.0, 3.0, 3.0]
+    assert loops[0] is loops[1]
+    del scorer
+    gc.collect()
+    assert loops[0].is_closed()
+
+
+def test_an_asynchronous_function_works_inside_a_running_loop():
+    async def waits(completions):
+        await asyncio.sleep(0)
+        return [1.0] * len(completions)
+
+    async def notebook():
+        return score({"waits": waits}).total
+
+    assert asyncio.run(notebook()) == [1.0, 1.0, 1.0]
+
+
+def test_an_asynchronous_function_that_raises_is_named():
+    async def broken(completions):
+        raise KeyError("gold")
+
+    with pytest.raises(ValueError, match="'broken' raised KeyError: 'gold'"):
+        score({"good": length, "broken": broken})
+
+
+def test_a_probe_finds_a_function_that_can_score_nothing():
+    scorer = Scorer({"good": length, "mute": constant(None, None, None)})
+    with pytest.raises(ValueError, match="'mute' could score none of the 3 references"):
+        scorer.probe(PROMPTS, REFERENCES, {})
+    scorer = Scorer({"good": length, "shy": constant(None, 1.0, None)})
+    assert scorer.probe(PROMPTS, ["x", "yy", "zzz"], {}).parts["good"] == [1.0, 2.0, 3.0]
+
+
+def test_a_probe_runs_the_functions_own_checks_first():
+    class Down:
+        def check(self):
+            raise ValueError("the judge at http://127.0.0.1:1 can't be reached")
+
+        def __call__(self, completions):
+            raise AssertionError("never asked")
+
+    with pytest.raises(ValueError, match=r"the judge at http://127\.0\.0\.1:1 can't be reached"):
+        Scorer({"down": Down()}).probe(PROMPTS, REFERENCES, {})
+
+
+def test_every_callable_has_a_name():
+    class Grader:
+        def __call__(self, completions):
+            return completions
+
+    assert name_of(length) == "length"
+    assert name_of(partial(partial(length, prompts=[]), extra=1)) == "length"
+    assert name_of(Grader()) == "Grader"
+    assert list(named([length, Grader(), partial(length), length])) == ["length", "Grader", "length_2", "length_3"]
+
+
+def test_partials_and_callable_objects_are_filtered_like_functions():
+    def scaled(completions, scale):
+        return [scale * len(completion) for completion in completions]
+
+    class Grader:
+        def __call__(self, completions):
+            return [1.0] * len(completions)
+
+    scores = score(named([partial(scaled, scale=2), Grader()]), columns={"unasked": [0, 0, 0]})
+    assert scores.parts == {"scaled": [2.0, 4.0, 6.0], "Grader": [1.0, 1.0, 1.0]}
