@@ -73,8 +73,11 @@ class TextEvaluation:
     text: Callable[[list[int]], str]
 
     def __post_init__(self) -> None:
-        rewards = [self._reward(part, _references(part)) for part in self._parts()]
-        self.reference_score = torch.cat(rewards).nanmean().item()
+        self.reference_score = self.reference_rewards().nanmean().item()
+
+    def reference_rewards(self) -> Float[Tensor, "N"]:
+        """R(y, y) of each prompt."""
+        return torch.cat([self.reward(part, _references(part))[:, 0] for part in self._parts()])
 
     def score(self) -> Float[Tensor, "R"]:
         """Mean reward of sampled answers."""
@@ -83,7 +86,7 @@ class TextEvaluation:
         for part in self._parts():
             prompts = move(part.prompts, self.policy.device)
             answers = self.policy.sample(prompts, self.samples, temperature=self.config.temperature, rng=rng)
-            rewards.append(self._reward(part, move(answers, torch.device("cpu"))))
+            rewards.append(self.reward(part, move(answers, torch.device("cpu"))))
         return torch.cat(rewards).nanmean()[None]
 
     @torch.no_grad()
@@ -101,7 +104,7 @@ class TextEvaluation:
         """Greedy ones."""
         few = take(self.fixed, slice(0, self.config.num_completions_to_print))
         answers = move(self.policy.greedy(move(few.prompts, self.policy.device)), torch.device("cpu"))
-        rewards = self._reward(few, answers)
+        rewards = self.reward(few, answers)
         return [
             (
                 self.text(few.prompts.ids[n][few.prompts.mask[n]].tolist()),
@@ -111,7 +114,8 @@ class TextEvaluation:
             for n in range(len(few))
         ]
 
-    def _reward(self, part: Batch, answers: Samples) -> Float[Tensor, "N G"]:
+    def reward(self, part: Batch, answers: Samples) -> Float[Tensor, "N G"]:
+        """R(o, y) of answers to some of the prompts, on the CPU."""
         return weighted(self.task.reward(part, answers.ids, answers.mask), self.task.reward_weights)
 
     def _parts(self) -> Iterator[Batch]:

@@ -46,21 +46,14 @@ def prepare_text(config: Config) -> Experiment:
     held = task_of(held_out, 1)
     if ALGORITHMS[config.method].rejected and any(example.rejected is None for example in task.examples):
         raise ValueError(f"{config.method} needs a rejected answer in every row, and {config.dataset_name} has none")
-    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported() if config.bf16 is None else config.bf16
-    policy = CausalLMPolicy(
-        model,
-        eos_ids=eos_ids(model, tokenizer.eos_token_id),
-        max_completion_length=config.max_completion_length,
-        bf16=bf16,
-        checkpointing=config.gradient_checkpointing,
-    )
+    policy = policy_of(model, tokenizer.eos_token_id, config)
     fixed = held.rows(range(min(len(held.examples), config.max_eval_prompts)))
     evaluation = TextEvaluation(held, policy, config, fixed, samples=1, text=held.text)
     dropped = len(training_rows) + len(held_out) - len(task.examples) - len(held.examples)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     notes = (
         f"Model: {config.model_name_or_path}, {trained:,} of {model.num_parameters():,} parameters trained, float32"
-        f"{' with bfloat16 autocast' if bf16 else ''}, on {device}.",
+        f"{' with bfloat16 autocast' if policy.bf16 else ''}, on {device}.",
         f"Data: {config.dataset_name}, {len(task.examples)} rows to train on, {len(held.examples)} held out, "
         f"{dropped} dropped as too long.",
         f"Rewards: {', '.join(scorer.functions)}; the held-out references score {evaluation.reference_score:.3f}.",
@@ -101,6 +94,18 @@ def scorer_of(config: Config, device: torch.device) -> Scorer:
             swap=config.judge_swap,
             cache=config.judge_cache,
         ),
+    )
+
+
+def policy_of(model: PreTrainedModel, eos_id: int, config: Config) -> CausalLMPolicy:
+    """A loaded model as the config's policy."""
+    able = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return CausalLMPolicy(
+        model,
+        eos_ids=eos_ids(model, eos_id),
+        max_completion_length=config.max_completion_length,
+        bf16=able if config.bf16 is None else config.bf16,
+        checkpointing=config.gradient_checkpointing,
     )
 
 

@@ -271,8 +271,8 @@ def test_dpo_without_rejected_answers_is_refused():
             return replace(super().draw(rng), rejected=None)
 
     policy = TabularPolicy(noise((3, 4), 0))
+    task, rng = NoRejected(REWARDS, 1, 3), torch.Generator()
     with pytest.raises(ValueError, match="dpo needs rejected answers"):
-        task, rng = NoRejected(REWARDS, 1, 3), torch.Generator()
         collect(task.draw(rng), task, policy, policy, replace(HOT, method="dpo"), rng)
 
 
