@@ -50,7 +50,7 @@ def test_left_out_rows_are_told(tmp_path):
 def test_broken_files_are_named_with_the_line(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(lines(TABLE[:2]) + '{"prompt": \n' + lines(TABLE))
-    refuses(f"{path}, line 3: broken JSON (Expecting value, column 13)", path)
+    refuses(f"{path}, line 3: broken JSON (Expecting value, column 11)", path)
     path.write_text(lines(TABLE[:1]) + "[1, 2]\n")
     refuses(f"{path}, line 2: a row must be an object, got list", path)
     path.write_text("\n")

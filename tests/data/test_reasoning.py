@@ -63,8 +63,9 @@ def test_an_answer_is_never_run(task, tmp_path):
     mark = tmp_path / "mark"
     code = f"__import__('pathlib').Path({str(mark)!r}).touch() or 'x'"
     dataset = factory.create_dataset(task, seed=0, size=2)
-    assert scores(row, tagged(code), tagged("9**9**9**9"), tagged("9* *9**9**9")) == [0.0] * 3
+    assert scores(row, tagged(code)) == [0.0]
     assert not mark.exists()
+    assert scores(row, tagged("9**9**9**9"), tagged("9* *9**9**9")) == [0.0, 0.0]  # would take for ever
     dataset.score_answer(code, row.columns["entry"])
     assert mark.exists()  # control: the library runs it
 
