@@ -41,8 +41,8 @@ class Evaluated:
 def assess(after: Answers, before: Answers, reference: Float[Tensor, "N"], *, resamples: int) -> dict[str, Measured]:
     """Every figure of one policy, each over the prompts that it can be told of.
 
-    R(o, y) is the reward of the answer minus that of the reference (a judge's verdict is relative already: its reward of
-    y against y is 0). `before`: the base policy's answers; for itself, NAG is 0.
+    R(o, y) is the reward of the answer minus that of the reference (a judge's verdict is relative already: its reward
+    of y against y is 0). `before`: the base policy's answers; for itself, NAG is 0.
     """
     relative, was = after.rewards - reference, before.rewards - reference
     told = ~(relative.isnan() | was.isnan())
