@@ -104,7 +104,7 @@ def test_an_interval_needs_several_runs():
         (["--preset", "paperr"], "invalid choice: 'paperr' (choose from"),
         (
             ["--preset", "paper", "--dataset-name", "hh-helpfull"],
-            "dataset_name 'hh-helpfull' is unknown; did you mean hh-helpful?",
+            "'hh-helpfull' is unknown; did you mean hh-helpful?",
         ),
         (["--model-name-or-path", "smolm2"], "model_name_or_path 'smolm2' is unknown; did you mean smollm2?"),
         (["--model-name-or-path", "gpt2"], "the tiny model knows the sorting task and no other"),

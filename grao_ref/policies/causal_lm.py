@@ -49,7 +49,9 @@ class CausalLMPolicy:
             raise ValueError(f"{type(model).__name__} has layers whose cache can't be shared by a group")
         without_dropout(model)
         if checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+            # transformers renamed it in 5.2x, and warns of the old name
+            enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+            enable({"use_reentrant": False})
         self.model, self.max_completion_length = model.train(False), max_completion_length
         self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
