@@ -6,8 +6,8 @@ Dropout is switched off for good: with it, the policy that is scored is not the 
 """
 
 import copy
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,7 @@ class CausalLMPolicy:
             return _AdapterOff(self)
         twin = copy.copy(self)
         twin.model = copy.deepcopy(self.model).requires_grad_(False)
+        twin.critic = copy.deepcopy(self.critic).requires_grad_(False)
         return twin
 
     def save(self, folder: Path) -> None:
@@ -166,15 +167,29 @@ class CausalLMPolicy:
 
 
 class _AdapterOff(CausalLMPolicy):
-    """A policy's model without its adapter: the base model, sharing its memory."""
+    """A policy's model without its adapter: the base model, sharing its memory. It samples and scores without it."""
 
     def __init__(self, policy: CausalLMPolicy) -> None:
         self.__dict__.update(policy.__dict__)
+        self.critic = copy.deepcopy(policy.critic).requires_grad_(False)
+
+    def parameters(self) -> Iterable[Tensor]:
+        """None: what could be trained is the other policy's."""
+        return []
+
+    def _decode(self, *arguments: Any) -> Samples:
+        with self._without_adapter():
+            return super()._decode(*arguments)
 
     def _forward(self, model: torch.nn.Module, **inputs: Any) -> Any:
+        with self._without_adapter():
+            return super()._forward(model, **inputs)
+
+    @contextmanager
+    def _without_adapter(self) -> Iterator[None]:
         self.model.disable_adapters()
         try:
-            return super()._forward(model, **inputs)
+            yield
         finally:
             self.model.enable_adapters()
 
