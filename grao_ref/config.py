@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from grao_ref.validate import validate
+
 Method = Literal["sft", "dpo", "ppo", "grpo", "grao"]
 Term = Literal["exploration", "imitation", "alignment"]
 LossName = Literal["grpo", "dapo", "dr_grpo"]
@@ -148,6 +150,4 @@ class Config:
 
     def __post_init__(self) -> None:
         """Raise `ValueError` on a value no run can use."""
-        from grao_ref.validate import validate  # which needs the class
-
         validate(self)
