@@ -92,7 +92,7 @@ class Config:
 
     # The machine
     device: str = "auto"
-    """`cpu`, `cuda`, `cuda:1`; auto takes a GPU if there is one."""
+    """Where: cpu, cuda, cuda:1; auto takes a GPU if there is one."""
     bf16: bool | None = None
     """Forward passes in bfloat16 autocast; the weights stay in float32. By default on a GPU that can."""
     gradient_checkpointing: bool = False
