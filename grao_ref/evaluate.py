@@ -28,7 +28,6 @@ from grao_ref.policies.load import load_language_model
 from grao_ref.presets import PRESETS
 from grao_ref.records import Samples, move, take
 
-
 COMMON = ("model_name_or_path", "dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split")
 SPLIT = ("test_size", "seed")  # what the held-out prompts of a data set without a test split depend on
 
