@@ -42,21 +42,26 @@ def assess(after: Answers, before: Answers, reference: Float[Tensor, "N"], *, re
     """Every figure of one policy, each over the prompts that it can be told of.
 
     R(o, y) is the reward of the answer minus that of the reference (a judge's verdict is relative already: its reward
-    of y against y is 0). `before`: the base policy's answers; for itself, NAG is 0.
+    of y against y is 0). `before`: the base policy's answers; for itself, NAG is 0. What could not be scored is left
+    out of RAS, NAG and the reward, and its share is told. Raises `ValueError` where that is everything.
     """
     relative, was = after.rewards - reference, before.rewards - reference
-    told = ~(relative.isnan() | was.isnan())
+    told, both, mask = ~relative.isnan(), ~(relative.isnan() | was.isnan()), after.samples.mask[:, 0]
     if not told.any():
         raise ValueError("no prompt has an answer and a reference that could be scored")
-    now, then, mask = relative[told], was[told], after.samples.mask[:, 0]
+    now, pair = relative[told], (relative[both], was[both])
     figures = {
         "RAS": bootstrap(relative_adversarial_score, now, resamples=resamples),
         "RAS, ties won": bootstrap(lambda r: relative_adversarial_score(r, ties="win"), now, resamples=resamples),
-        "NAG": bootstrap(normalized_alignment_gain, now, then, resamples=resamples),
-        "NAG, signed": bootstrap(
-            lambda a, b: normalized_alignment_gain(a, b, signed=True), now, then, resamples=resamples
-        ),
+    }
+    if both.any():
+        figures["NAG"] = bootstrap(normalized_alignment_gain, *pair, resamples=resamples)
+        figures["NAG, signed"] = bootstrap(
+            lambda a, b: normalized_alignment_gain(a, b, signed=True), *pair, resamples=resamples
+        )
+    figures |= {
         "reward": bootstrap(_mean, after.rewards[told], resamples=resamples),
+        "unscored": bootstrap(_mean, (~told).double(), resamples=resamples),
         "length": bootstrap(_mean, mask.sum(dim=-1).double(), resamples=resamples),
         "repetition": bootstrap(_mean, repetition(after.samples.ids[:, 0], mask), resamples=resamples),
     }

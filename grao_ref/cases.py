@@ -1,17 +1,22 @@
 """An evaluation as a table on the terminal, and as Markdown with case studies like those of the paper (tables 4-5)."""
 
+import re
+
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from grao_ref.assessment import Evaluated, Measured
 
-PERCENT = ("RAS", "RAS, ties won", "NAG", "NAG, signed", "repetition")
+PERCENT = ("RAS", "RAS, ties won", "NAG", "NAG, signed", "unscored", "repetition")
+MARKS = re.compile(r"([\\`*_\[\]|~$])")  # what Markdown would read something into, within a line
 MEANING = {
     "RAS": "share of answers that beat their reference (eq-5), %",
     "RAS, ties won": "the same, ties counted as wins, %",
     "NAG": "share of prompts answered better than by the base (eq-6), %",
     "NAG, signed": "wins minus losses against the base, %",
     "reward": "mean reward",
+    "unscored": "share of prompts whose answer or reference could not be scored, %",
     "length": "tokens of an answer",
     "repetition": "share of three-token runs that the answer has had before, %",
     "KL": "estimate of KL(policy ‖ base) in nats per answer, at the sampling temperature",
@@ -25,9 +30,9 @@ def figures_table(evaluated: Evaluated) -> Table:
     table = Table(box=box.SIMPLE, title=title)
     table.add_column("figure", no_wrap=True)
     for name in evaluated.figures:
-        table.add_column(name, justify="right")
+        table.add_column(Text(name), justify="right")
     for figure in _figures(evaluated):
-        table.add_row(figure, *(_cell(figure, figures.get(figure)) for figures in evaluated.figures.values()))
+        table.add_row(figure, *(Text(_cell(figure, figures.get(figure))) for figures in evaluated.figures.values()))
     return table
 
 
@@ -41,7 +46,7 @@ def markdown(evaluated: Evaluated, cases: int) -> str:
         "over prompts. The references' mean reward is "
         f"{evaluated.reference_rewards.nanmean().item():.3f}.",
         "",
-        f"| figure | {' | '.join(names)} | meaning |",
+        f"| figure | {' | '.join(map(in_cell, names))} | meaning |",
         f"| --- |{' ---: |' * len(names)} --- |",
     ]
     for figure in _figures(evaluated):
@@ -59,19 +64,19 @@ def markdown(evaluated: Evaluated, cases: int) -> str:
             "| | answer | reward |",
             "| --- | --- | ---: |",
         ]
-        lines += [f"| {name} | {in_cell(text)} | {reward:.2f} |" for name, (text, reward) in rows.items()]
+        lines += [f"| {in_cell(name)} | {in_cell(text)} | {_reward(reward)} |" for name, (text, reward) in rows.items()]
     return "\n".join(lines) + "\n"
 
 
 def quoted(text: str) -> str:
-    """As a block quote."""
-    return "\n".join(f"> {line}" for line in text.splitlines())
+    """As a block quote of one paragraph, read literally."""
+    return f"> {in_cell(text)}"
 
 
 def in_cell(text: str) -> str:
-    """As the content of a table's cell, which nothing in the text can break out of."""
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\").replace("|", "\\|")
-    return "<br>".join(safe.splitlines())
+    """As the content of a table's cell, read literally: nothing in the text is Markdown or HTML, or ends the cell."""
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "<br>".join(MARKS.sub(r"\\\1", safe).splitlines())
 
 
 def _figures(evaluated: Evaluated) -> list[str]:
@@ -87,4 +92,10 @@ def _cell(figure: str, measured: Measured | None) -> str:
         return "–"
     value, low, high = (100 * number if figure in PERCENT else number for number in measured)
     digits = 1 if figure in PERCENT or figure == "length" else 3
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    if low != low:  # a single prompt
+        return f"{value:z.{digits}f}"
+    return f"{value:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
+
+
+def _reward(reward: float) -> str:
+    return f"{reward:.2f}" if reward == reward else "–"

@@ -63,7 +63,7 @@ def _sample(batch: Batch, task: Task, policy: Policy, config: Config, rng: torch
     )
     A_o, A_y = scorable_advantages(rewards.outputs, rewards.reference, pool=config.pool)
     # What could not be scored counts for nothing from here on: no token of it is left.
-    samples = replace(samples, mask=samples.mask & ~rewards.outputs.isnan()[..., None])
+    samples = replace(samples, mask=samples.mask & ~rewards.outputs.isnan()[..., None], sampled=samples.mask)
     return replace(batch, samples=samples, rewards=rewards, advantages=Advantages(A_o, A_y))
 
 

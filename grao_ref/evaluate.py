@@ -7,7 +7,7 @@ studies of the first prompts (not the best), and evaluation.json.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,12 +20,16 @@ from grao_ref.assessment import Answers, Evaluated, assess
 from grao_ref.cases import figures_table, markdown
 from grao_ref.cli import fail, parse, quiet_libraries
 from grao_ref.config import Config
+from grao_ref.equations.checks import require_positive
 from grao_ref.evaluation import EVALUATION_SEED, TextEvaluation
 from grao_ref.experiment import Experiment, name_of, prepare
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.load import load_language_model
 from grao_ref.presets import PRESETS
 from grao_ref.records import Samples, move, take
+
+COMMON = ("model_name_or_path", "dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split")
+SPLIT = ("test_size", "seed")  # what the held-out prompts of a data set without a test split depend on
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not settings.runs:
             raise ValueError("name at least one run's folder, such as runs/1")
+        require_positive(per_device_eval_batch_size=settings.per_device_eval_batch_size, resamples=settings.resamples)
         folder = settings.output_dir or settings.runs[0]
-        folder.mkdir(parents=True, exist_ok=True)
+        if settings.output_dir is not None:  # made before the work; a run's folder is there, or is none
+            folder.mkdir(parents=True, exist_ok=True)
         evaluated = evaluate(settings)
     except (ValueError, OSError) as error:
         fail(error)
     console = Console()
     console.print(figures_table(evaluated))
     (folder / "evaluation.md").write_text(markdown(evaluated, settings.num_cases))
-    (folder / "evaluation.json").write_text(json.dumps(evaluated.figures, indent=2))
-    console.print(
-        f"Case studies: {folder / 'evaluation.md'}\nFigures:      {folder / 'evaluation.json'}", soft_wrap=True
-    )
+    figures = {
+        name: {figure: [n if n == n else None for n in measured] for figure, measured in each.items()}
+        for name, each in evaluated.figures.items()
+    }
+    (folder / "evaluation.json").write_text(json.dumps(figures, indent=2, allow_nan=False))
+    written = f"Case studies: {folder / 'evaluation.md'}\nFigures:      {folder / 'evaluation.json'}"
+    console.print(written, soft_wrap=True, markup=False)
     return 0
 
 
@@ -87,9 +96,13 @@ def evaluate(settings: Settings) -> Evaluated:
         save_steps=0,
         resume_from_checkpoint=None,
     )
-    for other in configs.values():
-        if (other.model_name_or_path, other.dataset_name) != (config.model_name_or_path, config.dataset_name):
-            raise ValueError("the runs must have the same base model and the same data set")
+    for run, other in configs.items():
+        for setting in COMMON if config.dataset_name == "sorting" or config.dataset_test_split else COMMON + SPLIT:
+            if getattr(other, setting) != getattr(config, setting):
+                raise ValueError(
+                    f"the runs must have the same base and the same held-out prompts: {setting} is "
+                    f"{getattr(config, setting)!r} in {settings.runs[0]} and {getattr(other, setting)!r} in {run}"
+                )
     experiment = prepare(config)
     base, judged = experiment.policy, experiment.evaluation
     if not isinstance(base, CausalLMPolicy) or not isinstance(judged, TextEvaluation):
@@ -100,7 +113,7 @@ def evaluate(settings: Settings) -> Evaluated:
     base = base.frozen()  # the tiny model is trained in place
     for run, other in configs.items():
         trained = trained_policy(run, other, experiment)
-        answers[f"{name_of(other)} ({run.name})"] = answer(trained, base, judged, temperature, settings)
+        answers[_label(run, other, answers)] = answer(trained, base, judged, temperature, settings)
     reference = judged.reference_rewards()
     figures = {name: assess(now, before, reference, resamples=settings.resamples) for name, now in answers.items()}
     fixed = judged.fixed
@@ -130,7 +143,7 @@ def trained_policy(run: Path, config: Config, experiment: Experiment) -> CausalL
     from grao_ref.text_experiment import policy_of
 
     model, tokenizer = load_language_model(str(run / "model"), device=experiment.policy.device)
-    return policy_of(model, tokenizer.eos_token_id, config)
+    return policy_of(model, tokenizer.eos_token_id, experiment.config)
 
 
 @torch.no_grad()
@@ -164,6 +177,12 @@ def joined(parts: Sequence[Samples]) -> Samples:
         torch.cat([_widened(getattr(part, name), width) for part in parts]) for name in ("ids", "mask", "logprobs")
     )
     return Samples(ids, mask, logprobs)
+
+
+def _label(run: Path, config: Config, taken: Iterable[str]) -> str:
+    """Method and folder; the whole path where two runs' folders have the same name."""
+    label = f"{name_of(config)} ({run.resolve().name})"
+    return label if label not in taken else f"{name_of(config)} ({run})"
 
 
 def _widened(values: Tensor, width: int) -> Tensor:

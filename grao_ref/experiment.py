@@ -7,7 +7,6 @@ from typing import get_args
 
 import torch
 
-from grao_ref.algorithms import ALGORITHMS
 from grao_ref.config import Config, Method
 from grao_ref.evaluation import EVALUATION_SEED, BanditEvaluation, Evaluation, TextEvaluation
 from grao_ref.policies.causal_lm import CausalLMPolicy
@@ -78,8 +77,12 @@ def prompts_per_step(config: Config) -> int:
 
 def prepare(config: Config) -> Experiment:
     """The task that the config names, and a policy before training. Raises `ValueError` on what can't be run."""
-    if ALGORITHMS[config.method].samples and config.use_peft and config.model_name_or_path in ("tiny", "tabular"):
+    if config.use_peft and config.model_name_or_path in ("tiny", "tabular"):
         raise ValueError(f"use_peft is for pretrained models, not for {config.model_name_or_path}")
+    if config.reward_funcs and config.dataset_name in ("sorting", "bandit"):
+        raise ValueError(
+            f"{config.dataset_name} has its own rule, and no other can be told of it: leave out reward_funcs"
+        )
     if config.dataset_name == "bandit":
         return _bandit(config)
     if config.dataset_name == "sorting":

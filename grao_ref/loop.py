@@ -74,7 +74,7 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
                 training.policy, training.optimizer, batch, config, independent_prompts=task.independent_prompts
             )
         training.step += 1
-        training.tokens += 0 if batch.samples is None else int(batch.samples.mask.sum())
+        training.tokens += 0 if batch.samples is None else int(batch.samples.said.sum())
         figures |= reward_figures(batch, task) | completion_figures(batch) | shares(figures)
         figures["num_tokens"] = torch.tensor(float(training.tokens))
         figures["step_time"] = torch.tensor(time.perf_counter() - began)  # seconds

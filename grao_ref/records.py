@@ -36,9 +36,15 @@ class Samples:
     mask: Bool[Tensor, "N G T"]  # True on sampled tokens, the end-of-sequence token included
     logprobs: Float[Tensor, "N G T"]  # log-probabilities under the policy that sampled: π_θold
     ended: Bool[Tensor, "N G"] | None = None  # True where the answer ended by itself, and was not cut off
+    sampled: Bool[Tensor, "N G T"] | None = None  # the mask before answers that could not be scored lost theirs
 
     def __post_init__(self) -> None:
         _require_shapes(3, ids=self.ids, mask=self.mask, logprobs=self.logprobs)
+
+    @property
+    def said(self) -> Bool[Tensor, "N G T"]:
+        """True on every token of every answer, scored or not."""
+        return self.mask if self.sampled is None else self.sampled
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from grao_ref.checkpoint import settings_of
 from grao_ref.config import Config
+from grao_ref.experiment import name_of
 from grao_ref.loop import Report
 
 METRICS = "metrics.jsonl"
@@ -30,10 +31,10 @@ class Tracker(Protocol):
 class TensorBoard:
     """Event files in the run's folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run: str | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
+        self.writer = SummaryWriter(str(folder / "tensorboard" / (run or "")))
 
     def log(self, row: dict[str, float], step: int) -> None:
         """Take the figures of one step."""
@@ -63,10 +64,12 @@ class Trackio:
 
 
 def tracker_of(config: Config, folder: Path) -> Tracker | None:
-    """The one that `report_to` names."""
+    """The one that `report_to` names; each of several runs has its own curves there."""
+    run = f"{name_of(config)}, seed {config.seed}" if config.compare or config.num_seeds > 1 else None
     if config.report_to == "tensorboard":
-        return TensorBoard(folder)
-    return Trackio(config.run_name or folder.name, config) if config.report_to == "trackio" else None
+        return TensorBoard(folder, run)
+    name = " ".join(filter(None, (config.run_name or folder.name, run)))
+    return Trackio(name, config) if config.report_to == "trackio" else None
 
 
 def require_tracker(config: Config) -> None:
@@ -109,11 +112,11 @@ def completion_rows(report: Report, names: list[str], text: Callable[[list[int]]
     batch = report.batch
     if batch.samples is None or batch.rewards is None or batch.advantages is None or batch.rewards.parts is None:
         return []
-    rows = []
+    rows, said = [], batch.samples.said
     for n in range(len(batch)):
         prompt = text(batch.prompts.ids[n][batch.prompts.mask[n]].tolist())
         for g in range(batch.samples.ids.shape[1]):
-            answer = batch.samples.ids[n, g][batch.samples.mask[n, g]]
+            answer = batch.samples.ids[n, g][said[n, g]]
             scores = [None if score != score else score for score in batch.rewards.parts[n, g].tolist()]
             rows.append(
                 {"step": report.step, "prompt": prompt, "completion": text(answer.tolist())}

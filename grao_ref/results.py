@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float
 from rich import box
 from rich.table import Table
+from rich.text import Text
 from scipy import stats
 from torch import Tensor
 
 from grao_ref.evaluation import Shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # Okabe and Ito: colour-blind safe
 TERMS = ("exploration", "imitation", "alignment")
@@ -71,7 +75,7 @@ def samples_table(results: Results) -> Table:
     for column in ("prompt", "before", "reward", "after", "reward"):
         table.add_column(column, justify="right" if column == "reward" else "left", overflow="fold")
     for (prompt, old, old_reward), (_, new, new_reward) in zip(results.before, results.after, strict=True):
-        table.add_row(shortened(prompt), old, f"{old_reward:.2f}", new, f"{new_reward:.2f}")
+        table.add_row(literal(prompt), Text(old), number(old_reward), Text(new), number(new_reward))
     return table
 
 
@@ -82,9 +86,7 @@ def completions_table(rows: list[dict[str, Any]], count: int) -> Table:
     for name in names:
         table.add_column(name, overflow="fold", justify="left" if name in ("prompt", "completion") else "right")
     for row in rows[:count]:
-        table.add_row(
-            *(shortened(v) if isinstance(v := row[n], str) else f"{v:.2f}" if v is not None else "–" for n in names)
-        )
+        table.add_row(*(literal(value) if isinstance(value := row[name], str) else number(value) for name in names))
     return table
 
 
@@ -93,7 +95,22 @@ def shortened(text: str, length: int = 160) -> str:
     return text if len(text) <= length else "…" + text[-length:]
 
 
+def literal(text: str) -> Text:
+    """A long text's end, in which "[/INST]" is no markup of Rich's."""
+    return Text(shortened(text))
+
+
+def number(value: float | None) -> str:
+    """With two digits; a dash for what could not be scored."""
+    return "–" if value is None or value != value else f"{value:.2f}"
+
+
 def draw(results: Results, path: Path) -> None:
+    """The picture of a run as a file."""
+    picture(results).savefig(path, dpi=150)
+
+
+def picture(results: Results) -> "Figure":
     """figure-2 of the paper for this command's runs and, for a single run, its figures 4 and 5."""
     from matplotlib.figure import Figure
 
@@ -106,7 +123,7 @@ def draw(results: Results, path: Path) -> None:
         _draw_loss(others[0], results.rows)
     if len(others) > 1:
         _draw_shares(others[1], results.rows)
-    figure.savefig(path, dpi=150)
+    return figure
 
 
 def _draw_rewards(axes: Any, results: Results, single: bool) -> None:

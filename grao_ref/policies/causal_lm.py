@@ -20,6 +20,7 @@ from transformers import DynamicCache, PreTrainedModel
 from grao_ref.equations.checks import require_positive
 from grao_ref.equations.logprob import token_logprobs
 from grao_ref.equations.masked import hide
+from grao_ref.policies.modes import checkpoint_activations, without_dropout
 from grao_ref.policies.sampler import Choose, decode, push_right, with_positions
 from grao_ref.records import Samples, Tokens
 
@@ -49,9 +50,7 @@ class CausalLMPolicy:
             raise ValueError(f"{type(model).__name__} has layers whose cache can't be shared by a group")
         without_dropout(model)
         if checkpointing:
-            # transformers renamed it in 5.2x, and warns of the old name
-            enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
-            enable({"use_reentrant": False})
+            checkpoint_activations(model)
         self.model, self.max_completion_length = model.train(False), max_completion_length
         self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
@@ -192,13 +191,3 @@ class _AdapterOff(CausalLMPolicy):
             yield
         finally:
             self.model.enable_adapters()
-
-
-def without_dropout(model: PreTrainedModel) -> None:
-    """Set every dropout probability of the model to 0, also where attention reads it as a number."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-        for name in ("attention_dropout", "dropout"):
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, 0.0)

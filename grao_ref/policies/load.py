@@ -1,6 +1,7 @@
 """Language models by name: `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from grao_ref.policies.smollm2 import smollm2_folder
@@ -29,8 +30,8 @@ def load_language_model(
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"no language model could be loaded from {name!r}: it has to be tiny, tabular, smollm2, a folder or an id "
             f"on the hub ({reason})"

@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 
 def add_lora(model: PreTrainedModel, *, r: int, alpha: int, target_modules: Sequence[str] = ()) -> None:
@@ -18,6 +19,16 @@ def add_lora(model: PreTrainedModel, *, r: int, alpha: int, target_modules: Sequ
 
     targets = list(target_modules) or "all-linear"
     try:
-        model.add_adapter(LoraConfig(task_type="CAUSAL_LM", r=r, lora_alpha=alpha, target_modules=targets))
+        model.add_adapter(
+            LoraConfig(
+                task_type="CAUSAL_LM",
+                r=r,
+                lora_alpha=alpha,
+                target_modules=targets,
+                fan_in_fan_out=any(
+                    isinstance(module, Conv1D) for module in model.modules()
+                ),  # GPT-2's own linear layer
+            )
+        )
     except ValueError as error:
         raise ValueError(f"lora_target_modules: {str(error).splitlines()[0]}") from None

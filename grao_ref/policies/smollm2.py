@@ -6,7 +6,6 @@ and its tokenizer (chat template included) are kept in a cache folder and load i
 
 import importlib.util
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -31,10 +30,14 @@ def smollm2_folder() -> Path:
     if package is None or package.origin is None or importlib.util.find_spec("gguf") is None:
         raise ValueError(f"the model smollm2 is not installed here: {INSTALL}")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:  # a half-written model is never found
-        convert(Path(package.origin).with_name(GGUF), Path(unfinished))
-        shutil.copytree(unfinished, folder.with_suffix(".part"), dirs_exist_ok=True)
-        folder.with_suffix(".part").rename(folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:  # a half-written model is never found
+        unfinished = Path(place) / folder.name
+        convert(Path(package.origin).with_name(GGUF), unfinished)
+        try:
+            unfinished.rename(folder)
+        except OSError:  # another process was faster
+            if not folder.exists():
+                raise
     return folder
 
 
