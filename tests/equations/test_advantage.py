@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grao_ref import group_advantages
-from grao_ref.equations.advantage import standardize
+from grao_ref.equations.advantage import scorable_advantages, standardize
 from grao_ref.equations.grpo import grpo_advantages
 from tests.equations import twins
 from tests.strategies import FLOATS, Group, group_sizes, groups, noise, tensors
@@ -289,3 +289,19 @@ def test_standardize_and_grpo_advantages_name_bad_input(without_shape_checks):
     for call, message in cases:
         with pytest.raises(ValueError, match=rf"^{message}"):
             call()
+
+
+def test_eq_4_of_what_could_be_scored():
+    """By hand; more in tests/test_unscored.py."""
+    rewards = torch.tensor([[0.0, 1.0, torch.nan], [torch.nan] * 3]).double()
+    A_o, A_y = scorable_advantages(rewards, torch.tensor([0.5, 0.5]).double(), pool="with_reference")
+    torch.testing.assert_close(A_o, torch.tensor([[-(1.5**0.5), 1.5**0.5, 0.0], [0.0] * 3]).double())
+    assert A_y.tolist() == [0, 0]
+    whole = torch.tensor([[0.0, 1.0, 3.0]]).double()
+    torch.testing.assert_close(
+        scorable_advantages(whole, torch.tensor([0.5]).double(), pool="outputs"),
+        group_advantages(whole, torch.tensor([0.5]).double(), pool="outputs"),
+    )
+    outputs, reference = scorable_advantages(rewards, torch.tensor([0.5, 0.5]).double(), pool="outputs")
+    assert outputs[0].tolist() == [-1, 1, 0]
+    assert reference.tolist() == [0, 0]
