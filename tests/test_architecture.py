@@ -247,6 +247,11 @@ def test_readme_s_example_runs_and_its_commands_parse():
     assert len(commands) >= 2
     for command in commands:
         parse(shlex.split(command), PRESETS, module="grao_ref.train", description="")
+    typed = re.findall(r"python -m grao_ref\.train (--.*)", README.replace("\\\n", " "))
+    assert len(typed) >= 2
+    for command in typed:
+        if "--config" not in command:  # whose file a reader has and we have not
+            parse(shlex.split(command), PRESETS, module="grao_ref.train", description="")
 
 
 def test_files_that_the_readme_names_exist():
