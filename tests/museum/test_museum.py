@@ -24,8 +24,13 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "checks.py": ("test_advantage.py", "test_grao.py"),
     "logprob.py": ("test_logprob.py", "test_grpo.py"),
 } | {  # outside the equations
-    f"../{name}.py": ("../test_algorithms.py", "../test_train.py")
-    for name in ("collect", "update", "algorithms", "loop")
+    "../collect.py": ("../test_algorithms.py", "../test_unscored.py"),
+    "../update.py": ("../test_algorithms.py",),
+    "../algorithms.py": ("../test_algorithms.py", "../test_unscored.py"),
+    "../loop.py": ("../test_algorithms.py",),
+    "../checkpoint.py": ("../test_checkpoint.py",),
+    "../tasks/text.py": ("../test_text_training.py",),
+    "../policies/sampler.py": ("../policies/test_causal_lm.py",),
 }
 REJECTIONS = ("AssertionError", "Failed")  # pytest.raises that saw nothing is called Failed
 # One process imports the slow libraries and is forked for each bug; it has imported nothing of this project.
@@ -92,7 +97,7 @@ def run_suite(copy: str, tests: list[str], answer: "multiprocessing.connection.C
 def verdict_of(bug: Bug | None, copy: Path) -> tuple[int, tuple[str, str] | None]:
     plant(bug, copy)
     mine, theirs = FORKSERVER.Pipe(duplex=False)
-    everything = ("", "../test_algorithms.py", "../test_train.py")
+    everything = ("", *{name for names in TESTS_OF.values() for name in names if name.startswith("..")})
     names = TESTS_OF.get(bug.file, (f"test_{bug.file}",)) if bug else everything
     process = FORKSERVER.Process(target=run_suite, args=(str(copy), [f"tests/equations/{n}" for n in names], theirs))
     process.start()
