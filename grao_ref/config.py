@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from grao_ref.validate import validate
+
 Method = Literal["sft", "dpo", "ppo", "grpo", "grao"]
 Term = Literal["exploration", "imitation", "alignment"]
 LossName = Literal["grpo", "dapo", "dr_grpo"]
@@ -90,7 +92,7 @@ class Config:
 
     # The machine
     device: str = "auto"
-    """`cpu`, `cuda`, `cuda:1`; auto takes a GPU if there is one."""
+    """Where: cpu, cuda, cuda:1; auto takes a GPU if there is one."""
     bf16: bool | None = None
     """Forward passes in bfloat16 autocast; the weights stay in float32. By default on a GPU that can."""
     gradient_checkpointing: bool = False
@@ -148,6 +150,4 @@ class Config:
 
     def __post_init__(self) -> None:
         """Raise `ValueError` on a value no run can use."""
-        from grao_ref.validate import validate  # which needs the class
-
         validate(self)

@@ -3,10 +3,12 @@
 import difflib
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
-from grao_ref.config import Config
 from grao_ref.equations.checks import require_fraction, require_nonnegative, require_one_of, require_positive
+
+if TYPE_CHECKING:
+    from grao_ref.config import Config
 
 MODELS = ("tiny", "tabular", "smollm2")
 DATASETS = ("sorting", "bandit", "hh-harmless", "hh-helpful", "gsm8k")
@@ -31,9 +33,9 @@ POSITIVE = (
 OPTIONAL_POSITIVE = ("max_prompt_length", "save_total_limit")
 
 
-def validate(config: Config) -> None:
+def validate(config: "Config") -> None:
     """Raise `ValueError` on the first setting, or pair of settings, that makes no run."""
-    for name, kind in get_type_hints(Config).items():
+    for name, kind in get_type_hints(type(config)).items():
         _require_kind(name, getattr(config, name), kind)
     require_nonnegative(**{name: getattr(config, name) for name in NONNEGATIVE})
     require_positive(**{name: getattr(config, name) for name in POSITIVE})
@@ -59,7 +61,7 @@ def _require_known(option: str, value: str, names: tuple[str, ...]) -> None:
         raise ValueError(f"{option} {value!r} is unknown; did you mean {near[0]}?")
 
 
-def _require_together(config: Config) -> None:
+def _require_together(config: "Config") -> None:
     """Settings that are each possible, and not with each other."""
     bandit = config.dataset_name == "bandit"
     if bandit != (config.model_name_or_path == "tabular"):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from grao_ref.rewards.text import Completion, text_of
+from grao_ref.data.messages import answer_text
+from grao_ref.rewards.text import Completion
 
 # A minus belongs to the number unless it is glued to what stands before it (10-5) or apart from what follows (10 - 5).
 _NUMBER = re.compile(
@@ -27,7 +28,7 @@ def exact(
     """
     right = next(column for column in (solution, answer, references) if column is not None)
     return [
-        None if wanted is None else float(text_of(said).strip() == str(wanted).strip())
+        None if wanted is None else float(answer_text(said).strip() == str(wanted).strip())
         for said, wanted in zip(completions, right, strict=True)
     ]
 
@@ -40,7 +41,7 @@ def final_number(completions: Sequence[Completion], solution: Sequence[Any]) -> 
     """
     right = [last_number(str(wanted)) for wanted in solution]
     return [
-        None if wanted is None else float(last_number(text_of(said)) == wanted)
+        None if wanted is None else float(last_number(answer_text(said)) == wanted)
         for said, wanted in zip(completions, right, strict=True)
     ]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grao_ref.data.messages import Prompt
+from grao_ref.data.messages import Prompt, answer_text
 from grao_ref.equations.checks import require_nonnegative, require_one_of, require_positive
 from grao_ref.rewards.cache import VerdictCache
-from grao_ref.rewards.text import Completion, text_of, transcript
+from grao_ref.rewards.text import Completion, transcript
 from grao_ref.rewards.verdict import CRITERIA, Criterion, parse, question
 
 INSTALL = "pip install 'grao_ref[judge]'"
@@ -81,7 +81,7 @@ class Judge:
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], references: Sequence[str], **columns: Any
     ) -> list[float | None]:
         """The verdict on each completion; equal questions are asked once, and those in the cache not at all."""
-        rows = [self._questions(*row) for row in zip(prompts, map(text_of, completions), references, strict=True)]
+        rows = [self._questions(*row) for row in zip(prompts, map(answer_text, completions), references, strict=True)]
         verdicts = self._ask_all({key: text for row in rows for key, text in row.items()})
         return [_combine([verdicts[key] for key in row]) for row in rows]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from grao_ref.data import reasoning
 from grao_ref.data.near import hint
 from grao_ref.rewards.checkers import exact, final_number
 from grao_ref.rewards.judge import Judge, JudgeSettings
@@ -34,7 +35,9 @@ def load_scorer(
     if weights is not None and len(weights) != len(names):
         raise ValueError(f"{len(names)} reward functions ({', '.join(names)}) got {len(weights)} weights")
     place = device or torch.device("cpu")
-    return Scorer(named([_load(name, place, batch_size, judge or JudgeSettings()) for name in names]), weights)
+    functions = [_load(name, place, batch_size, judge or JudgeSettings()) for name in names]
+    known = [name if name in BUILT_IN else None for name in names]
+    return Scorer(named(functions, known), weights)
 
 
 def _load(name: str, device: torch.device, batch_size: int, judge: JudgeSettings) -> RewardFunction:
@@ -79,6 +82,7 @@ def import_function(path: str) -> RewardFunction:
 BUILT_IN: dict[str, Callable[[JudgeSettings], RewardFunction]] = {
     "exact": lambda judge: exact,
     "final_number": lambda judge: final_number,
+    "reasoning_gym": lambda judge: reasoning.score,
     "judge_helpful": lambda judge: Judge("helpful", judge),
     "judge_harmless": lambda judge: Judge("harmless", judge),
 }

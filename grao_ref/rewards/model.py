@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from grao_ref.data.messages import Prompt
+from grao_ref.data.messages import Prompt, answer_text
 from grao_ref.policies.load import load_language_model
 from grao_ref.rewards.features import answer_features, pad
-from grao_ref.rewards.text import Completion, encode_pair, encode_whole, text_of
+from grao_ref.rewards.text import Completion, encode_pair, encode_whole
 
 WEIGHTS, DESCRIPTION = "head.safetensors", "head.json"
 
@@ -72,7 +72,7 @@ class HeadReward:
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], **columns: Any
     ) -> list[float | None]:
         """r of each completion."""
-        pairs = [encode_pair(self.tokenizer, p, text_of(c)) for p, c in zip(prompts, completions, strict=True)]
+        pairs = [encode_pair(self.tokenizer, p, answer_text(c)) for p, c in zip(prompts, completions, strict=True)]
         limit = context_of(self.model, self.tokenizer)
         rows = [row for row, (prompt, answer) in enumerate(pairs) if answer and len(prompt) + len(answer) <= limit]
         features = answer_features(self.model, [pairs[row] for row in rows], batch_size=self.batch_size)
@@ -98,7 +98,7 @@ class ModelReward:
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], **columns: Any
     ) -> list[float | None]:
         """The logit of each prompt with its completion, rendered by the chat template where it is conversational."""
-        texts = [encode_whole(self.tokenizer, p, text_of(c)) for p, c in zip(prompts, completions, strict=True)]
+        texts = [encode_whole(self.tokenizer, p, answer_text(c)) for p, c in zip(prompts, completions, strict=True)]
         limit = context_of(self.model, self.tokenizer)
         rows = sorted((row for row, ids in enumerate(texts) if 0 < len(ids) <= limit), key=lambda row: len(texts[row]))
         scores = torch.empty(len(rows))

@@ -99,15 +99,15 @@ class Scorer:
         return sum(counted) if counted else None
 
 
-def named(functions: Sequence[RewardFunction]) -> dict[str, RewardFunction]:
-    """The functions by names for metrics; a name that comes again is numbered: `f`, `f_2`.
+def named(functions: Sequence[RewardFunction], names: Sequence[str | None] | None = None) -> dict[str, RewardFunction]:
+    """The functions by names for metrics, their own where none is given; a second `f` becomes `f_2`.
 
     >>> list(named([len, partial(len), "text".count]))
     ['len', 'len_2', 'count']
     """
     result: dict[str, RewardFunction] = {}
-    for function in functions:
-        name, number = name_of(function), 2
+    for function, given in zip(functions, names or [None] * len(functions), strict=True):
+        name, number = given or name_of(function), 2
         while (unique := name if number == 2 and name not in result else f"{name}_{number}") in result:
             number += 1
         result[unique] = function

@@ -10,11 +10,6 @@ from grao_ref.data.messages import Message, Prompt
 Completion = str | list[Message]
 
 
-def text_of(completion: Completion) -> str:
-    """The words of a completion: the text itself, or what its last message says."""
-    return completion if isinstance(completion, str) else str(completion[-1]["content"])
-
-
 def transcript(prompt: Prompt) -> str:
     """A prompt that people and judges can read: the text itself, or a paragraph `role: words` for each message."""
     if isinstance(prompt, str):

@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 
+from grao_ref.data.load import load_rows
 from grao_ref.rewards.judge import Judge, JudgeSettings
 from grao_ref.rewards.load import load_scorer
 from grao_ref.rewards.model import Head, HeadReward, ModelReward
@@ -44,6 +45,17 @@ def score(*names, **settings):
 def test_built_in_names():
     assert score("exact", "final_number", weights=[1.0, 2.0]).total == [3.0, 0.0]
     assert list(load_scorer(["final_number"]).functions) == ["final_number"]
+
+
+def test_reasoning_gym_is_scored_by_its_own_rule():
+    pytest.importorskip("reasoning_gym", reason="the extra [reasoning] is not installed")
+    rows = load_rows("reasoning-gym:gcd", config="size=3")
+    columns = {name: [row.columns[name] for row in rows] for name in rows[0].columns}
+    prompts, references = [row.prompt for row in rows], [row.reference for row in rows]
+    scorer = load_scorer(["reasoning_gym"])
+    assert scorer.probe(prompts, references, columns).parts == {"reasoning_gym": [1.0, 1.0, 1.0]}
+    wrong = [reference.replace("</answer>", "7</answer>") for reference in references]
+    assert scorer(prompts, wrong, references=references, columns=columns).total == [0.0, 0.0, 0.0]
 
 
 def test_judges_take_their_settings():

@@ -54,6 +54,7 @@ def test_a_function_of_weight_0_is_watched_and_never_counted():
         ([0.0, 0.0], "at least one reward function needs a weight other than 0"),
     ],
 )
+@pytest.mark.usefixtures("without_shape_checks")
 def test_bad_weights(weights, message):
     with pytest.raises(ValueError, match=message):
         Scorer({"f": length, "g": length}, weights)

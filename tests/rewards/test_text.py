@@ -2,7 +2,7 @@
 
 import pytest
 
-from grao_ref.rewards.text import as_completion, encode_pair, encode_whole, text_of, transcript
+from grao_ref.rewards.text import as_completion, encode_pair, encode_whole, transcript
 from tests.rewards.tiny import WORDS, tokenizer
 
 TALK = [{"role": "user", "content": "hello a"}]
@@ -40,6 +40,5 @@ def test_a_conversation_without_a_template_is_refused():
 def test_forms():
     message = [{"role": "assistant", "content": "b"}]
     assert (as_completion("b", "hello"), as_completion("b", TALK)) == ("b", message)
-    assert (text_of("b"), text_of(message)) == ("b", "b")
     assert transcript("hello") == "hello"
     assert transcript([*TALK, *message]) == "user: hello a\n\nassistant: b"

@@ -1,0 +1,90 @@
+"""The same on a GPU: skipped where there is none. `make gpu` runs these, and then a real training."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from grao_ref.algorithms import ALGORITHMS
+from grao_ref.checkpoint import load_checkpoint, save_checkpoint
+from grao_ref.config import Config
+from grao_ref.experiment import prepare
+from grao_ref.loop import proceed, start, train
+from grao_ref.policies.causal_lm import CausalLMPolicy
+from grao_ref.records import move
+from grao_ref.tasks.sorting import ANSWER, END, Sorting
+from grao_ref.train import main
+from tests.language import pairs, save_model, save_rows
+from tests.policies.architectures import CONFIGS, EOS, random_model
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]
+SMALL = Config(max_steps=4, num_generations=4, per_device_train_batch_size=16, device="cuda")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_scores_are_the_cpu_s_and_the_sampler_s(name):
+    model = random_model(name).float()
+    on_cpu = CausalLMPolicy(model, eos_ids=EOS, max_completion_length=12)
+    prompts = Sorting(6).draw(torch.Generator().manual_seed(0)).prompts
+    samples = on_cpu.sample(prompts, 4, temperature=1.0, rng=torch.Generator().manual_seed(0))
+    there = on_cpu.logprobs(prompts, samples.ids, samples.mask, temperature=1.0).detach()
+    on_gpu = CausalLMPolicy(model.to("cuda"), eos_ids=EOS, max_completion_length=12)
+    device = torch.device("cuda")
+    arguments = (move(prompts, device), samples.ids.cuda(), samples.mask.cuda())
+    torch.testing.assert_close(on_gpu.logprobs(*arguments, temperature=1.0).cpu(), there, atol=2e-3, rtol=2e-3)
+    rng = torch.Generator(device).manual_seed(0)
+    own = on_gpu.sample(move(prompts, device), 4, temperature=1.0, rng=rng)
+    scores = on_gpu.logprobs(move(prompts, device), own.ids, own.mask, temperature=1.0)
+    torch.testing.assert_close(scores, own.logprobs, atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("method", ALGORITHMS)
+def test_every_method_trains(method, bf16):
+    experiment = prepare(replace(SMALL, method=method, bf16=bf16))
+    assert experiment.policy.device.type == "cuda"
+    reports = list(train(experiment.task, experiment.policy, experiment.config))
+    assert all(report.means()["grad_norm"] > 0 for report in reports)
+    assert all(p.dtype == torch.float32 for p in experiment.policy.parameters())
+
+
+def test_the_task_is_learned_in_bfloat16():
+    experiment = prepare(Config(max_steps=60, device="cuda", bf16=True))
+    before = experiment.evaluation.score()
+    for _ in train(experiment.task, experiment.policy, experiment.config):
+        pass
+    assert before < 0.45
+    assert experiment.evaluation.score() > 0.85
+
+
+def test_a_resumed_run_samples_what_the_whole_run_samples(tmp_path):
+    config = SMALL
+    first = prepare(config)
+    training = start(first.policy, config)
+    whole = []
+    for report in proceed(first.task, training, config):
+        whole.append(report.batch.samples.ids)
+        if report.step == 2:
+            save_checkpoint(tmp_path, training, config)
+    second = prepare(config)
+    resumed = start(second.policy, config)
+    load_checkpoint(tmp_path / "checkpoint-2", resumed, config)
+    again = [report.batch.samples.ids for report in proceed(second.task, resumed, config)]
+    assert len(again) == 2
+    assert torch.equal(again[0], whole[2])
+
+
+def test_the_command_chooses_the_gpu_and_bfloat16_by_itself(tmp_path, capsys):
+    model, data = save_model(tmp_path / "model"), save_rows(tmp_path / "pairs.jsonl", pairs())
+    names = ["--model-name-or-path", model, "--dataset-name", data, "--output-dir", str(tmp_path / "run")]
+    rest = ["--reward-funcs", "tests.language.share_of_wanted", "--max-steps", "2", "--max-eval-prompts", "4"]
+    assert main([*names, *rest]) == 0
+    assert "with bfloat16 autocast, on cuda" in capsys.readouterr().out
+
+
+def test_sorting_is_scored_where_the_samples_are():
+    task = Sorting(4)
+    batch = move(task.draw(torch.Generator().manual_seed(0)), torch.device("cuda"))
+    rewards = task.reward(batch, batch.references.ids[:, None], batch.references.mask[:, None])
+    torch.testing.assert_close(rewards.cpu(), torch.full((4, 1, 1), 4 / ANSWER))
+    assert END == 11
