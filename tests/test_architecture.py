@@ -49,8 +49,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/sampler.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.equations"},
     "policies/causal_lm.py": TENSORS
     | MODEL
-    | {"peft", "grao_ref.records", "grao_ref.equations", "grao_ref.policies.sampler"},
-    "policies/load.py": {"torch", "transformers", "grao_ref.policies.smollm2"},
+    | {"peft", "grao_ref.records", "grao_ref.equations", "grao_ref.policies.modes", "grao_ref.policies.sampler"},
+    "policies/load.py": {"torch"} | MODEL | {"grao_ref.policies.smollm2"},
+    "policies/modes.py": {"torch", "transformers"},
     "policies/smollm2.py": {"transformers"},
     "policies/lora.py": {"transformers", "peft"},
     "algorithms.py": TENSORS | COMMON,
@@ -62,7 +63,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | INTERFACES
     | {f"grao_ref.{m}" for m in ("algorithms", "collect", "update", "figures")},
     "checkpoint.py": TENSORS | {"safetensors", "grao_ref.config", "grao_ref.loop"},
-    "report.py": {"torch", "trackio", "grao_ref.checkpoint", "grao_ref.config", "grao_ref.loop"},
+    "report.py": {"torch", "trackio", "grao_ref.checkpoint", "grao_ref.config", "grao_ref.experiment", "grao_ref.loop"},
     "card.py": {"yaml", "grao_ref.checkpoint", "grao_ref.config"},
     "assessment.py": TENSORS | {"numpy", "scipy", "grao_ref.equations", "grao_ref.records"},
     "cases.py": {"rich", "grao_ref.assessment"},
