@@ -55,7 +55,7 @@ class Run:
         self.alarm = Alarm()
         if announce:
             for note in (objective_note(config), *self.experiment.notes):
-                console.print(note, soft_wrap=True, highlight=False)
+                console.print(note, soft_wrap=True, highlight=False, markup=False)
         evaluation = self.experiment.evaluation
         self.before = evaluation.answers()
         self.training = start(self.experiment.policy, config)
@@ -63,7 +63,9 @@ class Run:
         self.steps: list[int] = []
         self.values: list[Tensor] = []
         if config.resume_from_checkpoint is None:
-            self.evaluate({"run": name, "seed": config.seed, "step": 0})
+            row: Row = {"run": name, "seed": config.seed, "step": 0}
+            self.evaluate(row)
+            self.track(row)
         else:
             load_checkpoint(config.resume_from_checkpoint, self.training, config)
             for row in log.rows:
@@ -84,13 +86,17 @@ class Run:
                 self.show(report)
             else:
                 self.log.write(row)
-            if self.tracker is not None:
-                self.tracker.log({k: v for k, v in row.items() if isinstance(v, float)}, report.step)
+            self.track(row)
             if config.save_steps and (report.step % config.save_steps == 0 or report.step == config.max_steps):
                 save_checkpoint(self.log.folder, self.training, config, self.experiment.save)
             advance()
         if self.tracker is not None:
             self.tracker.close()
+
+    def track(self, row: Row) -> None:
+        """Hand the figures of a row to the tracker, if there is one."""
+        if self.tracker is not None:
+            self.tracker.log({name: value for name, value in row.items() if isinstance(value, float)}, row["step"])
 
     def evaluate(self, row: Row) -> None:
         """Score the policy, and write the row with its score; warn if its references sink."""

@@ -62,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(samples_table(results))
     picture = config.output_dir / "curves.png"
     draw(results, picture)
-    console.print(f"Every step: {log.file.name}\nPicture:    {picture}", soft_wrap=True)
+    console.print(f"Every step: {log.file.name}\nPicture:    {picture}", soft_wrap=True, markup=False, highlight=False)
     if (config.output_dir / "model").exists():
-        console.print(f"Model:      {config.output_dir / 'model'}", soft_wrap=True)
+        console.print(f"Model:      {config.output_dir / 'model'}", soft_wrap=True, markup=False, highlight=False)
     return 0
 
 
