@@ -155,7 +155,7 @@ def claim_2(run: Run) -> Finding:
 def thm_7(run: Run) -> Finding:
     """Sign: eq-7 as printed subtracts the gradient of what is to be maximised. Boundedness: the telescoped sum needs
     sup J < ∞, and E[J] with a negative weight on log π(y) has none (thm-4): at certainty of a better answer it grows
-    without bound as θ_y falls. Constant: (J* − J_1)/(ηT) + LηM²/2 already holds, half of what is printed (measured in claim-3).
+    without bound as θ_y falls. Constant: (J* − J_1)/(ηT) + LηM²/2 holds already, half of what is printed (claim-3).
     """
     seeds = run.pick(200, 2000, 20000)
     up, _ = descent(seeds, 100, 0.5)
