@@ -14,6 +14,7 @@ the ledger refuses it. The verdict is what the checks that passed leave:
 
 import importlib
 import inspect
+import math
 import pkgutil
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ HOLDS, CONDITIONS, FAILS, UNTESTABLE = "holds", "holds under conditions", "fails
 VERDICTS = (HOLDS, CONDITIONS, FAILS, UNTESTABLE)
 SIZES = ("quick", "default", "full")
 Value = TypeVar("Value")
+NEGLIGIBLE = 1e-9  # below, a number is rounding, and its digits are the machine's
 
 
 @dataclass(frozen=True)
@@ -186,3 +188,14 @@ def settle(claim: Claim, run: Run) -> Row:
     except ValueError as error:
         raise ValueError(f"{claim.id}: {error}") from error
     return Row(claim, finding, verdict, time.perf_counter() - start)
+
+
+def number(value: float) -> str:
+    """Three significant digits; rounding errors are shown as such, because their digits differ between machines.
+
+    >>> number(0.35937), number(3e-14), number(1652411475), number(float("inf")), number(8.0)
+    ('0.359', '0 (rounding)', '1.65e+09', '∞', '8')
+    """
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return "0 (rounding)" if 0 < abs(value) < NEGLIGIBLE else f"{value:.3g}"

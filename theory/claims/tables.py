@@ -46,7 +46,8 @@ def _table(data: str, run: Run) -> Finding:
         "unpaired, the smallest lead in RAS is not significant. By eq-6 the base models' unreported RAS lies in "
         f"{ranges}. SFT's NAG near 0 says that it changed next to nothing.",
         holds=[Check("GRAO's smallest lead in printed errors, RAS and NAG",
-                     min(lead(data, "GRAO", False, i) for i in (0, 2)), ">", 1.96, "GRPO's", min(lead(data, "GRPO", False, i) for i in (0, 2)))],
+                     min(lead(data, "GRAO", False, i) for i in (0, 2)), ">", 1.96, "GRPO's",
+                     min(lead(data, "GRPO", False, i) for i in (0, 2)))],
         fails=[
             Check("prompts that its ± on RAS would take, over those there are", needed / prompts, ">", 1.0,
                   "at ±1.1 %", 0.25 / 0.011**2 / prompts),
@@ -126,24 +127,47 @@ def claim_14(run: Run) -> Finding:
     )  # fmt: skip
 
 
-@claim("table-4", "Two case studies show GRAO's answer beside the reference's, SFT's, DPO's and GRPO's (tables 4-5).")
+CASES = "the models and the sampled answers are not public"
+JUDGE = "the judge (DeepSeek-V3) is not here, and its bias towards the first text isn't reported"
+
+
+@claim("table-4", "A query answered by the reference, SFT, DPO, GRPO and GRAO, side by side: GRAO's is best.")
 def table_4(run: Run) -> Finding:
-    """Examples chosen by the authors, from models that are not published."""
-    return Finding("Anecdotes: nothing follows from them and nothing contradicts them.",
-                   untestable="the models and the sampled answers are not public")  # fmt: skip
+    """An example chosen by the authors, from models that are not published."""
+    return Finding("An anecdote: nothing follows from it and nothing contradicts it.", untestable=CASES)
 
 
-@claim("table-6", "The judge is asked for 1 > 2, 1 = 2 or 1 < 2, the model's answer always first (tables 6-7).")
-def table_6(run: Run) -> Finding:
-    """With a judge who prefers the first of two equal answers with probability b, an answer as good as its reference
-    has RAS b instead of 0: position bias goes straight into RAS and R, for the order is fixed. How biased the judge is
-    can't be known from here. Averaging both orders would cancel it.
-    """
+@claim("table-5", "A second query answered by the same five, side by side: GRAO's is best.")
+def table_5(run: Run) -> Finding:
+    """As table-4."""
+    return Finding("An anecdote: nothing follows from it and nothing contradicts it.", untestable=CASES)
+
+
+def biased_reward(bias: float, both_orders: bool) -> float:
+    """Mean R of an answer as good as its reference, if the judge prefers the first of two equal texts so often."""
+    first, second = bias, -bias  # the model's answer first, or the reference
+    return (first + second) / 2 if both_orders else first
+
+
+def _judge() -> Finding:
     bias = 0.1
-    fixed, both = bias, (bias - bias) / 2
     return Finding(
-        f"A judge that prefers the first text in {bias:.0%} of ties gives an equal model an R of "
-        f"{fixed:g} on average in the "
-        f"fixed order, {both:g} if both orders were asked.",
-        untestable="the judge (DeepSeek-V3) is not here, and its bias towards the first text isn't reported",
-    )  # fmt: skip
+        f"A judge that prefers the first text in {bias:.0%} of ties gives an answer as good as its "
+        "reference a mean R of "
+        f"{biased_reward(bias, False):g} in the fixed order, {biased_reward(bias, True):g} if both orders were asked.",
+        untestable=JUDGE,
+    )
+
+
+@claim("table-6", "The helpfulness judge is asked for 1 > 2, 1 = 2 or 1 < 2, the model's answer always first.")
+def table_6(run: Run) -> Finding:
+    """The order is fixed, so a preference for the first text goes straight into RAS and into R: a bias, which averaging
+    over both orders would cancel. How large it is can't be known from here.
+    """
+    return _judge()
+
+
+@claim("table-7", "The harmlessness judge is asked the same way.")
+def table_7(run: Run) -> Finding:
+    """As table-6."""
+    return _judge()
