@@ -1,4 +1,4 @@
-"""Value, gradient, Jacobian and moments of the exact bandit: against brute force over K^G groups, differences, autograd."""
+"""Value, gradient, Jacobian, moments of the exact bandit: brute force over K^G groups, differences, autograd."""
 
 import itertools
 

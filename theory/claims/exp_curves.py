@@ -38,7 +38,7 @@ def curves(size: str, kind: str) -> dict[str, dict[str, Array]]:
 
     Ten answers: the best (1), the reference (0.7) and eight failures; the first two common (a tenth each) or rare.
     """
-    seeds, steps = {"quick": (200, 60), "default": (1000, 160), "full": (4000, 800)}[size]
+    seeds, steps = {"quick": (100, 110), "default": (1000, 160), "full": (4000, 800)}[size]
     rewards, logits = runs.start(torch.tensor([1.0, 0.7, *[0.0] * 8]), STARTS[kind], seeds)
     found = {}
     for name, change in METHODS.items():

@@ -1,13 +1,11 @@
 """thm-1: eq-3's three terms are two."""
 
-import numpy as np
 import sympy
 import torch
 
 from grao_ref import grao_objective, group_advantages, likelihood_weights
 from theory import runs
 from theory.figures import figure
-from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim
 
 BETA, LAM, G = 0.5, 0.6, 8
@@ -103,6 +101,8 @@ def thm_1(run: Run) -> Finding:
       outputs         Ā = 0:        w_y = β Â_y; the reference's part of the regulariser is identically 0.
       with_reference  Ā = −Â_y / G: w_y = (β + λ/G) Â_y.
     Adam divides by the size of the gradient, so (β, λ) enter through ρ = β_eff / (1 + λ) alone (ε -> 0).
+    By hand, G = 2, rewards 0 and 1, R(y) = 1, pooled: μ = 2/3, σ = √2/3, Â = (−√2, 1/√2), Â_y = 1/√2, Ā = −Â_y/2;
+    so w_y = β/√2 + λ √2/4 = (β + λ/2) Â_y. Two samples are the smallest group there is.
     Settled by sympy (G = 3, any rewards), by autograd on random groups (G = 8), and by the loop under Adam.
     """
     full = FULL[1:]
@@ -110,6 +110,7 @@ def thm_1(run: Run) -> Finding:
     rest = {pool: symbolic_rest(pool) for pool in ("with_reference", "outputs")}
     planted = symbolic_rest("with_reference", factor=2)
     numbers = {f"ρ, {name}, {pool}": knob(row, G, pool) for name, row in ROWS.items() for pool in rest}
+    _draw(run)
     sgd = adam_distance(full, same_knob(1.5), steps, "sgd")
     return Finding(
         "The collapse is an identity in both pools. In `outputs` λ only rescales exploration; under Adam one knob ρ is "
@@ -124,74 +125,26 @@ def thm_1(run: Run) -> Finding:
                   adam_distance(full, same_knob(1.5), steps), "<", 1e-4, "another ρ (λ alone changed)",
                   adam_distance(full, (BETA, 1.5), steps)),
         ],
+        figures=["thm-1"],
         numbers=numbers | {"the same pair under SGD: difference of the logits": sgd},
     )  # fmt: skip
 
 
+def _draw(run: Run) -> None:
+    """What eq-3 puts on log π(y) in groups of S successes, R(y) = 1: from imitation, and from the regulariser."""
+    successes = torch.arange(G + 1)
+    rewards = (successes[:, None] > torch.arange(G)).double()
+    with figure(run, "thm-1", columns=2) as axes:
+        if axes is None:
+            return
+        for each, pool in zip(axes, ("outputs", "with_reference"), strict=True):
+            A_o, A_y = group_advantages(rewards, torch.ones(G + 1).double(), pool=pool)
+            each.bar(successes - 0.2, BETA * A_y, 0.4, label="imitation, β Â_y")
+            each.bar(successes + 0.2, -LAM * A_o.mean(-1), 0.4, label="regulariser, −λ Ā")
+            own = knob(FULL, G, pool) * (1 + LAM)
+            each.plot(successes, own * A_y, "k_", markersize=16, label="two terms: β_eff Â_y")
+            each.set(xlabel="successes among 8 samples", ylabel="weight on log π(y)", title=pool)
+
+
 def _terms(expression: sympy.Expr) -> int:
     return 0 if expression == 0 else len(sympy.Add.make_args(expression))
-
-
-@claim("exp-rho", "Performance is a function of one knob ρ, and table-3's rows are points of one such curve.")
-def exp_rho(run: Run) -> Finding:
-    """Under Adam the printed and the repaired objective are trained over a grid of ρ, at the same number of reward
-    queries; the paper's four rows are marked. A method with one knob that has one best value is unimodal in it: so
-    table-3, sorted by ρ, must rise and then fall (up to its error bars).
-    """
-    from theory.paper_tables import ABLATION, ERRORS
-
-    grid = run.pick([0.0, 0.36], [0.0, 0.05, 0.1, 0.2, 0.36, 0.5, 0.7, 0.96, 1.5, 2.5], [x / 20 for x in range(61)])
-    seeds, steps = run.pick(100, 1000, 4000), run.pick(20, 120, 200)
-    curves = {repaired: np.array([_reward(rho, repaired, seeds, steps) for rho in grid]) for repaired in (False, True)}
-    order = sorted(ROWS, key=lambda name: knob(ROWS[name], G))
-    dips = {model: _dip([ABLATION[name][model] for name in order]) for model in (0, 1)}
-    with figure(run, "exp-rho") as axes:
-        if axes is not None:
-            for repaired, curve in curves.items():
-                axes.plot(grid, np.median(curve, 1), marker="o", label="repaired" if repaired else "as printed")
-                axes.fill_between(grid, *np.quantile(curve, [0.25, 0.75], axis=1), alpha=0.15, linewidth=0)
-            for name, row in ROWS.items():
-                axes.axvline(knob(row, G), color="grey", linestyle=":", linewidth=1)
-                axes.text(knob(row, G), axes.get_ylim()[0], " " + name, rotation=90, fontsize=7, va="bottom")
-            axes.set(xlabel="ρ = β_eff / (1 + λ)", ylabel=f"V after {steps} steps, quartiles")
-    combined = float(np.hypot(ERRORS["without exploration"][0], ERRORS["without regulariser"][0]))
-    return Finding(
-        f"Sorted by ρ, Qwen's NAG falls and rises again by {dips[0]:.2f} points ({dips[0] / combined:.1f} combined "
-        f"errors of table-1's size), Moonlight's does not: no one knob with a single best value gives Qwen's column. "
-        "Table-3's differences are then not all the objective's: seeds, clipping or tuning have a part. On the bandit "
-        "the curve over ρ is smooth, and what is best depends on the reference (exp-map).",
-        holds=[Check("Moonlight's NAG, sorted by ρ: points it rises again after having fallen", dips[1], "<", 0.01,
-                     "Moonlight's column shuffled into the table's own order",
-                     _dip([ABLATION[name][1] for name in ("without imitation", "without regulariser", "full",
-                                                          "without exploration")]))],
-        fails=[Check("Qwen's NAG, sorted by ρ: points it rises again after having fallen", dips[0], ">", 2 * combined,
-                     "a unimodal column (Moonlight's)", dips[1])],
-        numbers={f"median reward at ρ = {rho:g}, {'repaired' if repaired else 'printed'}": float(np.median(row))
-                 for repaired, curve in curves.items() for rho, row in zip(grid, curve, strict=True)},
-        figures=["exp-rho"],
-    )  # fmt: skip
-
-
-def _dip(values: list[float]) -> float:
-    """How far a sequence rises again after having fallen: 0 for one that rises and then falls."""
-    top = int(np.argmax(values))
-    descent = np.array(values[top:])
-    ascent = np.array(values[: top + 1])
-    again = descent - np.minimum.accumulate(descent)
-    before = np.maximum.accumulate(ascent) - ascent
-    return float(max(again.max(), before.max()))
-
-
-def _reward(rho: float, repaired: bool, seeds: int, steps: int) -> Array:
-    """Expected reward of each seed; λ = 0, so that ρ = β, which under Adam is no restriction (thm-1)."""
-    rewards, logits = runs.start(torch.tensor([1.0, 0.6, 0.0]), [0.01, 0.01, 0.98], seeds)
-    config = runs.settings(
-        optimizer="adam",
-        learning_rate=0.05,
-        max_steps=steps,
-        imitation_coef=rho,
-        alignment_coef=0.0,
-        imitate_only_when_ahead=repaired,
-    )
-    rows: Array = runs.values(rewards, 1, logits, config)[-1].numpy()
-    return rows
