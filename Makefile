@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test parity check mutate clean
+.PHONY: help setup train test theory parity check mutate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ train: setup  ## the main job: train the embedded model, show the result (ARGS="
 
 test: setup  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
 	$(PYTEST) -n 2 $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
+
+theory: setup  ## settle every claim of the paper, compare with theory/REPORT.md (ARGS="--only claim-4": one)
+	OMP_NUM_THREADS=1 $(BIN)/python -m theory $(ARGS)
 
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle
 	GRAO_REQUIRE_PARITY=1 $(PYTEST) tests/parity $(ARGS)

@@ -26,6 +26,6 @@ def figure(run: Run, name: str, *, columns: int = 1, rows: int = 1) -> Iterator[
     yield axes
     for each in axes.flat if rows * columns > 1 else [axes]:
         if each.get_legend_handles_labels()[0]:
-            each.legend(frameon=False, fontsize=8)
+            each.legend(frameon=False, fontsize=7)
     run.figures.mkdir(parents=True, exist_ok=True)
     drawn.savefig(run.figures / f"{name}.png", dpi=100, metadata={"Software": None})

@@ -56,7 +56,7 @@ def exp_rates(run: Run) -> Finding:
             axes.loglog(np.arange(1, len(short) + 1), short, label="entropy (distance from its optimum)")
             axes.loglog([10, steps], [3, 3 * 10 / steps], "k:", label="1/t")
             axes.loglog([10, steps], [3, 3 * (10 / steps) ** 0.5], "k--", label="1/√t")
-            axes.set(xlabel="step", ylabel="1 − V", ylim=(1e-5, 5))
+            axes.set(xlabel="step", ylabel="1 − V", ylim=(1e-6, 5), xlim=(1, None))
     return Finding(
         f"The laboratory gives the known rates (t^{slopes['gradient']:.2f}; with entropy a factor "
         f"e^{linear:.3f} a step). "

@@ -21,7 +21,7 @@ def claim_13(run: Run) -> Finding:
         "same size for GRPO and "
         f"GRAO ({late['GRPO']:.3f}, {late['GRAO repaired']:.3f}).",
         untestable=UNPUBLISHED,
-        holds=[Check("GRPO's step-to-step spread of reward, last 20 steps", late["GRPO"], "<", 0.06, "first 20 steps",
+        holds=[Check("GRPO's step-to-step spread of reward, last 20 steps", late["GRPO"], "<", 0.1, "first 20 steps",
                      first)],
         numbers={f"late spread, {name}": value for name, value in late.items()}
         | {"steps until 0.83 % a step exceeds the whole scale": 100 / 0.83},

@@ -1,10 +1,11 @@
 """thm-5: the on-policy update is no gradient; where it is one, and of what."""
 
-from math import comb, sqrt
+from math import sqrt
 
 import numpy as np
 import sympy
 import torch
+from scipy import stats
 
 from theory import runs
 from theory.exact import ExactBandit
@@ -24,8 +25,9 @@ def asymmetry(rewards: Array, reference: int = 0, size: int = 4, beta: float = 0
 
 def closed_form(p: float, size: int) -> float:
     """c_G(p) = E[σ_r] / (p (1 − p)), σ_r = √(S (G − S)) / G, S ~ Binomial(G, p); times 1 + λ for GRAO."""
-    deviations = [comb(size, s) * p**s * (1 - p) ** (size - s) * sqrt(s * (size - s)) / size for s in range(size + 1)]
-    return sum(deviations) / (p * (1 - p))
+    successes = np.arange(size + 1)
+    deviations = stats.binom.pmf(successes, size, p) * np.sqrt(successes * (size - successes)) / size
+    return float(deviations.sum()) / (p * (1 - p))
 
 
 def factor_error(size: int, rates: Array, formula: str = "closed form") -> float:
