@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate test parity check smollm2 gpu mutate clean
+.PHONY: help setup train evaluate test theory parity check smollm2 gpu mutate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ gpu: $(VENV)/.done-all smollm2  ## what a GPU is wanted for: its tests, a reward
 
 test: $(VENV)/.done-all  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
 	$(PYTEST) -n 2 $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
+
+theory: setup  ## settle every claim of the paper, compare with theory/REPORT.md (ARGS="--only claim-4": one)
+	OMP_NUM_THREADS=1 $(BIN)/python -m theory $(ARGS)
 
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle
 	GRAO_REQUIRE_PARITY=1 $(PYTEST) tests/parity $(ARGS)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "grao_ref"
 README = (ROOT / "README.md").read_text()
 MODULES = sorted(PACKAGE.rglob("*.py"))
-THEORY = sorted((ROOT / "theory").glob("*.py"))
+THEORY = sorted((ROOT / "theory").rglob("*.py"))
 STANDARD = set(sys.stdlib_module_names)
 TENSORS = {"torch", "jaxtyping"}  # jaxtyping writes the shapes into the signatures
 COMMON = {"grao_ref.records", "grao_ref.equations", "grao_ref.config"}
@@ -88,19 +88,26 @@ ASSEMBLY = {
 }  # what the commands are put together from
 
 
+UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.experiment"}
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
 def test_theory_never_imports_transformers_and_exact_judges_the_package_without_it():
-    for path in (ROOT / "theory").glob("*.py"):
+    for path in THEORY:
         assert "transformers" not in {module.split(".")[0] for module in imports(path)}
-    assert {module.split(".")[0] for module in imports(ROOT / "theory" / "exact.py")} == {
-        "math",
-        "numpy",
-        "operator",
-        "scipy",
-    }
+        assert not UNREACHED & imports(path), f"{name_of(path)} reaches beyond the loop"
+    judges = [ROOT / "theory" / name for name in ("exact.py", "groups.py")]
+    own = {"math", "numpy", "operator", "scipy", "dataclasses", "theory.groups"}
+    for path in judges:
+        assert {module if module.startswith("theory") else module.split(".")[0] for module in imports(path)} <= own
+
+
+def test_only_one_file_of_the_theory_reaches_the_loop_and_its_config():
+    reach = {"grao_ref.loop", "grao_ref.config", "grao_ref.policies.tabular", "grao_ref.tasks.bandit"}
+    assert {name_of(path) for path in THEORY if reach & imports(path)} <= {"theory/runs.py"}
 
 
 def imports(path: Path) -> set[str]:

@@ -1,21 +1,38 @@
-"""The exact expected update of a one-context bandit: F(θ) = E[ĝ(θ)], summed over every group there is.
+"""The exact expected update of a one-context bandit, F(θ) = E[ĝ(θ)], and all that can be known about it.
 
-One action is one whole answer of length 1, π = softmax(θ), and G samples are drawn independently. The
-weights of eq-3 depend on a group only through how many of its samples have which reward. So the sum runs
-over the counts of the L distinct rewards, C(G + L − 1, L − 1) terms instead of K^G: K = 50 actions with
-three reward levels and G = 8 are 45 terms. Written in numpy from thm-1 and eq-4 alone, without this
-package's functions, so that it can judge them.
+One action is one whole answer of length 1, π = softmax(θ), and G samples are drawn independently:
+
+    ĝ = Σ_i w_i (e_{o_i} − π) + w_y (e_y − π),   w_i = (1 + λ) Â_oi / G,   w_y = β Â_y − λ Ā   (thm-1).
+
+Given the counts of a group's reward levels, ĝ is linear in them but for which action of a level was drawn.
+With v = (samples' weights at each level, w_y) and B = (share of each action in each level, e_y), both exact:
+
+    F = (B − π1ᵀ) E[v],   E[ĝ ĝᵀ] = (B − π1ᵀ) E[v vᵀ] (B − π1ᵀ)ᵀ + Σ_l E[c_l w_l²] (diag(s_l) − s_l s_lᵀ).
+
+Cost: C(G + L − 1, L − 1) groups of L counts for L distinct rewards, whatever K is (`theory.groups`), and
+O(K² L) for matrices. K = 4 different rewards with G = 8 are 165 groups: about a millisecond.
 """
 
-import operator
-from math import comb
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import gammaln, log_softmax, logsumexp
+from scipy.special import log_softmax, logsumexp
 
-Array = NDArray[np.float64]
-MAX_CELLS = 20_000_000  # terms times levels: about 0.7 GB and 6 s
+from theory.groups import (
+    MAX_CELLS,
+    Array,
+    GroupMoments,
+    advantages,
+    compositions,
+    moments,
+    on_unit_interval,
+    probabilities,
+    require_index,
+    require_pool,
+    require_size,
+)
+
+__all__ = ["MAX_CELLS", "ExactBandit", "compositions", "expected_update"]
 
 
 def expected_update(
@@ -37,100 +54,151 @@ def expected_update(
     negative weights, and sizes beyond `MAX_CELLS` terms times levels.
     """
     logits, rewards = np.asarray(logits, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
-    _require(logits, rewards, beta, lam, pool)
-    reference, group_size = _index(reference=reference), _index(group_size=group_size)
-    if not 0 <= reference < len(logits):
-        raise ValueError(f"reference must be one of the {len(logits)} actions, got {reference}")
-    if group_size < 2:
-        raise ValueError(f"group_size must be at least 2, got {group_size}")
-    rewards = _on_unit_interval(rewards)
-    levels, level_of = np.unique(rewards, return_inverse=True)
-    _require_size(group_size, len(levels))
-    log_pi = log_softmax(logits)
-    log_p = np.array([logsumexp(log_pi[level_of == level]) for level in range(len(levels))])
-    log_p = np.maximum(log_p, -1e290)  # a level that is never sampled; −inf · 0 would be NaN
-    share = np.exp(log_pi - log_p[level_of])  # P(action | its reward level)
-
-    counts = compositions(group_size, len(levels))  # (terms, L)
-    probability = np.exp(gammaln(group_size + 1) - gammaln(counts + 1).sum(1) + counts @ log_p)
-    A_o, A_y = advantages(counts, levels, rewards[reference], pool)  # (terms, L), (terms,)
-    w_o = (1 + lam) * A_o / group_size
-    w_y = beta * A_y - lam * (counts * A_o).sum(1) / group_size
-    if only_when_ahead:
-        w_y = np.maximum(w_y, 0)
-
-    by_level = probability @ (counts * w_o)  # E[ Σ of the samples' weights at each reward level ]
-    on_reference = probability @ w_y
-    pi = np.exp(log_pi)
-    update: Array = by_level[level_of] * share - pi * (by_level.sum() + on_reference)
-    update[reference] += on_reference
-    return update
-
-
-def compositions(total: int, parts: int) -> Array:
-    """Every way to write `total` as an ordered sum of `parts` counts >= 0: (C(total + parts − 1, parts − 1), parts).
-
-    >>> compositions(2, 2).tolist()
-    [[0.0, 2.0], [1.0, 1.0], [2.0, 0.0]]
-    """
-    rows = np.zeros((1, 0))
-    for part in range(parts):
-        left = (total - rows.sum(1)).astype(int)
-        if part == parts - 1:
-            return np.column_stack([rows, left])
-        repeats = left + 1
-        start = np.repeat(np.cumsum(repeats) - repeats, repeats)
-        rows = np.column_stack([np.repeat(rows, repeats, axis=0), np.arange(repeats.sum()) - start])
-    return rows
-
-
-def advantages(counts: Array, levels: Array, reference_reward: float, pool: str) -> tuple[Array, Array]:
-    """eq-4 for groups given by their counts: Â of a sample at each level (terms, L), and Â_y (terms,)."""
-    pooled = counts + (levels == reference_reward) if pool == "with_reference" else counts
-    size = pooled.sum(1, keepdims=True)
-    flat = pooled.max(1, keepdims=True) == size
-    mu = pooled @ levels[:, None] / size
-    sigma = np.sqrt((pooled * (levels - mu) ** 2).sum(1, keepdims=True) / size)
-    sigma[flat] = 1
-    A_o = np.where(flat, 0, (levels - mu) / sigma)
-    A_y = np.where(flat, 0, (reference_reward - mu) / sigma)[:, 0]
-    return A_o, A_y
-
-
-def _on_unit_interval(rewards: Array) -> Array:
-    """eq-4 does not change under r -> a·r + c, and on [0, 1] nothing overflows, vanishes or cancels."""
-    halves = rewards / 2  # so that the span of any two finite numbers is finite
-    span = halves.max() - halves.min()
-    return np.zeros_like(rewards) if span == 0 else (halves - halves.min()) / span
-
-
-def _require_size(group_size: int, levels: int) -> None:
-    def cells(size: int) -> int:
-        return comb(size + levels - 1, levels - 1) * levels
-
-    if cells(group_size) > MAX_CELLS:
-        feasible = [size for size in range(2, group_size) if cells(size) <= MAX_CELLS]
-        hint = f"group_size {feasible[-1]} would finish, and so would" if feasible else "what would finish is"
-        raise ValueError(
-            f"group_size {group_size} with {levels} distinct rewards has {comb(group_size + levels - 1, levels - 1):,} "
-            f"terms of {levels} counts, more than {MAX_CELLS:,} in all; {hint} fewer distinct rewards"
-        )
-
-
-def _index(**numbers: int) -> int:
-    ((name, value),) = numbers.items()
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be a whole number, got {value!r}") from None
-
-
-def _require(logits: Array, rewards: Array, beta: float, lam: float, pool: str) -> None:
     if logits.ndim != 1 or len(logits) == 0 or logits.shape != rewards.shape:
         raise ValueError(f"logits and rewards must both have shape (K,), got {logits.shape} and {rewards.shape}")
-    if not (np.isfinite(logits).all() and np.isfinite(rewards).all()):
-        raise ValueError(f"logits and rewards must be finite, got {logits} and {rewards}")
-    if not (0 <= beta < np.inf and 0 <= lam < np.inf):
-        raise ValueError(f"beta and lam must be finite numbers >= 0, got {beta} and {lam}")
-    if pool not in ("with_reference", "outputs"):
-        raise ValueError(f"pool must be one of with_reference, outputs; got {pool!r}")
+    bandit = ExactBandit(rewards, reference, group_size, beta, lam, pool, only_when_ahead)
+    return bandit.update(logits)
+
+
+@dataclass(frozen=True)
+class ExactBandit:
+    """A bandit, its reference and the settings of eq-3; every method is exact, in float64, for any logits (K,).
+
+    `temperature` is that of sampling alone: likelihoods stay untempered, as eq-3 prints them. `normalised=False`
+    takes R − μ for the advantage, without eq-4's deviation: a control.
+    """
+
+    rewards: Array
+    reference: int
+    group_size: int = 8
+    beta: float = 0.5
+    lam: float = 0.6
+    pool: str = "with_reference"
+    only_when_ahead: bool = False
+    temperature: float = 1.0
+    normalised: bool = True
+    _groups: tuple[Array, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` on settings no bandit has, and on sizes that would not finish."""
+        rewards = np.asarray(self.rewards, dtype=np.float64)
+        object.__setattr__(self, "rewards", rewards)
+        if rewards.ndim != 1 or len(rewards) == 0:
+            raise ValueError(f"rewards must have shape (K,), got {rewards.shape}")
+        if not np.isfinite(rewards).all():
+            raise ValueError(f"logits and rewards must be finite, got rewards {rewards}")
+        if not (0 <= self.beta < np.inf and 0 <= self.lam < np.inf):
+            raise ValueError(f"beta and lam must be finite numbers >= 0, got {self.beta} and {self.lam}")
+        if not 0 < self.temperature < np.inf:
+            raise ValueError(f"temperature must be a finite number > 0, got {self.temperature}")
+        require_pool(self.pool)
+        reference, group_size = require_index(reference=self.reference), require_index(group_size=self.group_size)
+        if not 0 <= reference < len(rewards):
+            raise ValueError(f"reference must be one of the {len(rewards)} actions, got {reference}")
+        if group_size < 2:
+            raise ValueError(f"group_size must be at least 2, got {group_size}")
+        scaled = on_unit_interval(rewards) if self.normalised else rewards
+        levels, level_of = np.unique(scaled, return_inverse=True)
+        require_size(group_size, len(levels))
+        counts = compositions(group_size, len(levels))  # (terms, L)
+        A_o, A_y = advantages(counts, levels, scaled[reference], self.pool, self.normalised)
+        w_y = self.beta * A_y - self.lam * (counts * A_o).sum(1) / group_size
+        weights = ((1 + self.lam) * A_o / group_size, np.maximum(w_y, 0) if self.only_when_ahead else w_y)
+        object.__setattr__(self, "_groups", (level_of, counts, A_o, A_y, *weights))
+
+    def policy(self, logits: Array) -> Array:
+        """π = softmax(θ)."""
+        policy: Array = np.exp(log_softmax(self._finite(logits)))
+        return policy
+
+    def value(self, logits: Array) -> float:
+        """V(θ) = Σ_a π_a R_a."""
+        return float(self.policy(logits) @ self.rewards)
+
+    def gradient(self, logits: Array) -> Array:
+        """∇V = π ∘ (R − V)."""
+        pi = self.policy(logits)
+        gradient: Array = pi * (self.rewards - pi @ self.rewards)
+        return gradient
+
+    def objective(self, logits: Array, sampler: Array) -> float:
+        """E[J(θ)] of eq-3 over the groups that the policy with logits `sampler` draws (eq-2)."""
+        share, found = self._moments(sampler)
+        log_pi = log_softmax(self._finite(logits))
+        return float(log_pi @ self._columns(share) @ found.mean)
+
+    def update(self, logits: Array) -> Array:
+        """F(θ) = E[ĝ]: (K,)."""
+        share, found = self._moments(logits)
+        by_action = self._columns(share) @ found.mean
+        update: Array = by_action - self.policy(logits) * found.mean.sum()
+        return update
+
+    def jacobian(self, logits: Array) -> Array:
+        """∂F_a/∂θ_b of the on-policy field, the sampling's dependence on θ included: (K, K)."""
+        share, found = self._moments(logits)
+        level_of, levels = self._groups[0], len(found.within)
+        pi, tau = self.policy(logits), self.temperature
+        sampling = self.policy(self._finite(logits) / tau)
+        # τ dE[v]/dθ: (L + 1, K)
+        ways = found.slope[:, level_of] * share - self.group_size * np.outer(found.mean, sampling)
+        same = level_of[:, None] == level_of
+        shares = np.where(same, np.diag(share) - np.outer(share, share), 0) * found.mean[:levels][level_of][:, None]
+        softmax = np.diag(pi) - np.outer(pi, pi)
+        jacobian: Array = (self._columns(share) - pi[:, None]) @ ways / tau + shares / tau - softmax * found.mean.sum()
+        return jacobian
+
+    def second_moment(self, logits: Array) -> Array:
+        """E[ĝ ĝᵀ]: (K, K); its trace is E‖ĝ‖²."""
+        share, found = self._moments(logits)
+        centred = self._columns(share) - self.policy(logits)[:, None]
+        within = found.within[self._groups[0]]
+        same = self._groups[0][:, None] == self._groups[0]
+        inside = np.diag(within * share) - np.where(same, within[:, None] * np.outer(share, share), 0)
+        second: Array = centred @ found.square @ centred.T + inside
+        return second
+
+    def variance(self, logits: Array) -> Array:
+        """Cov(ĝ) = E[ĝ ĝᵀ] − F Fᵀ: (K, K)."""
+        update = self.update(logits)
+        variance: Array = self.second_moment(logits) - np.outer(update, update)
+        return variance
+
+    def expectation(self, logits: Array, function: Array) -> float:
+        """E of any function of the group, given by its value for each row of `groups()`: (terms,) -> a number."""
+        return float(self._probability(logits)[1] @ function)
+
+    def groups(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Counts (terms, L), Â of each level (terms, L), Â_y (terms,), w of each level (terms, L), w_y (terms,)."""
+        _, counts, A_o, A_y, w_o, w_y = self._groups
+        return counts, A_o, A_y, w_o, w_y
+
+    def _finite(self, logits: Array) -> Array:
+        logits = np.asarray(logits, dtype=np.float64)
+        if logits.shape != self.rewards.shape:
+            raise ValueError(
+                f"logits and rewards must both have shape (K,), got {logits.shape} and {self.rewards.shape}"
+            )
+        if not np.isfinite(logits).all():
+            raise ValueError(f"logits and rewards must be finite, got logits {logits}")
+        return logits
+
+    def _probability(self, logits: Array) -> tuple[Array, Array]:
+        """Of each action given its level (K,), and of each group (terms,), under the sampling policy."""
+        level_of, counts = self._groups[0], self._groups[1]
+        log_pi = log_softmax(self._finite(logits) / self.temperature)
+        log_p = np.array([logsumexp(log_pi[level_of == level]) for level in range(counts.shape[1])])
+        return np.exp(log_pi - log_p[level_of]), probabilities(counts, log_p)
+
+    def _moments(self, logits: Array) -> tuple[Array, GroupMoments]:
+        share, probability = self._probability(logits)
+        _, counts, _, _, w_o, w_y = self._groups
+        return share, moments(counts, probability, w_o, w_y)
+
+    def _columns(self, share: Array) -> Array:
+        """B: (K, L + 1), the share of each action in each level, and e_y."""
+        level_of = self._groups[0]
+        columns = np.zeros((len(share), self._groups[1].shape[1] + 1))
+        columns[np.arange(len(share)), level_of] = share
+        columns[self.reference, -1] = 1
+        return columns

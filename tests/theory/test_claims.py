@@ -1,0 +1,152 @@
+"""Every id has a row, every row comes to the verdict of the committed report, and every check notices its violation.
+
+The controls are the planted violations: a check is refused where its control agrees with it (test_ledger.py), so a
+claim that settles at all has had every one of its controls come out the other way. Below, the violations are also
+planted into the measurements that are easiest to get wrong.
+"""
+
+import re
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from theory.claims import claim_5, claim_8, claim_11, exp_rates, tables, thm_1, thm_2, thm_3, thm_4, thm_5, thm_6
+from theory.exact import ExactBandit
+from theory.ledger import UNTESTABLE, Run, claims, settle
+from theory.report import verdicts_in
+
+REPORT = Path(__file__).parents[2] / "theory" / "REPORT.md"
+PAPER = {
+    *(f"eq-{n}" for n in range(1, 10)),
+    *(f"A{n}" for n in range(1, 6)),
+    *(f"claim-{n}" for n in range(1, 17)),
+    *(f"table-{n}" for n in range(1, 8)),
+    *(f"figure-{n}" for n in range(1, 6)),
+    *(f"thm-{n}" for n in range(1, 8)),
+}
+
+
+def test_every_id_of_the_paper_and_of_the_theory_has_a_row():
+    assert PAPER - set(claims()) == set()
+    assert {id for id in set(claims()) - PAPER if not id.startswith("exp-")} == set()
+
+
+def test_the_committed_report_has_these_rows_and_statements():
+    text = REPORT.read_text()
+    assert list(verdicts_in(text)) == list(claims())
+    for each in claims().values():
+        assert each.statement.replace("|", r"\|") in text, f"{each.id}: run make theory ARGS=--accept"
+        assert each.argument in text, f"{each.id}: run make theory ARGS=--accept"
+
+
+def test_the_figures_that_the_report_shows_are_there():
+    shown = re.findall(r"!\[[\w-]+\]\((figures/[\w-]+\.png)\)", REPORT.read_text())
+    assert {"figures/thm-1.png", "figures/thm-4.png", "figures/thm-6.png", "figures/exp-map.png"} <= set(shown)
+    assert [name for name in shown if not (REPORT.parent / name).exists()] == []
+
+
+@pytest.mark.parametrize("id", claims())
+def test_a_smaller_run_comes_to_the_verdict_of_the_committed_report(id):
+    row = settle(claims()[id], Run("quick"))
+    assert row.verdict == verdicts_in(REPORT.read_text())[id]
+    if row.verdict == UNTESTABLE:
+        assert len(row.finding.untestable) > 20
+    else:
+        assert row.claim.argument
+        assert row.finding.holds or row.finding.fails
+
+
+def test_thm_1_by_hand_and_with_a_violation():
+    assert thm_1.knob((1.0, 0.5, 0.6), 8) == pytest.approx(0.575 / 1.6)
+    assert thm_1.symbolic_rest("outputs") == 0 == thm_1.symbolic_rest("with_reference")
+    assert thm_1.symbolic_rest("outputs", factor=2) != 0
+
+
+def test_thm_2_by_hand():
+    assert thm_2.outside(0.001) == pytest.approx(-1154.1, abs=0.1)
+    assert thm_2.lone_winner(9) == pytest.approx(sqrt(8))
+    for size in (2, 8, 64):
+        value, bound = thm_2.largest_weight(size, 0.5, 0.6)
+        assert value <= bound
+    assert thm_2.largest_weight(8, 0.5, 0.6)[0] > thm_2.largest_weight(8, 0.0, 0.6)[0]
+
+
+def test_claim_4_by_hand():
+    # one sample of two: mean 0, 1/2, 1 with probabilities 1/4, 1/2, 1/4; the largest gap is at the middle jump
+    assert thm_2.kolmogorov(0.5, 2) == pytest.approx(0.25)
+    assert thm_2.prescribed(0.5) == 16
+    assert thm_2.deviation_off(0.5, 2) == pytest.approx(0.5)  # σ is 0 or 1/2; the true one is 1/2
+
+
+def test_thm_3_by_hand():
+    assert thm_3.dead(0.5, 2, "outputs") == pytest.approx(0.5)
+    assert thm_3.dead(0.5, 2, "with_reference") == pytest.approx(0.25)
+    assert thm_3.queries(0.5, 2, rescued=False) == pytest.approx(4)
+
+
+def test_thm_4_the_smallest_case_is_the_smallest_there_is():
+    assert thm_4.smallest(0.5, 0.6) == (2, 2)
+    with pytest.raises(ValueError, match="no bandit"):
+        thm_4.smallest(0.0, 0.0)  # nothing is imitated: nothing stays
+    assert thm_4.verdicts(0.5, 0.0) == pytest.approx(0, abs=1e-12)  # as many wins as losses
+    assert thm_4.verdicts(0.9, 0.0) < 0 < thm_4.verdicts(0.1, 0.0)
+
+
+def test_thm_5_closed_form_by_hand():
+    # G = 2: E[σ] = 2 p q / 2, so c = 1 for every p
+    assert [thm_5.closed_form(p, 2) for p in (0.1, 0.5, 0.8)] == pytest.approx([1, 1, 1])
+    assert thm_5.closed_form(1e-9, 8) == pytest.approx(sqrt(7))
+    assert thm_5.closed_form(0.3, 3000) == pytest.approx(1 / sqrt(0.21), rel=1e-3)
+
+
+def test_thm_6_by_hand_and_in_the_natural_geometry():
+    assert float(thm_6.by_hand(*thm_6.HAND)) == pytest.approx(-0.0004887552, abs=1e-12)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        rewards, pi = rng.random(4), rng.dirichlet(np.ones(4))
+        bandit = ExactBandit(rewards, 0, 4, 0.0, 0.0, "outputs")
+        assert thm_6.natural_alignment(bandit, pi) > -1e-12
+
+
+@pytest.mark.parametrize("size", [2, 5])
+def test_thm_6_two_answers_never_lose(size):
+    assert thm_6.worst(2, size, (), 6) > 0.999
+
+
+def test_thm_6_what_it_needs_is_a_middle_reward_near_the_best():
+    assert thm_6.worst(3, 2, (0.999,), 5) < -0.05
+    assert thm_6.worst(3, 2, (0.5,), 5) > 0
+    assert thm_6.worst(3, 2, (0.999,), 5, normalised=False) > 0.999
+
+
+def test_claim_8_imitating_one_right_answer_takes_from_the_other():
+    policies = thm_6.grid(4, 4)
+    rewards = np.array([1.0, 1.0, 0.0, 0.0])
+    lowest = {
+        beta: min(thm_6.alignment(ExactBandit(rewards, 0, 8, beta), pi) for pi in policies) for beta in (0.5, 5.0)
+    }
+    assert lowest[5.0] < 0 < lowest[0.5]
+    assert claim_8.regulariser_alignment(thm_6.NEAR, thm_6.START) < 0
+
+
+def test_claim_5_imitation_dominates_a_dead_group_above_1_over_g():
+    assert claim_5.dominance(1 / 8) == pytest.approx(0.5)
+
+
+def test_claim_11_finds_an_aggregate_that_was_used_and_the_exchange_that_mends_the_table():
+    assert claim_11.improvement("GRPO", claim_11.RAS[:1], "ratio of means") == pytest.approx(100 * (64.60 / 60.89 - 1))
+    best, error = min(claim_11.exchanges().items(), key=lambda pair: pair[1])
+    assert best == ("PPO", "GRPO", ("harmless", 1, 0))
+    assert error < 0.05 < 0.9 < sorted(claim_11.exchanges().values())[1]
+
+
+def test_tables_by_hand():
+    assert tables.base_interval("helpful", 0) == pytest.approx((30.67, 32.02))
+    assert tables.smallest_sample("helpful", 1) == pytest.approx(0.7084 * 0.2916 / 0.004**2)
+
+
+def test_exp_length_is_even_under_the_sum():
+    assert exp_rates.long_wrong_share(4, False, 30) == pytest.approx(0.5, abs=1e-3)
+    assert exp_rates.long_wrong_share(4, True, 30) > 0.55

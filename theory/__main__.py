@@ -1,0 +1,86 @@
+"""Settle every claim; write ledger.json, REPORT.md and figures; say whether the committed report is still true."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from theory.ledger import SIZES, Claim, Row, Run, select, settle
+from theory.report import plain, staleness, verdict_table, write
+
+HERE = Path(__file__).parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0; 1 where a control or the committed report disagrees; 2 on bad input."""
+    options = _parse(arguments)
+    console = Console(stderr=True)
+    torch.set_num_threads(1)  # tables are small: a second thread only waits
+    try:
+        chosen = select(options.only)
+    except ValueError as error:
+        console.print(f"[red]error:[/] {plain(str(error))}", highlight=False)
+        return 2
+    try:
+        rows = run_all(chosen, Run(options.size, options.output_dir / "figures"), console)
+    except ValueError as error:  # a check whose control agrees with it, or a claim left undecided
+        console.print(f"[red]the ledger does not stand:[/] {plain(str(error))}", highlight=False)
+        return 1
+    path = write(rows, options.output_dir)
+    Console().print(verdict_table(rows))
+    if len(rows) == 1:
+        Console().print(plain(rows[0].finding.note), highlight=False)
+    console.print(f"{path} and ledger.json, {sum(row.seconds for row in rows):.0f} s", highlight=False)
+    if options.only or options.size != "default":
+        return 0
+    return _compare(path, options, console)
+
+
+def run_all(chosen: list[Claim], run: Run, console: Console) -> list[Row]:
+    """Settle claims one by one. Raises `ValueError`, naming the claim, where one does not stand."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    rows = []
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=len(chosen))
+        for claim in chosen:
+            progress.update(task, description=claim.id)
+            rows.append(settle(claim, run))
+            progress.advance(task)
+    return rows
+
+
+def _compare(path: Path, options: argparse.Namespace, console: Console) -> int:
+    committed = HERE / "REPORT.md"
+    differences = staleness(committed.read_text() if committed.exists() else "", path.read_text())
+    if options.accept:
+        shutil.copy(path, committed)
+        shutil.copytree(path.parent / "figures", HERE / "figures", dirs_exist_ok=True)
+        console.print("theory/REPORT.md and theory/figures are these now")
+        return 0
+    if not differences:
+        console.print("theory/REPORT.md says the same")
+        return 0
+    console.print("[red]theory/REPORT.md is stale[/] (`make theory ARGS=--accept` replaces it):")
+    for difference in differences:
+        console.print(plain(f"  {difference}"), highlight=False)
+    return 1
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m theory", description=__doc__)
+    parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="settle these alone, e.g. claim-4 thm-6")
+    parser.add_argument("--size", choices=SIZES, default="default", help="size of samples and grids")
+    parser.add_argument("--full", dest="size", action="store_const", const="full", help="the same as --size full")
+    parser.add_argument("--accept", action="store_true", help="make the fresh report and figures the committed ones")
+    parser.add_argument(
+        "--output-dir", type=Path, default=HERE / "_build", metavar="DIR", help="for ledger.json, REPORT.md, figures"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""claim-8: policy improvement by the regulariser, no explosion by normalisation, monotonic improvement."""
+
+import numpy as np
+
+from theory.claims.thm_6 import NEAR, START, alignment, grid
+from theory.exact import ExactBandit
+from theory.groups import Array
+from theory.ledger import Check, Finding, Run, claim
+
+G = 8
+TWO_RIGHT = np.array([1.0, 1.0, 0.0, 0.0])
+
+
+def regulariser_alignment(rewards: Array, pi: Array, pool: str = "with_reference") -> float:
+    """Rate at which the λ term alone changes V: F is linear in λ, so it is the difference of λ = 1 and λ = 0."""
+    with_it, without = (alignment(ExactBandit(rewards, 0, G, 0.5, lam, pool), pi) for lam in (1.0, 0.0))
+    return with_it - without
+
+
+def second_moment(rewards: Array, reference: int, pool: str, normalised: bool = True) -> float:
+    """E‖ĝ‖² on a uniform policy over the bandit's answers."""
+    bandit = ExactBandit(rewards, reference, G, 0.5, 0.6, pool, normalised=normalised)
+    return float(np.trace(bandit.second_moment(np.zeros(len(rewards)))))
+
+
+@claim(
+    "claim-8", "The regulariser ensures policy improvement, normalisation prevents explosion, improvement is monotonic."
+)
+def claim_8(run: Run) -> Finding:
+    """By thm-1 the λ term is λ times exploration's direction, and (λ/G) Â_y ∇log π(y) where the reference is pooled: it
+    ensures nothing that exploration does not. With binary rewards and y a right answer, the step at the paper's β and
+    λ has a non-negative product with ∇V over a grid of K = 4; the reference's part alone has not, for it takes from
+    the other right answers as well, and with a large β the whole step has not. With three rewards the λ term lowers V
+    where the exploration term does (thm-6), so improvement isn't monotonic even in expectation. Normalisation
+    removes the rewards' scale, which without it enters squared; but in `outputs` it divides Â_y by a deviation Â_y has
+    no part in, and makes the explosion it should prevent.
+    """
+    policies = grid(4, run.pick(3, 5, 9))
+    binary = min(regulariser_alignment(TWO_RIGHT, pi) for pi in policies)
+    whole = min(alignment(ExactBandit(TWO_RIGHT, 0, G), pi) for pi in policies)
+    eager = min(alignment(ExactBandit(TWO_RIGHT, 0, G, beta=5.0), pi) for pi in policies)
+    three = regulariser_alignment(NEAR, START)
+    near_tie = np.array([1.0, 0.999, 0.5])
+    scaled = second_moment(1e6 * NEAR, 0, "with_reference") / second_moment(NEAR, 0, "with_reference")
+    raw = second_moment(1e6 * NEAR, 0, "with_reference", False) / second_moment(NEAR, 0, "with_reference", False)
+    tie, no_tie = (second_moment(near_tie, 2, pool) for pool in ("outputs", "with_reference"))
+    return Finding(
+        "Each third has its condition. Improvement, in expectation: binary rewards and a right "
+        "reference. No explosion: "
+        f"the reference in the pool; outside it E‖ĝ‖² is {tie:.3g} on a near-tie, against {no_tie:.2g} inside.",
+        holds=[
+            Check("lowest ⟨λ term, ∇V⟩, binary rewards, y right", binary, ">", -1e-15, "three rewards", three),
+            Check("lowest ⟨F, ∇V⟩, binary rewards, y right", whole, ">", -1e-15, "the same with β = 5", eager),
+            Check("E‖ĝ‖² for rewards times 10⁶, over the same for rewards as they are", scaled, "<", 1.001,
+                  "without normalisation", raw),
+        ],
+        fails=[
+            Check("⟨λ term, ∇V⟩ with three rewards", three, "<", 0.0, "binary rewards",
+                  regulariser_alignment(np.array([1.0, 0.0, 0.0]), START)),
+            Check("E‖ĝ‖² in `outputs`, rewards 1, 0.999, and y of 0.5", tie, ">", 1000.0, "reference pooled", no_tie),
+        ],
+    )  # fmt: skip
