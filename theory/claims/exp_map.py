@@ -83,7 +83,7 @@ def _map(run: Run, found: dict[str, Array]) -> None:
             table = np.where(np.isinf(found[name]), np.nan, found[name])
             each.imshow(table, origin="lower", cmap="viridis_r", vmin=0, vmax=grids(run.size)[3])
             for i, j in np.ndindex(table.shape):
-                text = "never" if np.isnan(table[i, j]) else f"{table[i, j]:.0f}"
+                text = f"> {grids(run.size)[3]}" if np.isnan(table[i, j]) else f"{table[i, j]:.0f}"
                 colour = "white" if table[i, j] > grids(run.size)[3] / 2 else "black"  # NaN: black
                 each.text(j, i, text, ha="center", va="center", color=colour)
             each.set_xticks(range(len(qualities)), [f"{q:g}" for q in qualities])
