@@ -120,7 +120,7 @@ def exp_map(run: Run) -> Finding:
         "steps: GRAO's steps are "
         "longer. With the rate tuned for each that lead is gone where y can be beaten. In a table a "
         "good reference makes no better answer likelier; "
-        "where answers share weights it may.",
+        "where answers share weights it may. (∞: not within this run's steps.)",
         holds=[
             Check("lowest of GRAO's steps over GRPO's", float(np.nanmin(repaired)), "<", 0.8, "highest",
                   float(np.nanmax(repaired))),
