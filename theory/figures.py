@@ -10,7 +10,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#0
 
 
 @contextmanager
-def figure(run: Run, name: str, *, columns: int = 1, rows: int = 1) -> Iterator[Any]:
+def figure(run: Run, name: str, *, columns: int = 1, rows: int = 1, legend: str = "best") -> Iterator[Any]:
     """Axes, one or an array of them, saved as `name`.png on leaving; None where nothing is to be drawn."""
     if run.figures is None:
         yield None
@@ -26,6 +26,6 @@ def figure(run: Run, name: str, *, columns: int = 1, rows: int = 1) -> Iterator[
     yield axes
     for each in axes.flat if rows * columns > 1 else [axes]:
         if each.get_legend_handles_labels()[0]:
-            each.legend(frameon=False, fontsize=7)
+            each.legend(frameon=False, fontsize=7, loc=legend)
     run.figures.mkdir(parents=True, exist_ok=True)
     drawn.savefig(run.figures / f"{name}.png", dpi=100, metadata={"Software": None})

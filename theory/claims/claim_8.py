@@ -45,8 +45,8 @@ def claim_8(run: Run) -> Finding:
     raw = second_moment(1e6 * NEAR, 0, "with_reference", False) / second_moment(NEAR, 0, "with_reference", False)
     tie, no_tie = (second_moment(near_tie, 2, pool) for pool in ("outputs", "with_reference"))
     return Finding(
-        "Each third has its condition. Improvement, in expectation: binary rewards and a right "
-        "reference. No explosion: "
+        "Each third has its condition. Improvement, in expectation: binary rewards, a right reference "
+        "and a β as small as the paper's. No explosion: "
         f"the reference in the pool; outside it E‖ĝ‖² is {tie:.3g} on a near-tie, against {no_tie:.2g} inside.",
         holds=[
             Check("lowest ⟨λ term, ∇V⟩, binary rewards, y right", binary, ">", -1e-15, "three rewards", three),

@@ -8,7 +8,7 @@ import torch
 
 from theory import runs
 from theory.exact import ExactBandit
-from theory.figures import figure
+from theory.figures import COLOURS, figure
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim
 
@@ -75,8 +75,15 @@ def exp_curves(run: Run) -> Finding:
         if axes is not None:
             for each, kind in zip(axes, STARTS, strict=True):
                 for name, rows in found[kind].items():
-                    each.plot(np.median(rows["V"], 1), label=name if kind == "common" else None)
-                    each.fill_between(range(len(rows["V"])), *np.quantile(rows["V"], [0.25, 0.75], axis=1), alpha=0.15)
+                    colour = COLOURS[list(METHODS).index(name)]
+                    each.plot(np.median(rows["V"], 1), color=colour, label=name if kind == "common" else None)
+                    each.fill_between(
+                        range(len(rows["V"])),
+                        *np.quantile(rows["V"], [0.25, 0.75], axis=1),
+                        color=colour,
+                        alpha=0.15,
+                        linewidth=0,
+                    )
                 each.axhline(0.7, color="grey", linestyle=":", label="reference" if kind == "common" else None)
                 each.set(
                     xlabel="step (8 reward queries)", ylabel="V, median and quartiles", title=f"best answer {kind}"

@@ -49,7 +49,7 @@ def exp_rates(run: Run) -> Finding:
     short = gap_path("entropy", 201)
     slopes = {kind: exponent(path) for kind, path in paths.items()}
     linear = float(np.log(short[200] / short[100]) / 100)
-    with figure(run, "exp-rates") as axes:
+    with figure(run, "exp-rates", legend="lower left") as axes:
         if axes is not None:
             for kind, path in paths.items():
                 axes.loglog(np.arange(1, steps + 1), path, label=kind)

@@ -36,7 +36,7 @@ def exp_rho(run: Run) -> Finding:
         f"Sorted by ρ, Qwen's NAG falls and rises again by {dips[0]:.2f} points ({dips[0] / combined:.1f} combined "
         f"errors of table-1's size), Moonlight's does not: no one knob with a single best value gives Qwen's column. "
         "Table-3's differences are then not all the objective's: seeds, clipping or tuning have a part. On the bandit "
-        "the curve over ρ is smooth, and what is best depends on the reference (exp-map).",
+        "the curve over ρ has one top, at little imitation.",
         holds=[Check("Moonlight's NAG, sorted by ρ: points it rises again after having fallen", dips[1], "<", 0.01,
                      "Moonlight's column shuffled into the table's own order",
                      _dip([ABLATION[name][1] for name in ("without imitation", "without regulariser", "full",

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 from theory.exact import ExactBandit
 from theory.groups import Array
-from theory.ledger import Check, Finding, Run, claim
+from theory.ledger import Check, Finding, Run, claim, number
 
 BETA, LAM, G = 0.5, 0.6, 8
 REWARDS = np.array([1.0, 0.5, 0.0])
@@ -80,14 +80,14 @@ def claim_3(run: Run) -> Finding:
     _, backwards = descent(seeds, 200, 0.9 / L, ascent=False)
     stays = float((ExactBandit(REWARDS, 1, G).update(np.array([40.0, 0, 0])) ** 2).sum())
     return Finding(
-        f"It holds for V, with room: the measured minimum is at most {max(slack.values()):.1%} of the "
+        f"It holds for V, with room: the measured minimum is at most {number(max(slack.values()))} of the "
         "tighter bound. The "
         "O(1/√T) is the noise's, and a bandit's noise dies out as the policy becomes certain, so the real rate is "
         "faster (exp-rates). For eq-3 as printed there is nothing to bound: ‖F‖² stays where it is.",
         holds=[
             Check("min_k E‖∇V‖² over half the printed bound, largest over T", max(slack.values()), "<", 1.0,
                   "‖F‖² of the printed objective at certainty, over the same bound",
-                  stays / (2 * (longest / ratios[max(ratios)]) / 2)),
+                  stays / (longest / ratios[max(ratios)] / 2)),
             Check("V gained by ascent in the last run", float(values[-1].mean() - values[0].mean()), ">", 0.1,
                   "by the printed descent step (eq-7)", _backwards_gain(seeds)),
         ],
@@ -123,12 +123,13 @@ def claim_2(run: Run) -> Finding:
     bound of thm-2 is tighter. With a C_A independent of G, as A4 asks, a dead group breaks it for large G; in `outputs`
     Â_y is unbounded and no M exists.
     """
-    sharp, ratios = {}, {}
-    for size in run.pick([2, 8], [2, 8, 32, 64], [2, 8, 32, 128]):
+    sharp, ratios, alone = {}, {}, {}
+    for size in run.pick([2, 64], [2, 8, 32, 64], [2, 8, 32, 128]):
         bandit = ExactBandit(REWARDS, 1, size)
         axis = run.pick([-6, 0, 6], [-12, -6, -3, 0, 3, 6, 12], range(-12, 13))
         largest = max(float(np.trace(bandit.second_moment(np.array([a, b, 0.0])))) for a in axis for b in axis)
         ratios[size] = largest / (B * (1 + BETA + 2 * LAM) * (sqrt(size) + 1)) ** 2
+        alone[size] = largest / (B**2 * (size + 1) * (1 + LAM) ** 2 / size)
         sharp[size] = largest / (B**2 * (size + 1) * ((1 + LAM) ** 2 / size + (BETA + LAM / size) ** 2))
     breaking = next(size for size in range(2, 10**5) if share_of_bound(size, 3.0) > 1)
     return Finding(
@@ -138,8 +139,9 @@ def claim_2(run: Run) -> Finding:
         holds=[
             Check("largest E‖ĝ‖² over M², C_A = √G", max(ratios.values()), "<", 1.0, "in `outputs` on a near-tie",
                   share_of_bound(8, sqrt(8), "outputs", 0.001)),
-            Check("largest E‖ĝ‖² over thm-2's bound", max(sharp.values()), "<", 1.0, "over a quarter of it",
-                  4 * max(sharp.values())),
+            Check("largest E‖ĝ‖² over thm-2's bound", max(sharp.values()), "<", 1.0,
+                  "over it without its part for the reference",
+                  max(alone.values())),
         ],
         fails=[
             Check(f"‖ĝ‖² of a dead group over M², C_A = 3, G = {breaking}", share_of_bound(breaking, 3.0), ">", 1.0,

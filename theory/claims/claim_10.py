@@ -1,0 +1,65 @@
+"""claim-10: when the reference is imitated."""
+
+import numpy as np
+
+from theory.claims.thm_4 import KINDS, REWARDS, G
+from theory.exact import ExactBandit
+from theory.ledger import Check, Finding, Run, claim
+
+
+def imitation_weight(successes: int, kind: str = "as printed", reference: float = 1.0) -> float:
+    """w_y of a group with so many successes (reward 1) among failures (0), and a reference of reward `reference`."""
+    bandit = ExactBandit(np.array([1.0, reference, 0.0]), 1, G, **KINDS[kind])
+    counts, _, _, _, w_y = bandit.groups()
+    return float(w_y[(counts[:, 0] == G - successes) & (counts[:, -1] == successes)][0])
+
+
+@claim(
+    "claim-10", "Imitation happens only where the policy's own results are wrong; then it explores, and transcends y."
+)
+def claim_10(run: Run) -> Finding:
+    """w_y has the sign of R(y) − mean R (thm-1): the reference is imitated while it beats the *average* sample. So with
+    7 of 8 right it is still imitated, and with all 8 better than it, it is not left alone but pushed away (thm-4).
+    The last half of the claim: V passes R(y) on the exact flow, and E[w_y] changes sign on the way.
+    """
+    steps = run.pick(200, 600, 2000)
+    phases = {kind: _phases(kind, steps) for kind in ("as printed", "repaired")}
+    return Finding(
+        "Three phases are there: imitation, exploration, better than the reference. But the switch is the mean of the "
+        "group, not whether anything is wrong, and as printed it does not switch off, it switches sign.",
+        holds=[
+            Check("w_y where all samples fail", imitation_weight(0), ">", 0.5, "where all succeed like y",
+                  imitation_weight(G)),
+            Check("V at the end of the exact flow, above R(y)", phases["repaired"]["V at the end"] - 0.5, ">", 0.3,
+                  "of imitation alone (SFT)", _sft_end(steps) - 0.5),
+            Check("|w_y| where all samples beat y, repaired", abs(imitation_weight(G, "repaired", 0.5)), "<", 1e-12,
+                  "as printed", abs(imitation_weight(G, "as printed", 0.5))),
+        ],
+        fails=[
+            Check("w_y with 7 of 8 samples right", imitation_weight(7), ">", 0.1, "with 8 of 8", imitation_weight(8)),
+            Check("w_y where all samples beat y, as printed", imitation_weight(G, "as printed", 0.5), "<", -1.0,
+                  "repaired", imitation_weight(G, "repaired", 0.5)),
+        ],
+        numbers={f"{what}, {kind}": value for kind, phase in phases.items() for what, value in phase.items()},
+    )  # fmt: skip
+
+
+def _phases(kind: str, steps: int) -> dict[str, float]:
+    bandit = ExactBandit(REWARDS, 1, G, **KINDS[kind])
+    theta, weight = np.log([0.01, 0.01, 0.98]), bandit.groups()[4]
+    first = bandit.expectation(theta, weight)
+    for _ in range(steps):
+        theta = theta + 0.2 * bandit.update(theta)
+    return {
+        "V at the end": bandit.value(theta),
+        "E[w_y] at the start": first,
+        "E[w_y] at the end": bandit.expectation(theta, weight),
+    }
+
+
+def _sft_end(steps: int) -> float:
+    theta = np.log([0.01, 0.01, 0.98])
+    for _ in range(steps):
+        pi = np.exp(theta) / np.exp(theta).sum()
+        theta = theta + 0.2 * (np.eye(3)[1] - pi)
+    return ExactBandit(REWARDS, 1).value(theta)
