@@ -53,7 +53,7 @@ theory: setup  ## settle every claim of the paper, compare with theory/REPORT.md
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle
 	GRAO_REQUIRE_PARITY=1 $(PYTEST) tests/parity $(ARGS)
 
-check: setup  ## lint, types in strict mode, the examples in the docstrings
+check: $(VENV)/.done-all  ## lint, types in strict mode, the examples in the docstrings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
