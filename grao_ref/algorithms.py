@@ -138,6 +138,11 @@ class Algorithm:
     critic: bool = False  # GAE and the critic's values
     kl: bool = False  # the frozen policy's log-probabilities of the samples, where beta > 0
 
+    @property
+    def reads_beta(self) -> bool:
+        """Whether a config's `beta` means anything to it."""
+        return self.kl or self.rejected
+
     def needs_frozen(self, config: Config) -> bool:
         """Whether the policy as it was before training is asked for anything."""
         return self.rejected or (self.kl and kl_coef(config) > 0)

@@ -51,14 +51,15 @@ def save_checkpoint(
     unfinished.rename(folder)
     if config.save_total_limit is not None:
         for old in checkpoints(output_dir)[: -config.save_total_limit]:
-            shutil.rmtree(old)
+            if old != folder:  # a run that went on from an earlier step has later ones beside it
+                shutil.rmtree(old)
     return folder
 
 
 def checkpoints(output_dir: Path) -> list[Path]:
     """The finished checkpoints of a run, oldest first."""
-    found = [path for path in output_dir.glob("checkpoint-*") if path.name.split("-")[1].isdigit()]
-    return sorted(found, key=lambda path: int(path.name.split("-")[1]))
+    steps = {path: path.name.removeprefix("checkpoint-") for path in output_dir.glob("checkpoint-*")}
+    return sorted((path for path, step in steps.items() if step.isdigit()), key=lambda path: int(steps[path]))
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -76,26 +77,39 @@ def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
 
     Raises `ValueError` on a checkpoint that can't be read, or was trained with other settings.
     """
+    state = read_state(folder, config)
     try:
-        state = json.loads((folder / "training.json").read_text())
         tensors = load_file(folder / "training.safetensors")
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ValueError(f"the checkpoint {folder} can't be read: {error}") from None
-    now = settings_of(config)
-    changed = {
-        name: (then, now.get(name))
-        for name, then in state["config"].items()
-        if name not in FREE and then != now.get(name)
-    }
-    if changed:
-        listed = ", ".join(f"{name} was {then!r} and is {value!r}" for name, (then, value) in changed.items())
-        raise ValueError(f"the checkpoint {folder} was trained with other settings: {listed}")
-    training.policy.load(folder)
-    _restore_moments(training.optimizer, tensors)
-    training.rng.set_state(tensors["rng"])
-    if "sampling_rng" in tensors:
-        training.sampling_rng.set_state(tensors["sampling_rng"])
+        training.policy.load(folder)
+        _restore_moments(training.optimizer, tensors)
+        training.rng.set_state(tensors["rng"])
+        # A GPU's dice mean nothing to a CPU: a run that moves there goes on, with other samples.
+        if "sampling_rng" in tensors and training.sampling_rng is not training.rng:
+            training.sampling_rng.set_state(tensors["sampling_rng"])
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise _unreadable(folder, error) from None
     training.step, training.tokens = state["step"], state["tokens"]
+
+
+def read_state(folder: Path, config: Config) -> dict[str, Any]:
+    """Step, tokens sampled and settings of a checkpoint. Raises `ValueError` where `load_checkpoint` does for them."""
+    try:
+        state: dict[str, Any] = json.loads((folder / "training.json").read_text())
+        then: dict[str, Any] = dict(state["config"])
+        state["step"], state["tokens"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(folder, error) from None
+    now = settings_of(config)
+    changed = {name: (was, now.get(name)) for name, was in then.items() if name not in FREE and was != now.get(name)}
+    if changed:
+        listed = ", ".join(f"{name} was {was!r} and is {value!r}" for name, (was, value) in changed.items())
+        raise ValueError(f"the checkpoint {folder} was trained with other settings: {listed}")
+    return state
+
+
+def _unreadable(folder: Path, error: Exception) -> ValueError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ValueError(f"the checkpoint {folder} can't be read: {reason}")
 
 
 def settings_of(config: Config) -> dict[str, Any]:

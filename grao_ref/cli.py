@@ -50,7 +50,8 @@ def flags_of(file: Path, kind: type, given: Sequence[str]) -> list[str]:
         raise ValueError(f"config {file} must map settings to values, got {type(content).__name__}")
     hints = get_type_hints(kind)
     names = list(hints)
-    on_line = {word.removeprefix("--").removeprefix("no-").split("=")[0].replace("-", "_") for word in given}
+    words = [word.removeprefix("--").split("=")[0] for word in given if word.startswith("--")]
+    on_line = {word.removeprefix("no-").replace("-", "_") for word in words}
     flags: list[str] = []
     for key, value in content.items():
         name = str(key).replace("-", "_")
@@ -72,7 +73,7 @@ def quiet_libraries() -> None:
 
 def fail(error: Exception) -> NoReturn:
     """One line on standard error, and exit code 2."""
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(2)
 
 

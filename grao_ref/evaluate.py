@@ -110,7 +110,8 @@ def evaluate(settings: Settings) -> Evaluated:
     temperature = config.temperature if settings.temperature is None else settings.temperature
     before = answer(base, base, judged, temperature, settings)
     answers = {"base": before}
-    base = base.frozen()  # the tiny model is trained in place
+    if config.model_name_or_path == "tiny":
+        base = base.frozen()  # its trained weights are loaded in its place; of other models no copy is needed
     for run, other in configs.items():
         trained = trained_policy(run, other, experiment)
         answers[_label(run, other, answers)] = answer(trained, base, judged, temperature, settings)

@@ -93,7 +93,7 @@ class TextEvaluation:
     def reference_loglik(self) -> float:
         """At temperature 1, whatever the sampler's is."""
         values = []
-        for part in self._parts():
+        for part in self._parts(self.config.per_device_train_batch_size):  # whose logits are all in memory at once
             on_device = move(part, self.policy.device)
             ids, mask = on_device.references.ids[:, None], on_device.references.mask[:, None]
             logprobs = self.policy.logprobs(on_device.prompts, ids, mask, temperature=1.0)
@@ -118,9 +118,9 @@ class TextEvaluation:
         """R(o, y) of answers to some of the prompts, on the CPU."""
         return weighted(self.task.reward(part, answers.ids, answers.mask), self.task.reward_weights)
 
-    def _parts(self) -> Iterator[Batch]:
-        """Eight micro-batches' worth of samples at a time: nothing is kept for a backward pass."""
-        size = max(8 * self.config.per_device_train_batch_size // self.samples, 1)
+    def _parts(self, size: int | None = None) -> Iterator[Batch]:
+        """Eight micro-batches' worth of samples at a time, of which nothing is kept for a backward pass, or `size`."""
+        size = size or max(8 * self.config.per_device_train_batch_size // self.samples, 1)
         for first in range(0, len(self.fixed), size):
             yield take(replace(self.fixed, rejected=None), slice(first, first + size))
 

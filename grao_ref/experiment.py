@@ -7,6 +7,7 @@ from typing import get_args
 
 import torch
 
+from grao_ref.algorithms import ALGORITHMS
 from grao_ref.config import Config, Method
 from grao_ref.evaluation import EVALUATION_SEED, BanditEvaluation, Evaluation, TextEvaluation
 from grao_ref.policies.causal_lm import CausalLMPolicy
@@ -41,8 +42,9 @@ def plan(config: Config) -> dict[str, list[Config]]:
     variants = [config]
     if config.compare:
         each: tuple[Method, ...] = get_args(Method)
-        variants = [replace(config, method=method, imitate_only_when_ahead=True) for method in each]
-        variants.append(replace(config, method="grao", imitate_only_when_ahead=False))
+        betas = {method: config.beta if ALGORITHMS[method].reads_beta else None for method in each}
+        variants = [replace(config, method=m, imitate_only_when_ahead=True, beta=betas[m]) for m in each]
+        variants.append(replace(config, method="grao", imitate_only_when_ahead=False, beta=betas["grao"]))
     methods = {name_of(variant): variant for variant in variants}
     return {name: [replace(settings, seed=seed) for seed in seeds] for name, settings in methods.items()}
 
@@ -77,6 +79,11 @@ def prompts_per_step(config: Config) -> int:
 
 def prepare(config: Config) -> Experiment:
     """The task that the config names, and a policy before training. Raises `ValueError` on what can't be run."""
+    if config.beta and not ALGORITHMS[config.method].reads_beta:
+        raise ValueError(
+            f"beta is the weight of a KL penalty, and {config.method} has none, got {config.beta}; "
+            "the β of GRAO's paper is imitation_coef"
+        )
     if config.use_peft and config.model_name_or_path in ("tiny", "tabular"):
         raise ValueError(f"use_peft is for pretrained models, not for {config.model_name_or_path}")
     if config.reward_funcs and config.dataset_name in ("sorting", "bandit"):
@@ -101,12 +108,17 @@ def _bandit(config: Config) -> Experiment:
 
 def _sorting(config: Config) -> Experiment:
     """Scored on fixed prompts of the 30,240 there are: a run's own prompts include about a tenth of 200."""
+    if config.max_completion_length < ANSWER:
+        raise ValueError(
+            f"max_completion_length must be at least {ANSWER} on the sorting task, whose answers have as many tokens, "
+            f"got {config.max_completion_length}"
+        )
     task = Sorting(prompts_per_step(config))
     model = tiny_model().to(choose_device(config.device))  # type: ignore[arg-type]
     policy = CausalLMPolicy(
         model,
         eos_ids=[END],
-        max_completion_length=max(config.max_completion_length, ANSWER),
+        max_completion_length=config.max_completion_length,
         bf16=bool(config.bf16),
         checkpointing=config.gradient_checkpointing,
     )

@@ -34,21 +34,20 @@ def reward_figures(batch: Batch, task: Task) -> dict[str, Tensor]:
 
 
 def completion_figures(batch: Batch) -> dict[str, Tensor]:
-    """How long the samples are, how many were cut off, how sure the policy was of them."""
+    """How long the samples are, how many were cut off, how sure the policy was of them: of all, scored or not."""
     samples = batch.samples
     if samples is None:
         return {}
-    lengths = samples.mask.sum(dim=-1).to(samples.logprobs.dtype)
-    counted = lengths > 0
+    lengths = samples.said.sum(dim=-1).to(samples.logprobs.dtype)
     figures = {
-        "completions/mean_length": masked_mean(lengths, counted),
-        "completions/min_length": lengths[counted].amin() if counted.any() else torch.tensor(torch.nan),
+        "completions/mean_length": lengths.mean(dim=-1),
+        "completions/min_length": lengths.amin(),
         "completions/max_length": lengths.amax(),
         # −log π of what was sampled, on average the entropy of a token's distribution (at temperature 1)
-        "entropy": masked_mean(masked_mean(-samples.logprobs, samples.mask), counted),
+        "entropy": masked_mean(-samples.logprobs, samples.said).mean(dim=-1),
     }
     if samples.ended is not None:
-        figures["completions/clipped_ratio"] = masked_mean((~samples.ended).to(lengths.dtype), counted)
+        figures["completions/clipped_ratio"] = (~samples.ended).to(lengths.dtype).mean(dim=-1)
     return figures
 
 

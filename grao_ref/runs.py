@@ -29,7 +29,7 @@ def train_all(config: Config, console: Console, log: Log) -> Results:
             scores: list[Tensor] = []
             steps: list[int] = []
             for settings in seeds:
-                first = last is None
+                first, last = last is None, None  # the last run's model and moments make room for the next one's
                 last = Run(name, settings, console, log, announce=first)
                 last.train(lambda bar=bars[name]: progress.advance(bar))  # type: ignore[misc]
                 steps, values = last.steps, torch.stack(last.values)

@@ -1,5 +1,7 @@
 """An experiment on a language model and a data set: everything is loaded, checked and tried before the first step."""
 
+import json
+
 import torch
 from transformers import PreTrainedModel
 
@@ -67,13 +69,26 @@ def rows_of(config: Config) -> tuple[list[Row], list[Row]]:
     """Rows to train on and rows to evaluate on; no prompt is among both."""
     rows = load_rows(config.dataset_name, split=config.dataset_train_split, config=config.dataset_config)
     if config.dataset_test_split is not None:
-        return rows, load_rows(config.dataset_name, split=config.dataset_test_split, config=config.dataset_config)
+        test = load_rows(config.dataset_name, split=config.dataset_test_split, config=config.dataset_config)
+        return apart(rows, test, config), test
     training, held_out = split_by_prompt(rows, share=config.test_size, seed=config.seed)
     if not training or not held_out:
         raise ValueError(
             f"test_size {config.test_size} leaves {len(training)} rows to train on and {len(held_out)} to evaluate on"
         )
     return training, held_out
+
+
+def apart(rows: list[Row], test: list[Row], config: Config) -> list[Row]:
+    """The rows whose prompt is in none of the test rows. Raises `ValueError` where none is left."""
+    seen = {json.dumps(row.prompt) for row in test}
+    training = [row for row in rows if json.dumps(row.prompt) not in seen]
+    if not training:
+        raise ValueError(
+            f"every prompt of the split {config.dataset_train_split!r} is in {config.dataset_test_split!r} too: "
+            "nothing is left to train on"
+        )
+    return training
 
 
 def scorer_of(config: Config, device: torch.device) -> Scorer:

@@ -7,9 +7,11 @@ reward; `paper` is the paper's own setting, its objective as printed. GRAO is tr
 """
 
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import torch
 import yaml
 from rich.console import Console
 
-from grao_ref.checkpoint import find_checkpoint, settings_of
+from grao_ref.checkpoint import checkpoints, find_checkpoint, read_state, settings_of
 from grao_ref.cli import fail, parse, quiet_libraries
 from grao_ref.config import Config
 from grao_ref.presets import PRESETS
@@ -47,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         results = train_all(config, console, log)
     except ValueError as error:
-        fail(error)
+        if not log.rows and config.resume_from_checkpoint is None:
+            discard(log)
+        fail(ValueError(f"{error}. {how_to_go_on(config)}") if len(log.rows) > len(kept) else error)
     except FloatingPointError as error:
         print(f"\nerror: {error}; the figures so far are in {log.file.name}", file=sys.stderr)
         return 1
@@ -77,23 +81,61 @@ def open_folder(config: Config) -> tuple[Config, list[dict[str, Any]]]:
     if config.resume_from_checkpoint is not None:
         checkpoint = find_checkpoint(config.resume_from_checkpoint)
         config = replace(config, resume_from_checkpoint=checkpoint, output_dir=config.output_dir or checkpoint.parent)
-        step = json.loads((checkpoint / "training.json").read_text())["step"]
-        metrics = checkpoint.parent / METRICS
-        if metrics.exists():
-            kept = [row for line in metrics.read_text().splitlines() if (row := json.loads(line))["step"] <= step]
+        step = read_state(checkpoint, config)["step"]  # other settings are refused before anything is written
+        kept = [row for row in rows_of(checkpoint.parent / METRICS) if row["step"] <= step]
     folder = config.output_dir or next(
         path for number in range(1, 10**6) if not (path := Path("runs") / str(number)).exists()
     )
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()) and config.resume_from_checkpoint is None and not config.overwrite_output_dir:
+    at_home = config.resume_from_checkpoint is not None and folder.samefile(config.resume_from_checkpoint.parent)
+    if any(folder.iterdir()) and not at_home and not config.overwrite_output_dir:
         raise ValueError(
             f"output_dir {folder} is not empty: name another one, or --resume-from-checkpoint {folder}, or "
             "--overwrite-output-dir"
         )
     (folder / "curves.png").unlink(missing_ok=True)  # an old picture beside new figures would lie
+    if not at_home and (folder / METRICS).exists():
+        clear(folder, config)
     config = replace(config, output_dir=folder)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings_of(config), sort_keys=False))
     return config, kept
+
+
+def rows_of(metrics: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics.jsonl, without a last one that a killed run left half-written; none where there is none."""
+    rows: list[dict[str, Any]] = []
+    for line in metrics.read_text().splitlines() if metrics.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def clear(folder: Path, config: Config) -> None:
+    """Delete what an earlier run would pass on to this one: its checkpoints, its model, its completions.
+
+    Raises `ValueError` where this run needs one of them.
+    """
+    old = [*checkpoints(folder), *(folder / name for name in ("model", "completions") if (folder / name).exists())]
+    named = (config.resume_from_checkpoint, config.model_name_or_path, config.dataset_name, *config.reward_funcs)
+    needed = [Path(name).resolve() for name in named if name is not None]
+    for path in old:
+        if any(other.is_relative_to(path.resolve()) for other in needed):
+            raise ValueError(
+                f"--overwrite-output-dir would delete {path}, which this run needs: name another output_dir"
+            )
+    for path in old:
+        shutil.rmtree(path)
+
+
+def discard(log: Log) -> None:
+    """Leave nothing of a run that was refused before its first figure, so that the mended command finds its folder."""
+    log.close()
+    for name in (METRICS, "config.yaml"):
+        (log.folder / name).unlink()
+    with suppress(OSError):  # not empty
+        log.folder.rmdir()
 
 
 def how_to_go_on(config: Config) -> str:

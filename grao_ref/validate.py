@@ -86,6 +86,8 @@ def _require_together(config: "Config") -> None:
         )
     if config.reward_weights and len(config.reward_weights) != len(config.reward_funcs):
         raise ValueError(f"{len(config.reward_weights)} reward_weights for {len(config.reward_funcs)} reward_funcs")
+    if config.weight_decay > 0 and config.optimizer == "sgd":
+        raise ValueError(f"weight_decay is Adam's, and the optimizer is sgd, got {config.weight_decay}")
     if set(config.ablate) and config.method != "grao" and not config.compare:
         raise ValueError(f"ablate leaves out terms of GRAO, and the method is {config.method}")
     if len(set(config.ablate)) == 3:

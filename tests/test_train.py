@@ -73,6 +73,9 @@ def test_plan_gives_the_language_model_a_run_for_each_seed_and_the_bandit_a_row(
     assert prepare(bandit).evaluation.score().shape == (7,)
     printed = plan(Config(compare=True))["grao, as printed"][0]
     assert not printed.imitate_only_when_ahead
+    betas = {name: runs[0].beta for name, runs in plan(Config(compare=True, method="grpo", beta=0.3)).items()}
+    assert {name for name, beta in betas.items() if beta == 0.3} == {"dpo", "ppo", "grpo"}
+    assert betas["sft"] is betas["grao, repaired"] is betas["grao, as printed"] is None
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "ppo", "grpo", "grao"])
@@ -115,6 +118,9 @@ def test_an_interval_needs_several_runs():
         (["--ablate", "regulariser"], "regulariser"),
         (["--alignment-coef", "nan"], "alignment_coef must be a finite number >= 0, got nan"),
         (["--beta", "0", "--method", "dpo"], "beta must be a finite number > 0, got 0.0"),
+        (["--beta", "0.5"], "beta is the weight of a KL penalty, and grao has none, got 0.5"),  # not GRAO's β
+        (["--max-completion-length", "5"], "max_completion_length must be at least 6 on the sorting task"),
+        (["--weight-decay", "0.1", "--optimizer", "sgd"], "weight_decay is Adam's, and the optimizer is sgd"),
         (["--reward-weights", "1", "2"], "2 reward_weights for 0 reward_funcs"),
         (["--save-steps", "5", "--num-seeds", "2"], "save_steps and resume_from_checkpoint are for a single run"),
         (["--max-prompt-length", "0"], "max_prompt_length must be a finite number > 0, got 0"),
@@ -280,6 +286,7 @@ def test_a_config_file_beats_the_preset_and_a_flag_beats_the_file(tmp_path):
     )
     assert parse(["--preset", "smollm2", "--config", file]).model_name_or_path == "smollm2"
     assert parse(["--config", file, "--imitate-only-when-ahead"]).imitate_only_when_ahead
+    assert parse(["--config", file, "--run-name", "seed"]).seed == 4  # a value is no flag
 
 
 def test_every_preset_survives_its_own_config_file(tmp_path):

@@ -58,7 +58,10 @@ class TextTask:
         assert batch.rows is not None
         group = ids.shape[1]
         rows = [self.examples[index].row for index in batch.rows.tolist() for _ in range(group)]
-        answers = [answer[kept].tolist() for answer, kept in zip(ids.flatten(0, 1), mask.flatten(0, 1), strict=True)]
+        pairs = zip(
+            ids.flatten(0, 1).tolist(), mask.flatten(0, 1).tolist(), strict=True
+        )  # two waits for a GPU, not N·G
+        answers = [[token for token, kept in zip(*pair, strict=True) if kept] for pair in pairs]
         scores = self.scorer(
             [row.prompt for row in rows],
             [self.text(answer) for answer in answers],

@@ -1,0 +1,151 @@
+"""What a command may find in its output folder, and what it leaves there: nothing of another run, nothing half-done."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from grao_ref.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from grao_ref.experiment import prepare
+from grao_ref.loop import start
+from grao_ref.presets import PRESETS
+from grao_ref.train import main
+
+BANDIT = ["--preset", "bandit", "--num-seeds", "1", "--save-steps", "2", "--eval-steps", "2"]
+
+
+def run(folder, steps, *more) -> int:
+    return main([*BANDIT, "--max-steps", str(steps), "--output-dir", str(folder), *map(str, more)])
+
+
+def refused(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    assert exit_.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def steps_in(folder) -> list[int]:
+    return [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_command_refused_before_its_first_figure_leaves_the_folder_for_the_mended_one(tmp_path, capsys):
+    folder = tmp_path / "run"
+    line = refused(capsys, *BANDIT, "--reward-funcs", "exact", "--output-dir", folder)
+    assert "has its own rule" in line
+    assert not folder.exists()
+    assert run(folder, 2) == 0
+
+
+def test_a_resumption_with_other_settings_is_refused_before_the_run_s_files_are_touched(tmp_path, capsys):
+    assert run(tmp_path, 3) == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    shutil.rmtree(tmp_path / "checkpoint-3")  # so that going on would forget a row of the figures
+    resume = ["--config", tmp_path / "config.yaml", "--resume-from-checkpoint", tmp_path]
+    assert "learning_rate was 0.2 and is 0.5" in refused(capsys, *resume, "--learning-rate", "0.5")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert main([*map(str, resume), "--max-steps", "4"]) == 0  # control: it can be resumed
+    assert steps_in(tmp_path) == [0, 1, 2, 3, 4]
+
+
+def test_going_on_elsewhere_does_not_write_over_another_run(tmp_path, capsys):
+    assert run(tmp_path / "a", 2) == 0
+    assert run(tmp_path / "b", 2) == 0
+    resume = ["--config", tmp_path / "a" / "config.yaml", "--resume-from-checkpoint", tmp_path / "a"]
+    assert "is not empty" in refused(capsys, *resume, "--output-dir", tmp_path / "b")
+
+
+def test_a_new_run_in_an_old_folder_keeps_nothing_of_the_old_one(tmp_path):
+    """A checkpoint of the old run would be resumed as if it were this one's, its adapter loaded with this model."""
+    assert run(tmp_path, 6) == 0
+    (tmp_path / "model" / "adapter_config.json").touch()
+    (tmp_path / "notes.txt").touch()
+    assert run(tmp_path, 2, "--overwrite-output-dir") == 0
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-2"]
+    assert not (tmp_path / "model" / "adapter_config.json").exists()
+    assert (tmp_path / "notes.txt").exists()
+    assert steps_in(tmp_path) == [0, 1, 2]
+
+
+def test_overwriting_what_the_run_needs_is_refused(tmp_path, capsys):
+    assert main(["--max-steps", "1", "--max-eval-prompts", "4", "--num-generations", "2",
+                 "--per-device-train-batch-size", "4", "--output-dir", str(tmp_path)]) == 0  # fmt: skip
+    needs = ["--model-name-or-path", tmp_path / "model", "--dataset-name", "hh-harmless"]
+    line = refused(capsys, *needs, "--output-dir", tmp_path, "--overwrite-output-dir")
+    assert "--overwrite-output-dir would delete" in line
+    assert (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_a_folder_that_is_no_run_s_is_written_into_and_not_emptied(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine").touch()
+    assert run(tmp_path, 1, "--overwrite-output-dir") == 0
+    assert (tmp_path / "model" / "mine").exists()
+
+
+def test_a_line_that_a_kill_left_half_written_is_forgotten(tmp_path):
+    assert run(tmp_path, 2) == 0
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"run": "grao, repaired", "st')
+    again = ["--config", tmp_path / "config.yaml", "--resume-from-checkpoint", tmp_path, "--max-steps", "3"]
+    assert main([*map(str, again)]) == 0
+    assert steps_in(tmp_path) == [0, 1, 2, 3]
+
+
+def test_checkpoints_are_what_is_named_like_one_and_the_one_just_written_stays(tmp_path):
+    config = PRESETS["bandit"]
+    training = start(prepare(config).policy, config)
+    for name in ("checkpoint-1-best", "checkpoint-8", "checkpoint-9"):
+        (tmp_path / name).mkdir()
+    training.step = 5  # gone on from an earlier step than the newest
+    save_checkpoint(tmp_path, training, config)
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-5", "checkpoint-8", "checkpoint-9"]
+    assert (tmp_path / "checkpoint-1-best").exists()
+
+
+@pytest.mark.parametrize("lost", ["policy.safetensors", "rng", "step"])
+def test_a_damaged_checkpoint_is_one_line(lost, tmp_path, capsys):
+    assert run(tmp_path, 2) == 0
+    checkpoint = tmp_path / "checkpoint-2"
+    if lost == "rng":
+        tensors = load_file(checkpoint / "training.safetensors")
+        save_file({name: tensor for name, tensor in tensors.items() if name != "rng"} | {"0.x": torch.zeros(1)},
+                  checkpoint / "training.safetensors")  # fmt: skip
+    elif lost == "step":
+        (checkpoint / "training.json").write_text('{"config": {}}')
+    else:
+        (checkpoint / lost).unlink()
+    again = ["--config", tmp_path / "config.yaml", "--resume-from-checkpoint", checkpoint]
+    assert f"the checkpoint {checkpoint} can't be read" in refused(capsys, *again)
+
+
+def test_a_run_goes_on_without_the_dice_of_a_device_that_is_not_here(tmp_path):
+    config = PRESETS["bandit"]
+    training = start(prepare(config).policy, config)
+    training.step = 1
+    save_checkpoint(tmp_path, training, config)
+    place = tmp_path / "checkpoint-1" / "training.safetensors"
+    # synthetic: a CUDA generator's state has 16 bytes
+    save_file(load_file(place) | {"sampling_rng": torch.zeros(16, dtype=torch.uint8)}, place)
+    load_checkpoint(place.parent, training, config)
+    training.sampling_rng = torch.Generator()  # control: dice of its own take the saved state
+    with pytest.raises(ValueError, match="can't be read"):
+        load_checkpoint(place.parent, training, config)
+
+
+def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    from grao_ref.loop import proceed
+
+    def failing(*arguments):
+        for report in proceed(*arguments):
+            yield report
+            if report.step == 3:
+                raise ValueError("reward function 'judge' raised Timeout: gone")
+
+    monkeypatch.setattr("grao_ref.runs.proceed", failing)
+    line = refused(capsys, *BANDIT, "--output-dir", tmp_path)
+    assert line.startswith("error: reward function 'judge' raised Timeout: gone. To go on from checkpoint-2: python -m")
+    assert steps_in(tmp_path) == [0, 1, 2, 3]

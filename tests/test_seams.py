@@ -1,0 +1,157 @@
+"""What passes from one stage to the next: whose row an answer is scored with, at what temperature, on which prompts."""
+
+import weakref
+from dataclasses import replace
+
+import pytest
+import torch
+
+from grao_ref.algorithms import ALGORITHMS
+from grao_ref.checkpoint import load_checkpoint, save_checkpoint
+from grao_ref.collect import collect
+from grao_ref.config import Config
+from grao_ref.data.rows import Row
+from grao_ref.experiment import prepare
+from grao_ref.figures import completion_figures
+from grao_ref.loop import start
+from grao_ref.policies.tabular import TabularPolicy
+from grao_ref.presets import PRESETS
+from grao_ref.records import Batch, Samples, Tokens
+from grao_ref.rewards.scorer import Scorer
+from grao_ref.tasks.bandit import Bandit
+from grao_ref.tasks.text import Example, TextTask
+from grao_ref.text_experiment import apart
+from grao_ref.train import main
+from grao_ref.update import score
+from tests.language import pairs, save_model, save_rows
+from tests.strategies import noise
+
+
+@pytest.mark.parametrize("method", ["grpo", "ppo", "grao", "dpo"])
+def test_untempered_likelihoods_are_all_at_temperature_1_whatever_the_sampler_s(method):
+    """Else the ratio of an on-policy update is not 1, and the KL to oneself not 0."""
+    policy, frozen = TabularPolicy(noise((3, 4), 0)), TabularPolicy(noise((3, 4), 1))
+    config = replace(PRESETS["bandit"], method=method, temperature=0.3, num_generations=5, beta=0.4)
+    task, rng = Bandit(torch.tensor([1.0, 0.7, 0.0, 0.2]).double(), 1, 3), torch.Generator().manual_seed(0)
+    batch = collect(task.draw(rng), task, policy, frozen, config, rng)
+    scored = score(policy, ALGORITHMS[method], batch, config)
+    plain, anchor = policy.theta.detach().log_softmax(-1), frozen.theta.detach().log_softmax(-1)
+    if batch.samples is not None:
+        actions = batch.samples.ids[..., 0]
+        torch.testing.assert_close(batch.samples.logprobs[..., 0], plain.gather(1, actions))
+        assert torch.equal(scored.outputs.detach(), batch.samples.logprobs)
+    if method in ("grpo", "ppo"):
+        torch.testing.assert_close(batch.frozen.outputs[..., 0], anchor.gather(1, actions))
+    if method == "dpo":
+        torch.testing.assert_close(batch.frozen.chosen[:, 0], anchor[:, 1])
+        torch.testing.assert_close(scored.references[:, 0].detach(), plain[:, 1])
+
+
+class Letters:
+    """Token 1 is "b", 2 is "c", and so on."""
+
+    def decode(self, ids, skip_special_tokens):
+        return "".join("abcdefgh"[token] for token in ids)
+
+
+def test_every_answer_is_scored_with_its_own_row_by_each_function_in_its_place():
+    def place(completions, number, **columns):
+        return [10.0 * n for n in number]
+
+    def length(completions, references, **columns):
+        assert [r[0] for r in references] == ["x", "x", "x", "z", "z", "z"]
+        return [float(len(text)) for text in completions]
+
+    def first(prompts, completions, **columns):
+        return [None if text[0] == "h" else float("abcdefgh".index(text[0])) for text in completions]
+
+    rows = [Row(f"p{n}", "xyz"[n], columns={"number": n}) for n in range(3)]
+    examples = [Example(row, [n], [1], None) for n, row in enumerate(rows)]
+    scorer = Scorer({"place": place, "length": length, "first": first})
+    task = TextTask(examples, Letters(), scorer, batch=2, seed=0)
+    ids = torch.tensor([[[1, 2], [3, 0], [4, 4]], [[5, 5], [6, 6], [7, 0]]])
+    mask = torch.tensor([[[True, True], [True, False], [True, True]], [[True, True], [True, True], [True, False]]])
+    parts = task.reward(task.rows([0, 2]), ids, mask)
+    assert parts[..., 0].tolist() == [[0, 0, 0], [20, 20, 20]]
+    assert parts[..., 1].tolist() == [[2, 1, 2], [2, 2, 1]]
+    assert parts[..., 2].nan_to_num(-1).tolist() == [[1, 3, 4], [5, 6, -1]]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Config:
+    folder = tmp_path_factory.mktemp("language")
+    model, data = save_model(folder / "model"), save_rows(folder / "pairs.jsonl", pairs())
+    return Config(model_name_or_path=model, dataset_name=data, reward_funcs=("tests.language.share_of_wanted",),
+                  num_generations=4, per_device_train_batch_size=8, max_eval_prompts=4)  # fmt: skip
+
+
+def test_a_policy_is_evaluated_on_the_prompts_that_were_held_out(config):
+    experiment = prepare(config)
+    fixed, seen = experiment.evaluation.fixed, {tuple(example.prompt) for example in experiment.task.examples}
+    prompts = [tuple(ids[mask].tolist()) for ids, mask in zip(fixed.prompts.ids, fixed.prompts.mask, strict=True)]
+    assert len(set(prompts)) == 4
+    assert not seen & set(prompts)
+
+
+def test_prompts_of_a_test_split_are_not_trained_on():
+    rows, test = [Row("a", "1"), Row("b", "2"), Row("a", "3")], [Row("a", "4")]
+    assert apart(rows, test, Config()) == [Row("b", "2")]
+    with pytest.raises(ValueError, match="every prompt of the split 'train' is in 'test' too"):
+        apart(rows[:1], test, Config(dataset_test_split="test"))
+
+
+def test_references_are_evaluated_no_more_at_once_than_a_micro_batch(config, monkeypatch):
+    experiment = prepare(replace(config, per_device_train_batch_size=4))
+    evaluation, sizes = experiment.evaluation, []
+    whole = prepare(replace(config, per_device_train_batch_size=8)).evaluation.reference_loglik()
+    evaluation.config = replace(evaluation.config, num_generations=2, per_device_train_batch_size=2)
+    logprobs = type(experiment.policy).logprobs
+
+    def counted(self, prompts, ids, mask, **settings):
+        sizes.append(len(ids))
+        return logprobs(self, prompts, ids, mask, **settings)
+
+    monkeypatch.setattr(type(experiment.policy), "logprobs", counted)
+    assert evaluation.reference_loglik() == pytest.approx(whole, rel=1e-5)
+    assert sizes == [2, 2]
+
+
+def test_lengths_and_cut_off_shares_are_those_of_every_sample_scored_or_not():
+    """An endless answer is the one that can't be scored: the figures that show it must not leave it out."""
+    said = torch.tensor([[[True, True, True], [True, False, False]], [[True] * 3, [True] * 3]])
+    scored = said & torch.tensor([[False, True], [False, False]])[..., None]
+    samples = Samples(torch.zeros(2, 2, 3).long(), scored, -torch.ones(2, 2, 3), ended=~said.all(-1), sampled=said)
+    prompt = Tokens(torch.zeros(2, 1).long(), torch.ones(2, 1, dtype=torch.bool))
+    figures = completion_figures(Batch(prompt, prompt, samples=samples))
+    assert figures["completions/mean_length"].tolist() == [2, 3]
+    assert (figures["completions/min_length"], figures["completions/max_length"]) == (1, 3)
+    assert figures["completions/clipped_ratio"].tolist() == [0.5, 1]
+    assert figures["entropy"].tolist() == [1, 1]
+
+
+def test_the_policy_s_own_dice_are_restored_where_it_has_some(tmp_path):
+    """On a GPU it has; here they are another generator of the CPU's."""
+    config = PRESETS["bandit"]
+    training = start(prepare(config).policy, config)
+    training.sampling_rng = torch.Generator().manual_seed(7)
+    torch.rand(3, generator=training.sampling_rng)
+    folder = save_checkpoint(tmp_path, training, config)
+    expected = torch.rand(3, generator=training.sampling_rng)
+    training.sampling_rng.manual_seed(0)
+    load_checkpoint(folder, training, config)
+    assert torch.equal(torch.rand(3, generator=training.sampling_rng), expected)
+
+
+def test_one_run_s_model_is_gone_before_the_next_one_s_is_loaded(tmp_path, monkeypatch):
+    policies: list[weakref.ref] = []
+
+    def counted(config):
+        assert all(policy() is None for policy in policies)
+        experiment = prepare(config)
+        policies.append(weakref.ref(experiment.policy))
+        return experiment
+
+    monkeypatch.setattr("grao_ref.runs.prepare", counted)
+    flags = ["--num-seeds", "3", "--max-steps", "1", "--num-generations", "2", "--per-device-train-batch-size", "4"]
+    assert main([*flags, "--max-eval-prompts", "4", "--output-dir", str(tmp_path)]) == 0
+    assert len(policies) == 3
