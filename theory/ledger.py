@@ -17,7 +17,7 @@ import inspect
 import math
 import pkgutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -67,7 +67,7 @@ class Finding:
     note: str
     holds: list[Check] = field(default_factory=list)  # where the claim was seen to hold
     fails: list[Check] = field(default_factory=list)  # counterexamples to the claim
-    numbers: dict[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)  # a tuple's name says what is in it
     figures: list[str] = field(default_factory=list)
     untestable: str = ""  # why a bandit can't settle it; its checks are then about an analogue
 
@@ -126,7 +126,7 @@ class Row:
             "id": self.claim.id,
             "statement": self.claim.statement,
             "verdict": self.verdict,
-            "measured": {check.what: check.measured for check in checks} | self.finding.numbers,
+            "measured": {check.what: check.measured for check in checks} | dict(self.finding.numbers),
             "tolerance": {check.what: f"{check.test} {check.limit:g}" for check in checks},
             "control": {f"{check.what}: {check.control}": check.control_measured for check in checks},
             "counterexamples": [check.what for check in self.finding.fails if check.passed],

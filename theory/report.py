@@ -75,10 +75,14 @@ def _section(row: Row, figures: str) -> list[str]:
         lines.append("")
     if finding.numbers:
         lines += ["| number | |", "| --- | --- |"]
-        lines += [f"| {cell(name)} | {number(value)} |" for name, value in finding.numbers.items()]
+        lines += [f"| {cell(name)} | {_numbers(value)} |" for name, value in finding.numbers.items()]
         lines.append("")
     lines += [f"![{name}]({figures}/{name}.png)\n" for name in finding.figures]
     return lines[:-1] if lines[-1] == "" else lines
+
+
+def _numbers(value: float | tuple[float, ...]) -> str:
+    return ", ".join(map(number, value)) if isinstance(value, tuple) else number(value)
 
 
 def _check(kind: str, check: Check) -> str:
