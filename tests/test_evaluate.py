@@ -117,6 +117,12 @@ def test_a_trained_run_is_evaluated_beside_its_base(runs, capsys):
     assert "-0.000" not in shown
 
 
+def test_the_distance_from_the_base_is_measured_at_the_temperature_of_sampling(runs, tmp_path):
+    flags = ["--temperature", "0.5", "--max-eval-prompts", "8", "--resamples", "20", "--output-dir", str(tmp_path)]
+    assert main([str(runs / "two"), *flags]) == 0
+    assert abs(figures_of(tmp_path)["base"]["KL"][0]) < 1e-5  # from itself; at two temperatures it would be far
+
+
 def test_two_runs_stand_side_by_side_and_order_does_not_change_them(runs, tmp_path):
     one, two = str(runs / "one"), str(runs / "two")
     flags = ["--temperature", "0", "--max-eval-prompts", "12", "--per-device-eval-batch-size", "5", "--output-dir"]

@@ -45,7 +45,7 @@ def batch():
     return Batch(
         prompts,
         Tokens(torch.ones(2, 1, dtype=torch.long), torch.ones(2, 1, dtype=torch.bool)),
-        samples=Samples(ids, mask, torch.full((2, 3, 3), -0.5) * mask, ended=ended, sampled=sampled),
+        samples=Samples(ids, mask, torch.full((2, 3, 3), -0.5) * sampled, ended=ended, sampled=sampled),
         rewards=Rewards(outputs, torch.tensor([0.5, NAN]), parts=parts),
         advantages=Advantages(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 0.0]]), torch.tensor([0.25, 0.0])),
     )
@@ -86,7 +86,7 @@ def test_completion_figures_by_hand():
             "completions/min_length": 1.0,
             "completions/max_length": 3.0,
             "entropy": [0.5, 0.5],
-            "completions/clipped_ratio": [0.5, 0.0],
+            "completions/clipped_ratio": [1 / 3, 1 / 3],
         }
     )
 

@@ -13,14 +13,15 @@ from grao_ref.config import Config
 from grao_ref.data.rows import Row
 from grao_ref.experiment import prepare
 from grao_ref.figures import completion_figures
-from grao_ref.loop import start
+from grao_ref.loop import start, train
 from grao_ref.policies.tabular import TabularPolicy
+from grao_ref.policies.tiny import tiny_model
 from grao_ref.presets import PRESETS
 from grao_ref.records import Batch, Samples, Tokens
 from grao_ref.rewards.scorer import Scorer
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.text import Example, TextTask
-from grao_ref.text_experiment import apart
+from grao_ref.text_experiment import apart, eos_ids
 from grao_ref.train import main
 from grao_ref.update import score
 from tests.language import pairs, save_model, save_rows
@@ -45,6 +46,35 @@ def test_untempered_likelihoods_are_all_at_temperature_1_whatever_the_sampler_s(
     if method == "dpo":
         torch.testing.assert_close(batch.frozen.chosen[:, 0], anchor[:, 1])
         torch.testing.assert_close(scored.references[:, 0].detach(), plain[:, 1])
+
+
+def test_every_end_of_sequence_that_the_model_or_the_tokenizer_knows_ends_an_answer():
+    model = tiny_model()
+    for of_model, all_of_them in (([7, 3], [1, 3, 7]), (7, [1, 7]), (None, [1])):
+        model.generation_config.eos_token_id = of_model
+        assert eos_ids(model, 1) == all_of_them
+
+
+def moved(**settings) -> torch.Tensor:
+    """What one step of sft on the tiny model adds to its parameters."""
+    experiment = prepare(Config(method="sft", max_steps=1, per_device_train_batch_size=32, **settings))
+    parameters = list(experiment.policy.model.parameters())
+    before = torch.cat([p.detach().flatten() for p in parameters])
+    next(train(experiment.task, experiment.policy, experiment.config))
+    return torch.cat([p.detach().flatten() for p in parameters]) - before
+
+
+def test_the_gradient_is_clipped_to_its_norm_and_not_where_that_is_0():
+    steps = {limit: moved(optimizer="sgd", learning_rate=1e-2, max_grad_norm=limit) for limit in (0.0, 0.05)}
+    assert steps[0.05].norm().item() == pytest.approx(0.05 * 1e-2, rel=1e-2)
+    assert steps[0.0].norm() > 5 * steps[0.05].norm()
+    assert torch.nn.functional.cosine_similarity(*steps.values(), dim=0) > 0.999
+
+
+def test_weight_decay_draws_every_weight_to_zero_beside_its_step():
+    weights = torch.cat([p.detach().flatten() for p in tiny_model().parameters()])
+    drawn = moved(learning_rate=1e-3, weight_decay=0.5) - moved(learning_rate=1e-3)
+    torch.testing.assert_close(drawn, -1e-3 * 0.5 * weights, atol=1e-6, rtol=1e-2)
 
 
 class Letters:
