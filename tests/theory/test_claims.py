@@ -12,10 +12,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from theory.claims import claim_5, claim_8, claim_11, exp_rates, tables, thm_1, thm_2, thm_3, thm_4, thm_5, thm_6
+from theory.claims import (
+    claim_5,
+    claim_8,
+    claim_11,
+    exp_adaptive,
+    exp_family,
+    exp_map,
+    exp_rates,
+    tables,
+    thm_1,
+    thm_2,
+    thm_3,
+    thm_4,
+    thm_5,
+    thm_6,
+)
 from theory.exact import ExactBandit
+from theory.family import OBJECTIVES, closed_form, group
+from theory.intervals import quantile_interval
 from theory.ledger import UNTESTABLE, Run, claims, settle
 from theory.report import verdicts_in
+from theory.sampled import Seen, ascend, fixed
 
 REPORT = Path(__file__).parents[2] / "theory" / "REPORT.md"
 PAPER = {
@@ -150,3 +168,76 @@ def test_tables_by_hand():
 def test_exp_length_is_even_under_the_sum():
     assert exp_rates.long_wrong_share(4, False, 30) == pytest.approx(0.5, abs=1e-3)
     assert exp_rates.long_wrong_share(4, True, 30) > 0.55
+
+
+def test_the_map_s_interval_covers_the_quantile_as_often_as_it_says_and_no_shorter_one_does():
+    draws = np.random.default_rng(0).geometric(0.1, size=(4000, 200)).astype(float)
+    true = 22  # P(X <= 22) = 1 − 0.9^22 = 0.9015, and 0.891 at 21
+    low, high = quantile_interval(draws, 0.9, 0.05)
+    assert ((low <= true) & (true <= high)).mean() > 0.945
+    low, high = quantile_interval(draws, 0.9, 0.5)
+    assert ((low <= true) & (true <= high)).mean() < 0.9
+
+
+def test_the_map_s_interval_by_hand():
+    # three runs: P(all three <= q) = 0.729 is more than a quarter, so nothing is known from above
+    low, high = quantile_interval(np.array([3.0, 1.0, 2.0]), 0.9, 0.5)
+    assert (low, high) == (2, np.inf)
+
+
+def test_the_map_s_costs_count_sft_s_lessons_and_the_reference():
+    assert exp_map.costs("GRPO", np.array(10.0), np.array(0.0))["answers trained on"] == 80
+    assert exp_map.costs("GRAO repaired", np.array(10.0), np.array(0.0))["reward queries"] == 90
+    staged = exp_map.costs("SFT, then GRPO", np.array(0.0), np.array(30.0))
+    assert (staged["samples"], staged["answers trained on"]) == (8, 38)
+
+
+def test_the_family_by_hand():
+    # rewards 1 and 0, R(y) = 1, pooled: Â = (1/√2, −√2), Â_y = 1/√2 (thm-1's example)
+    g = group([1.0, 0.0], 1.0, 0.1)
+    w_o, w_y = closed_form("LUFFY", g)
+    assert w_o.tolist() == pytest.approx([1 / sqrt(2) / 3, -sqrt(2) / 3])
+    assert float(w_y) == pytest.approx(1 / sqrt(2) / 4 / 3)  # at p = γ f'(p) p = 1/4
+    assert float(closed_form("GRAO printed", g)[1]) == pytest.approx((0.5 + 0.6 / 2) / sqrt(2))
+    assert closed_form("DPO", g)[0].tolist() == pytest.approx([0, -0.05])
+    assert float(closed_form("CHORD-φ", g)[1]) == pytest.approx(0.3 * 0.1 * 0.9)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_each_of_the_family_is_its_formula_only_at_the_policy_that_sampled(name):
+    assert exp_family.error(name, draws=6) < 1e-12
+    if name in ("PPO", "GRPO", "LUFFY", "CHORD-μ", "CHORD-φ"):
+        assert exp_family.error(name, moved=0.1, draws=6) > 1e-3  # the ratio is in it
+
+
+def test_who_pushes_a_forgotten_loser_down():
+    lost = {name: exp_family.weight_of_loser(name, 1e-9) for name in OBJECTIVES}
+    assert [name for name, weight in lost.items() if weight < -1e-3] == ["GRAO printed"]
+    assert exp_family.weight_of_loser("LUFFY", 0.1) < -0.05
+
+
+def test_sampled_ascent_is_the_exact_flow_on_average():
+    # one small step: the mean over seeds of V is the exact update's, within four standard errors
+    table = exp_adaptive.Table([1.0, 0.7, 0.0], 1, [0.3, 0.3, 0.4])
+    bandit = ExactBandit(np.array(table.rewards), 1, 8, 0.36 * 1.6, 0.6, only_when_ahead=True)
+    theta = np.log(table.start)
+    knob = (0.36 * 1.6 + 0.6 / 8) / 1.6  # β_eff / (1 + λ)
+    for rho, right in ((knob, True), (0.0, False)):
+        values = ascend(table, fixed(rho), steps=1, seeds=20000, rate=lambda k: 1e-3)[1]
+        away = abs(values.mean() - bandit.value(theta + 1e-3 * bandit.update(theta)))
+        assert (away < 4 * values.std() / sqrt(20000)) == right
+
+
+def test_the_rules_let_go_when_the_policy_has_caught_up():
+    behind, level = (Seen(A_y=np.array([1.0]), spread=np.array([0.5]), wins=np.array([w])) for w in (0.0, 0.5))
+    for rule in (exp_adaptive.until_half, exp_adaptive.until_first):
+        assert rule(behind) == fixed(exp_adaptive.RHO)(behind) > 0 == rule(level)
+    assert exp_adaptive.by_share(behind) == pytest.approx(fixed(exp_adaptive.RHO)(behind) / 1.5)
+    assert exp_adaptive.backwards(level) > exp_adaptive.backwards(behind)
+
+
+def test_a_rate_is_one_in_the_time_that_has_passed():
+    assert exp_rates.exponent(exp_rates.gap_path("gradient", 800, 3.0, 0.6)) > -0.5
+    assert exp_rates.exponent(exp_rates.gap_path("gradient", 800)) < -0.9
+    powers = np.arange(1, 1001)[:, None] ** np.array([-0.3, -1.2])
+    assert exp_rates.exponents(powers).tolist() == pytest.approx([-0.3, -1.2])

@@ -76,11 +76,11 @@ def exp_adaptive(run: Run) -> Finding:
         f"{min(gain[rule] for rule in ADAPTED):.3f} to {max(gain[rule] for rule in ADAPTED):.3f} higher than with the "
         f"paper's ρ; ρ = 0 has {gain['ρ = 0']:.3f} over it. Where it is rare, no: the median run of every rule ends at "
         f"the teacher's level, as with every fixed ρ but 0, and {max(passed[rule] for rule in ADAPTED):.0%} of the "
-        f"seeds at best get past it ({passed['ρ = 0']:.0%} with ρ = 0). The win rate is a signal that comes too late: by the "
-        "time it is one half the policy is the reference. Where the reference is the best answer the rules keep most "
-        f"of imitation's speed ({min(mean[own, rule] for rule in ADAPTED):.2f} at least, against {mean[own, PAPER]:.2f} "
-        f"with ρ fixed and {mean[own, 'ρ = 0']:.2f} without). No rule here knows whether a better answer exists that "
-        "was never sampled, and that is what the choice of ρ turns on.",
+        f"seeds at best get past it ({passed['ρ = 0']:.0%} with ρ = 0). The win rate is a signal that comes too "
+        "late: by the time it is one half the policy is the reference. Where the reference is the best answer the "
+        f"rules keep most of imitation's speed ({min(mean[own, rule] for rule in ADAPTED):.2f} at least, against "
+        f"{mean[own, PAPER]:.2f} with ρ fixed and {mean[own, 'ρ = 0']:.2f} without). No rule here knows whether a "
+        "better answer exists that was never sampled, and that is what the choice of ρ turns on.",
         holds=[
             Check("gain in mean V over the same ρ fixed, best answer common, the least of three rules",
                   min(gain[rule] for rule in ADAPTED), ">", 0.003, "the rule turned round", gain["backwards"]),
