@@ -94,6 +94,8 @@ def test_thm_2_by_hand():
 def test_claim_4_by_hand():
     # one sample of two: mean 0, 1/2, 1 with probabilities 1/4, 1/2, 1/4; the largest gap is at the middle jump
     assert thm_2.kolmogorov(0.5, 2) == pytest.approx(0.25)
+    # one sample, p = 0.9: just below the jump at 1 the share is 0.1, the normal law's Φ(1/3) = 0.6306
+    assert thm_2.kolmogorov(0.9, 1) == pytest.approx(0.5306, abs=1e-4)
     assert thm_2.prescribed(0.5) == 16
     assert thm_2.deviation_off(0.5, 2) == pytest.approx(0.5)  # σ is 0 or 1/2; the true one is 1/2
 
@@ -110,6 +112,14 @@ def test_thm_4_the_smallest_case_is_the_smallest_there_is():
         thm_4.smallest(0.0, 0.0)  # nothing is imitated: nothing stays
     assert thm_4.verdicts(0.5, 0.0) == pytest.approx(0, abs=1e-12)  # as many wins as losses
     assert thm_4.verdicts(0.9, 0.0) < 0 < thm_4.verdicts(0.1, 0.0)
+
+
+def test_thm_4_spread_over_queries_can_turn_the_sign_only_below_a_win_rate():
+    full = (0.5 + 0.6 / 8) * sqrt(8)  # of a group that all loses, or (negative) all wins
+    assert thm_4.heaviest(0.0) == pytest.approx(full)
+    assert thm_4.heaviest(1.0) == pytest.approx(-full)
+    assert thm_4.heaviest(0.55) > 0 > thm_4.verdicts(0.55, 0.0)  # hopeless queries beside easy ones
+    assert thm_4.heaviest(0.64) < 0
 
 
 def test_thm_5_closed_form_by_hand():
@@ -151,10 +161,14 @@ def test_claim_8_imitating_one_right_answer_takes_from_the_other():
 
 def test_claim_5_imitation_dominates_a_dead_group_above_1_over_g():
     assert claim_5.dominance(1 / 8) == pytest.approx(0.5)
+    # Σ w = (1 + λ) Ā + w_y = (β − 1/G) Â_y, largest in a dead group
+    assert claim_5.frozen_smoothness(0.5) == pytest.approx((0.5 - 1 / 8) * sqrt(8) / 2)
 
 
 def test_claim_11_finds_an_aggregate_that_was_used_and_the_exchange_that_mends_the_table():
     assert claim_11.improvement("GRPO", claim_11.RAS[:1], "ratio of means") == pytest.approx(100 * (64.60 / 60.89 - 1))
+    middle = (68.01 / 65.61 + 64.60 / 60.89) / 2
+    assert claim_11.improvement("GRPO", claim_11.RAS, "median of ratios") == pytest.approx(100 * (middle - 1))
     best, error = min(claim_11.exchanges().items(), key=lambda pair: pair[1])
     assert best == ("PPO", "GRPO", ("harmless", 1, 0))
     assert error < 0.05 < 0.9 < sorted(claim_11.exchanges().values())[1]
@@ -162,6 +176,8 @@ def test_claim_11_finds_an_aggregate_that_was_used_and_the_exchange_that_mends_t
 
 def test_tables_by_hand():
     assert tables.base_interval("helpful", 0) == pytest.approx((30.67, 32.02))
+    qwen, moonlight = (64.60 - 60.89) / np.hypot(0.5, 0.6), (70.84 - 68.89) / np.hypot(0.4, 0.5)
+    assert tables.lead("helpful", "GRAO", False, 0) == pytest.approx(min(qwen, moonlight))
     assert tables.smallest_sample("helpful", 1) == pytest.approx(0.7084 * 0.2916 / 0.004**2)
 
 

@@ -44,7 +44,8 @@ def _table(data: str, run: Run) -> Finding:
         f"GRAO leads every column. The ± can't be standard errors over the test split: they would take "
         f"{ceil(needed):,} independent prompts, and it has {prompts:,} (±{honest:.2f} at most). With binomial errors, "
         "unpaired, the smallest lead in RAS is not significant. By eq-6 the base models' unreported RAS lies in "
-        f"{ranges}. SFT's NAG near 0 says that it changed next to nothing.",
+        f"{ranges}; the upper ends stand for the signed version too, the lower ones do not. By eq-6 an SFT NAG near 0 "
+        "means that SFT improved next to no answer; signed, as many as it made worse.",
         holds=[Check("GRAO's smallest lead in printed errors, RAS and NAG",
                      min(lead(data, "GRAO", False, i) for i in (0, 2)), ">", 1.96, "GRPO's",
                      min(lead(data, "GRPO", False, i) for i in (0, 2)))],
@@ -59,16 +60,17 @@ def _table(data: str, run: Run) -> Finding:
     )  # fmt: skip
 
 
-@claim("table-1", "GRAO is best on helpful-base, in every column, by more than the errors as printed.")
+@claim("table-1", "GRAO is best on helpful-base, in every column, by more than the errors.")
 def table_1(run: Run) -> Finding:
-    """Recomputed from the printed cells; the ± against the binomial error of the test split (2,354 prompts).
+    """Recomputed from the printed cells; the ± against the binomial error of the data set's test split
+    (2,354 prompts; the paper does not say on how many it judged). A comparison of the same prompts could be sharper.
     By eq-6 a prompt that the base model wins can't be improved, and a new win is an improvement: RAS − NAG <= RAS_base
     <= 1 − NAG, for every method. The negative NAG is left out (eq-6 can't give it).
     """
     return _table("helpful", run)
 
 
-@claim("table-2", "GRAO is best on harmless-base, in every column, by more than the errors as printed.")
+@claim("table-2", "GRAO is best on harmless-base, in every column, by more than the errors.")
 def table_2(run: Run) -> Finding:
     """As table-1, on 2,312 prompts."""
     return _table("harmless", run)

@@ -71,10 +71,11 @@ def sampled_error(rows: int, factor: float = 1.0) -> float:
 def thm_5(run: Run) -> Finding:
     """A gradient field has a symmetric Jacobian; F's, by the exact formula, has not. Binary rewards, success rate p:
     F_a = π_a (f(R_a) − E f) = (f_1 − f_0) ∇V_a with f_r = E[Â_1 | R_1 = r]. Σ Â_i = 0 gives p f_1 + (1−p) f_0 = 0, and
-    p f_1 = E[1/G Σ Â_i R_i] = E[σ_r]; so c_G(p) = (1 + λ) E[σ_r] / (p (1−p)). It rises from √(G−1) at p = 0 and at 1
-    as p -> 0 or 1, and tends to Mroueh's 1/√(p(1−p)) as G grows, where F = ∇(2 arcsin √p); for any G it is the
-    gradient of Φ(p) = ∫ c_G. The reference's part is E[w_y](p) ∇log π_y: its curl is E[w_y]'(p) ∇p × ∇log π_y, which
-    is 0 only where p is a function of π_y: y the only right answer, or the only wrong one.
+    p f_1 = E[1/G Σ Â_i R_i] = E[σ_r]; so c_G(p) = (1 + λ) E[σ_r] / (p (1−p)). It is constant for G = 2 and 3; from
+    G = 4 on it rises from the middle to √(G−1) as p -> 0 or 1. It tends to Mroueh's 1/√(p(1−p)) as G grows, where
+    F = ∇(2 arcsin √p); for any G it is the gradient of Φ(p) = ∫ c_G. The reference's part is E[w_y](p) ∇log π_y: its
+    curl is E[w_y]'(p) ∇p × ∇log π_y, which is 0 for every θ only where p is a function of π_y: y the only right answer,
+    or the only wrong one.
     """
     rates = np.linspace(0.02, 0.98, run.pick(5, 25, 97))
     rows = run.pick(4000, 40000, 10**6)
@@ -92,7 +93,8 @@ def thm_5(run: Run) -> Finding:
             axes.set(xlabel="success rate p", ylabel="length of the GRPO step / ∇V", ylim=(0.8, 20))
     return Finding(
         "With binary rewards F is proportional to ∇V (theory.md): that is GRPO's case. GRAO's reference term breaks "
-        "it even there, unless y is the only right answer: what a reference adds is not a gradient either.",
+        "it even there, unless y is the only right answer or the only wrong one: what a reference adds is not a "
+        "gradient either.",
         holds=[
             Check("asymmetry of GRPO's Jacobian, three rewards, K = 3, G = 4", asymmetry(THREE), ">", 0.05,
                   "binary rewards", asymmetry(TWO)),

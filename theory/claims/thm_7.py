@@ -60,7 +60,10 @@ def noise_bound() -> float:
     return float(max(moments)) * (G / (G - 1)) ** 2
 
 
-@claim("claim-3", "Constant η < 1/L: min_k E‖∇J‖² <= 2 (J* − J_1)/(ηT) + L η M², and O(1/√T) for η = O(1/√T).")
+@claim(
+    "claim-3",
+    "Constant η < 1/L: min_k E‖∇J‖² <= 2 (J* − J_1)/(ηT) + L η M² (printed J_1 − J*), and O(1/√T) for η = O(1/√T).",
+)
 def claim_3(run: Run) -> Finding:
     """For an L-smooth J that is bounded above, an unbiased ĝ with E‖ĝ‖² <= M² and an *ascent* step, telescoping gives
     min_k E‖∇J‖² <= (J* − J_1)/(ηT) + L η M²/2: the printed bound is right, and twice too loose. (Printed with J_1 − J*,
