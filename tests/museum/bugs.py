@@ -525,8 +525,8 @@ LOOP = [
     bug(
         "resumed_without_the_moments",
         "../checkpoint.py",
-        "    _restore_moments(training.optimizer, tensors)\n",
-        "",
+        "_restore_moments(training.optimizer, tensors)\n",
+        "pass\n",
         "of the kind of NeMo-RL#108",
     ),
     bug(
@@ -535,13 +535,6 @@ LOOP = [
         "[*tokenizer(answer, add_special_tokens=False).input_ids, tokenizer.eos_token_id]",
         "list(tokenizer(answer, add_special_tokens=False).input_ids)",
         "of the kind of trl#4970: never learns to stop",
-    ),
-    bug(
-        "rows_scored_against_their_neighbours",
-        "../tasks/text.py",
-        "for index in batch.rows.tolist() for _ in range(group)]",
-        "for _ in range(group) for index in batch.rows.tolist()]",
-        "of the kind of NeMo-RL#3635: rewards of other rows",
     ),
     bug(
         "cache_tiled_instead_of_repeated",

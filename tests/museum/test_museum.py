@@ -29,7 +29,7 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "../algorithms.py": ("../test_algorithms.py", "../test_unscored.py"),
     "../loop.py": ("../test_algorithms.py",),
     "../checkpoint.py": ("../test_checkpoint.py",),
-    "../tasks/text.py": ("../test_text_training.py",),
+    "../tasks/text.py": ("../test_seams.py", "../test_text_training.py"),
     "../policies/sampler.py": ("../policies/test_causal_lm.py",),
 }
 REJECTIONS = ("AssertionError", "Failed")  # pytest.raises that saw nothing is called Failed
