@@ -2,27 +2,32 @@
 
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from rich.console import Console
 
 from grao_ref.algorithms import ALGORITHMS
 from grao_ref.checkpoint import load_checkpoint, save_checkpoint
+from grao_ref.cli import parse
 from grao_ref.collect import collect
 from grao_ref.config import Config
 from grao_ref.data.rows import Row
 from grao_ref.experiment import prepare
-from grao_ref.figures import completion_figures
+from grao_ref.figures import completion_figures, reward_figures
 from grao_ref.loop import start, train
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.policies.tiny import tiny_model
 from grao_ref.presets import PRESETS
-from grao_ref.records import Batch, Samples, Tokens
+from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
+from grao_ref.report import Log
 from grao_ref.rewards.scorer import Scorer
+from grao_ref.runs import Run
 from grao_ref.tasks.bandit import Bandit
-from grao_ref.tasks.text import Example, TextTask
+from grao_ref.tasks.text import Example, TextTask, encode
 from grao_ref.text_experiment import apart, eos_ids
-from grao_ref.train import main
+from grao_ref.train import main, open_folder
 from grao_ref.update import score
 from tests.language import pairs, save_model, save_rows
 from tests.strategies import noise
@@ -185,3 +190,38 @@ def test_one_run_s_model_is_gone_before_the_next_one_s_is_loaded(tmp_path, monke
     flags = ["--num-seeds", "3", "--max-steps", "1", "--num-generations", "2", "--per-device-train-batch-size", "4"]
     assert main([*flags, "--max-eval-prompts", "4", "--output-dir", str(tmp_path)]) == 0
     assert len(policies) == 3
+
+
+def test_a_tie_with_the_reference_is_no_win():
+    prompt = Tokens(torch.zeros(1, 1).long(), torch.ones(1, 1, dtype=torch.bool))
+    outputs = torch.tensor([[0.5, 0.75, 0.25, 0.5]])
+    rewards = Rewards(outputs, torch.tensor([0.5]), parts=outputs[..., None])
+    batch = Batch(prompt, prompt, rewards=rewards, advantages=Advantages(torch.zeros(1, 4), torch.zeros(1)))
+    assert reward_figures(batch, Bandit(torch.zeros(2), 0, 1))["reference/win_rate"].tolist() == [0.25]
+
+
+class Words:
+    """A token for each letter."""
+
+    eos_token_id, chat_template = 0, None
+
+    def __call__(self, text, add_special_tokens=True):
+        return SimpleNamespace(input_ids=[1] * len(text))
+
+
+def test_rows_stay_up_to_the_lengths_that_are_allowed_and_no_further():
+    rows = [Row("ppp", "aa", "rr"), Row("pppp", "aa", "rr"), Row("ppp", "aaa", "rr"), Row("ppp", "aa", "rrr")]
+    kept = encode(rows, Words(), max_prompt_length=3, max_completion_length=3, context=6)  # an answer and its end
+    assert [example.row for example in kept] == rows[:1]
+
+
+def test_a_resumed_run_still_knows_where_its_references_began(tmp_path):
+    bandit = ["--preset", "bandit", "--num-seeds", "1", "--save-steps", "1", "--eval-steps", "1"]
+    assert main([*bandit, "--max-steps", "1", "--output-dir", str(tmp_path)]) == 0
+    config = parse(["--config", str(tmp_path / "config.yaml")], PRESETS, module="", description="")
+    config, kept = open_folder(replace(config, resume_from_checkpoint=tmp_path))
+    log = Log(tmp_path, kept)
+    run = Run("grao", config, Console(quiet=True), log, announce=False)
+    log.close()
+    assert run.alarm.first == kept[0]["eval_reference/logp_per_token"]
+    assert run.steps == [0, 1]
