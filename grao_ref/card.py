@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+import grao_ref
 from grao_ref.checkpoint import settings_of
 from grao_ref.config import Config
 
@@ -45,7 +46,7 @@ def write_card(folder: Path, config: Config, *, name: str, note: str, scores: tu
         method=config.method,
         model=config.model_name_or_path,
         name=name,
-        version=importlib.metadata.version("grao_ref"),
+        version=grao_ref.__version__,
         seed=config.seed,
         steps=config.max_steps,
         data=config.dataset_name,

@@ -28,6 +28,11 @@ from grao_ref.report import METRICS, Log, require_tracker
 from grao_ref.results import draw, samples_table, score_table
 from grao_ref.runs import train_all
 
+LESS_MEMORY = (
+    "Less is needed with a smaller --per-device-train-batch-size (and as many more --gradient-accumulation-steps), "
+    "--gradient-checkpointing, --use-peft, or a smaller --max-completion-length."
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the flags, run, print; the exit code."""
@@ -54,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fail(ValueError(f"{error}. {how_to_go_on(config)}") if len(log.rows) > len(kept) else error)
     except FloatingPointError as error:
         print(f"\nerror: {error}; the figures so far are in {log.file.name}", file=sys.stderr)
+        return 1
+    except torch.OutOfMemoryError as error:
+        print(f"\nerror: {str(error).splitlines()[0]} {LESS_MEMORY} {how_to_go_on(config)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"\ninterrupted; the figures so far are in {log.file.name}. {how_to_go_on(config)}", file=sys.stderr)

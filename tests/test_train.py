@@ -320,3 +320,14 @@ def test_a_tracker_that_is_not_installed_is_said(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     line = refused(["--report-to", "trackio", "--output-dir", tmp_path], capsys)
     assert line == "error: report_to trackio needs it installed: pip install 'grao_ref[track]'"
+
+
+def test_a_run_that_needs_more_memory_than_there_is_says_what_needs_less(tmp_path, capsys, monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.\nand much more")
+
+    monkeypatch.setattr("grao_ref.train.train_all", full)
+    assert main(["--output-dir", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "error: CUDA out of memory. Tried to allocate 9 GiB. Less is needed with a smaller" in said
+    assert "There is no checkpoint yet" in said
