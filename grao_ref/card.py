@@ -5,7 +5,6 @@ from pathlib import Path
 
 import yaml
 
-import grao_ref
 from grao_ref.checkpoint import settings_of
 from grao_ref.config import Config
 
@@ -38,7 +37,9 @@ Versions: {versions}.
 """
 
 
-def write_card(folder: Path, config: Config, *, name: str, note: str, scores: tuple[float, float, float]) -> None:
+def write_card(
+    folder: Path, config: Config, *, name: str, note: str, scores: tuple[float, float, float], version: str
+) -> None:
     """README.md with the method, the settings, the versions and the scores before, of the references, and after."""
     before, reference, after = scores
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("torch", "transformers"))
@@ -46,7 +47,7 @@ def write_card(folder: Path, config: Config, *, name: str, note: str, scores: tu
         method=config.method,
         model=config.model_name_or_path,
         name=name,
-        version=grao_ref.__version__,
+        version=version,
         seed=config.seed,
         steps=config.max_steps,
         data=config.dataset_name,

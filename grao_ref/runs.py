@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+import grao_ref
 from grao_ref.card import write_card
 from grao_ref.checkpoint import load_checkpoint, save_checkpoint
 from grao_ref.config import Config
@@ -127,4 +128,11 @@ def save_model(experiment: Experiment, folder: Path, name: str, run: Run) -> Non
     if experiment.save is not None:
         experiment.save(folder)
     scores = (run.values[0].mean().item(), experiment.evaluation.reference_score, run.values[-1].mean().item())
-    write_card(folder, experiment.config, name=name, note=objective_note(experiment.config), scores=scores)
+    write_card(
+        folder,
+        experiment.config,
+        name=name,
+        note=objective_note(experiment.config),
+        scores=scores,
+        version=grao_ref.__version__,
+    )

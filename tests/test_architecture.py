@@ -64,7 +64,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | {f"grao_ref.{m}" for m in ("algorithms", "collect", "update", "figures")},
     "checkpoint.py": TENSORS | {"safetensors", "grao_ref.config", "grao_ref.loop"},
     "report.py": {"torch", "trackio", "grao_ref.checkpoint", "grao_ref.config", "grao_ref.experiment", "grao_ref.loop"},
-    "card.py": {"yaml", "grao_ref", "grao_ref.checkpoint", "grao_ref.config"},  # the package for its version
+    "card.py": {"yaml", "grao_ref.checkpoint", "grao_ref.config"},
     "assessment.py": TENSORS | {"numpy", "scipy", "grao_ref.equations", "grao_ref.records"},
     "cases.py": {"rich", "grao_ref.assessment"},
     "evaluation.py": TENSORS | {"grao_ref"},

@@ -66,7 +66,8 @@ def test_tables_show_answers_as_they_are():
 
 def test_the_card_is_what_the_hub_reads(tmp_path):
     config = Config(imitation_coef=0.25)
-    write_card(tmp_path, config, name="grao, repaired", note="Method: grao.", scores=(0.36, 0.667, 0.9))
+    scores = (0.36, 0.667, 0.9)
+    write_card(tmp_path, config, name="grao, repaired", note="Method: grao.", scores=scores, version="1.2.3")
     card = ModelCard.load(tmp_path / "README.md")
     assert card.data.library_name == "transformers"
     assert card.data.tags == ["grao_ref", "grao"]
