@@ -66,14 +66,14 @@ def scorable_advantages(
     require_shape(tuple(rewards.shape[:-1]), reference_reward=reference_reward)
     require_one_of(POOLS, pool=pool)
     members = torch.cat([rewards, reference_reward[..., None]], dim=-1)
-    advantages = torch.zeros_like(members)
-    for row, scores in zip(advantages.view(-1, members.shape[-1]), members.view(-1, members.shape[-1]), strict=True):
+    found = torch.zeros_like(members)
+    for row, scores in zip(found.view(-1, members.shape[-1]), members.view(-1, members.shape[-1]), strict=True):
         scored = ~scores.isnan()
         require_finite(rewards=scores[scored])
         pooled = scores[:-1][scored[:-1]] if pool == "outputs" else scores[scored]
         if len(pooled) > 0:
             row[scored] = standardize(scores[scored], pooled)
-    return advantages[..., :-1], advantages[..., -1]
+    return found[..., :-1], found[..., -1]
 
 
 def standardize(values: Float[Tensor, "*batch M"], pool: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch M"]:

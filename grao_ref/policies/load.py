@@ -1,5 +1,7 @@
 """Language models by name: `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
+import difflib
+
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -32,8 +34,9 @@ def load_language_model(
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
-            f"no language model could be loaded from {name!r}: it has to be tiny, tabular, smollm2, a folder or an id "
-            f"on the hub ({reason})"
+            f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
+            f"an id on the hub ({reason})"
         ) from None
     return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
