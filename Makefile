@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate test theory parity check smollm2 gpu mutate clean
+.PHONY: help setup train evaluate test theory tutorials exercise parity check smollm2 gpu mutate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,18 @@ test: $(VENV)/.done-all  ## every test that needs no other trainer, with the equ
 
 theory: setup  ## settle every claim of the paper, compare with theory/REPORT.md (ARGS="--only claim-4": one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m theory $(ARGS)
+
+tutorials: $(VENV)/.done-tutorials  ## run the tutorials, build their site: tutorials/_build/index.html (ARGS="--only 2": one)
+	$(BIN)/python -m tutorials $(ARGS)
+
+# `make exercise 3`: the second word is no target of its own.
+ifeq (exercise,$(firstword $(MAKECMDGOALS)))
+N ?= $(word 2,$(MAKECMDGOALS))
+.PHONY: $(N)
+$(filter-out exercise,$(MAKECMDGOALS)): ; @:
+endif
+exercise: $(VENV)/.done-tutorials  ## judge your answers to a tutorial's exercises: make exercise 3 (ARGS=--solution: ours)
+	@$(BIN)/python -m tutorials.exercise $(N) $(ARGS)
 
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle
 	GRAO_REQUIRE_PARITY=1 $(PYTEST) tests/parity $(ARGS)

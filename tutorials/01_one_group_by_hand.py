@@ -1,0 +1,220 @@
+# %% [markdown]
+# # One group by hand
+#
+# Four answers to one question, and a reference: every number of GRAO's objective on paper, then the same numbers from
+# the package.
+#
+# You need to know what a *language model* does (it gives every next token a probability) and what a *gradient* is.
+# Names such as eq-3 are the ids of the equation table in the project's README, so that you can go from here to the
+# code and to its tests.
+
+# %%
+import torch
+
+from grao_ref import (
+    grao_objective,
+    group_advantages,
+    likelihood_weights,
+    mean_log_likelihood,
+)
+from tutorials import style
+
+torch.set_default_dtype(torch.float64)  # so that digits agree to the last one
+
+# %% [markdown]
+# ## The situation
+#
+# A *prompt* $q$ asks something. The model, which we call the *policy* $\pi$ because it acts, samples $G = 4$ answers
+# $o_1 \dots o_4$: a *group*. A *reward* $R$ grades each of them between 0 and 1. Beside them there is a *reference* $y$,
+# an answer that a human wrote, graded by the same $R$.
+#
+# | answer | $o_1$ | $o_2$ | $o_3$ | $o_4$ | reference $y$ |
+# | --- | --- | --- | --- | --- | --- |
+# | reward | 0.6 | 0.4 | 0.2 | 0.5 | 0.8 |
+#
+# Which of these answers should become likelier, and by how much? That is all the objective has to say.
+
+# %%
+rewards = torch.tensor([0.6, 0.4, 0.2, 0.5])
+reference_reward = torch.tensor(0.8)
+
+# %% [markdown]
+# ## Better than what? The advantage (eq-4)
+#
+# A reward of 0.5 is good or bad only beside others. So the rewards are *standardised* over the group: subtract the
+# mean $\mu$, divide by the deviation $\sigma$. The result is the *advantage* $\hat A$.
+#
+# $$ \hat A_i = \frac{R_i - \mu}{\sigma} $$
+#
+# On paper, over all five rewards:
+#
+# - mean: (0.6 + 0.4 + 0.2 + 0.5 + 0.8) / 5 = 0.5
+# - distances from it: 0.1, −0.1, −0.3, 0 and 0.3
+# - their squares: 0.01, 0.01, 0.09, 0 and 0.09, with mean 0.04, so $\sigma$ = 0.2
+# - advantages: 0.5, −0.5, −1.5 and 0, and $\hat A_y$ = 1.5 for the reference
+
+# %%
+advantages, reference_advantage = group_advantages(rewards, reference_reward)
+print("of the samples  ", advantages.numpy().round(3))
+print("of the reference", reference_advantage.numpy().round(3))
+
+# %% [markdown]
+# > **A choice the paper leaves open.** We counted the reference into $\mu$ and $\sigma$. One can also count the
+# > samples alone and measure the reference against them; the package calls the two `pool="with_reference"` and
+# > `pool="outputs"`. It matters more than it looks, and tutorial 4 shows where.
+
+# %%
+alone, reference_outside = group_advantages(rewards, reference_reward, pool="outputs")
+print("of the samples  ", alone.numpy().round(3))
+print("of the reference", reference_outside.numpy().round(3))
+
+# %% [markdown]
+# ## How likely? The mean log-likelihood (eq-1)
+#
+# An answer is a row of tokens, and the policy gives each a probability. Say $o_1$ has three tokens of probability
+# $0.5$, $0.25$ and $0.4$. Its *mean log-likelihood* is
+#
+# $$ J(o_1) = \frac{1}{|o_1|} \sum_t \log \pi(o_{1,t}) = \frac{\log 0.5 + \log 0.25 + \log 0.4}{3} $$
+#
+# The division by the length $|o|$ is eq-1's and eq-3's. In a batch, shorter answers are padded, and a *mask* says which
+# tokens are real; what stands behind the mask must never count, even if it is infinite.
+
+# %%
+token_logprobs = torch.tensor([0.5, 0.25, 0.4, 1.0]).log()
+token_logprobs[3] = -torch.inf  # padding
+mask = torch.tensor([True, True, True, False])
+print(mean_log_likelihood(token_logprobs, mask).item())
+
+# %% [markdown]
+# To keep the arithmetic short, let us now simply say what the five mean log-likelihoods are: $-1$, $-2$, $-1.5$, $-0.5$
+# for the samples. The reference has $-3$: the policy would hardly have written it.
+
+# %%
+J = torch.tensor([-1.0, -2.0, -1.5, -0.5], requires_grad=True)
+J_y = torch.tensor(-3.0, requires_grad=True)
+beta, lam = 0.5, 0.6  # the paper's weights of the second and the third term
+
+# %% [markdown]
+# ## Three terms (eq-3)
+#
+# $$ \underbrace{\frac1G \sum_i \hat A_i J(o_i)}_{\text{exploration}}
+# + \beta \underbrace{\hat A_y J(y)}_{\text{imitation}}
+# + \lambda \underbrace{\frac1G \sum_i \hat A_i \left(J(o_i) - J(y)\right)}_{\text{alignment}} $$
+#
+# *Exploration* prefers the policy's own better answers. *Imitation* learns from the reference, if it is ahead.
+# *Alignment* compares each sample with the reference. On paper:
+#
+# - exploration: $\sum_i \hat A_i J(o_i)$ is 0.5·(−1) + (−0.5)·(−2) + (−1.5)·(−1.5) + 0 = 2.75; divided by 4, 0.6875
+# - imitation: 1.5 · (−3) = −4.5
+# - alignment: $\sum_i \hat A_i$ is −1.5, so (2.75 − (−1.5)·(−3)) / 4 = −0.4375
+# - together: 0.6875 + 0.5·(−4.5) + 0.6·(−0.4375) = −1.825
+
+# %%
+terms = grao_objective(J, J_y, advantages, reference_advantage, beta=beta, lam=lam)
+for name in ("exploration", "imitation", "alignment", "total"):
+    print(f"{name:12} {getattr(terms, name).item():8.4f}")
+
+# %% [markdown]
+# The total, $-1.825$, is to be **maximised**. By itself it says nothing (it is not a reward); what counts is where it
+# pushes. So take its gradient, with the advantages held fixed: how much does the objective gain from one more unit of
+# each log-likelihood?
+
+# %%
+terms.total.backward()
+print("of the samples  ", J.grad.numpy().round(3))
+print("of the reference", J_y.grad.numpy().round(3))
+
+# %% [markdown]
+# These are the *weights* the objective puts on the five answers, and there is a formula for them (thm-1, the subject of
+# tutorial 2): $(1 + \lambda) \hat A_i / G$ for a sample, and $(\beta + \lambda / G) \hat A_y$ for the reference. Here
+# $1.6 / 4 = 0.4$ times each sample's advantage, and $0.65 \cdot 1.5 = 0.975$.
+
+# %%
+weights, reference_weight = likelihood_weights(
+    advantages, reference_advantage, beta=beta, lam=lam
+)
+print("of the samples  ", weights.numpy().round(3))
+print("of the reference", reference_weight.numpy().round(3))
+
+# %% tags=["picture"]
+drawn, (axes,) = style.figure(height=2.9)
+labels = ["o₁\nR = 0.6", "o₂\n0.4", "o₃\n0.2", "o₄\n0.5", "y\n0.8"]
+axes.bar(
+    labels,
+    [*weights.tolist(), reference_weight.item()],
+    color=[style.BLUE] * 4 + [style.GREEN],
+)
+axes.axhline(0, color=style.GREY, linewidth=0.8)
+axes.set(ylabel="weight on its log-likelihood", xlabel="answer, with its reward")
+style.show(
+    drawn,
+    "What the objective asks for: the reference up, the worst sample down, the average one left alone.",
+    alt="Bars of the five weights: 0.2, −0.2, −0.6, 0 and 0.975 for the reference.",
+)
+
+# %% [markdown]
+# ## One step
+#
+# A weight pushes a log-likelihood; but probabilities must add up to 1, so pushing one moves all. Take the smallest policy
+# there is, a *table*: one number (a *logit*) for each of six possible answers, the five above and one that nobody
+# sampled. Let all be equally likely but the reference, which is rarer. One gradient step of size 1:
+
+# %%
+logits = torch.tensor([0.0, 0.0, 0.0, 0.0, -1.0, 0.0], requires_grad=True)
+before = logits.softmax(-1).detach()
+logprobs = logits.log_softmax(-1)
+grao_objective(
+    logprobs[:4], logprobs[4], advantages, reference_advantage, beta=beta, lam=lam
+).total.backward()
+after = (logits + 1.0 * logits.grad).softmax(-1).detach()
+
+graded = torch.cat([rewards, reference_reward[None]])
+expected = [(each[:5] @ graded).item() for each in (before, after)]
+print("reward to be expected, before and after:", *(f"{each:.3f}" for each in expected))
+
+# %% tags=["picture"]
+drawn, (axes,) = style.figure(height=2.9)
+names = ["o₁", "o₂", "o₃", "o₄", "y", "unseen"]
+places = torch.arange(6)
+axes.bar(places - 0.2, 100 * before, width=0.4, color=style.SKY, label="before")
+axes.bar(places + 0.2, 100 * after, width=0.4, color=style.BLUE, label="after one step")
+axes.set_xticks(places.tolist(), names)
+axes.set(ylabel="probability, %", xlabel="answer")
+axes.legend(loc="upper right")
+style.show(
+    drawn,
+    "One step of size 1 on a table of six answers. The reference gains most; the answer that nobody sampled loses a "
+    "little, because probabilities add up to 1.",
+    alt="Pairs of bars before and after one step for six answers.",
+)
+
+# %% [markdown]
+# ## What was claimed
+#
+# Each tutorial ends by asserting what it said, so that the text can't be wrong for long.
+
+# %%
+by_hand = torch.tensor([0.5, -0.5, -1.5, 0.0, 1.5])
+assert torch.allclose(torch.cat([advantages, reference_advantage[None]]), by_hand)
+three_tokens = torch.tensor([0.5, 0.25, 0.4]).log()
+assert torch.isclose(mean_log_likelihood(token_logprobs, mask), three_tokens.mean())
+assert torch.allclose(torch.stack(terms), torch.tensor([0.6875, -4.5, -0.4375, -1.825]))
+assert torch.allclose(J.grad, weights)
+assert torch.allclose(weights, 0.4 * advantages)
+assert torch.isclose(J_y.grad, reference_weight)
+assert torch.isclose(reference_weight, torch.tensor(0.975))
+assert (after - before).argmax() == 4  # the reference gains most
+assert after[5] < before[5]
+assert expected[0] < expected[1]
+
+# %% [markdown]
+# ## Exercises
+#
+# Write three functions in `tutorials/exercises/exercise_1.py`, in plain Python, and let them be judged by
+# `make exercise 1`:
+#
+# 1. `advantages`: eq-4 with the reference in the pool. What do you do where all five rewards are the same?
+# 2. `mean_log_likelihood`: eq-1 from probabilities and a mask.
+# 3. `objective`: the three terms of eq-3, and their sum under β and λ.
+#
+# Ours are in `tutorials/solutions/solution_1.py`.

@@ -1,0 +1,180 @@
+"""Percent scripts -> executed notebooks -> one site that needs no network: no fonts, scripts or pictures from elsewhere.
+
+Formulas are written in LaTeX, as in any notebook, and become MathML, which browsers set by themselves.
+"""
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import jupytext
+import nbformat
+from bs4 import BeautifulSoup
+from latex2mathml.converter import convert
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+HERE = Path(__file__).parent
+SECONDS = 600  # after which a cell is given up
+MATH = re.compile(
+    r"\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^\s$](?:[^$]*?[^\s$\\])?)\$(?![\w$])",
+    re.DOTALL,
+)
+FENCE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Tutorial:
+    """A script, and what its first lines say of it: `# # Title`, then one paragraph."""
+
+    path: Path
+    title: str
+    summary: str
+
+    @property
+    def name(self) -> str:
+        """01_one_group_by_hand."""
+        return self.path.stem
+
+
+def tutorials(folder: Path = HERE) -> list[Tutorial]:
+    """Every script whose name begins with a number, in their order. Raises `ValueError` on one without a title."""
+    return [read(path) for path in sorted(folder.glob("[0-9][0-9]_*.py"))]
+
+
+def read(path: Path) -> Tutorial:
+    """Title and summary of a script."""
+    first = jupytext.read(path, fmt="py:percent").cells[0]
+    match = re.match(r"# (.+)\n\n(.+?)(\n\n|\Z)", first.source, re.DOTALL)
+    if first.cell_type != "markdown" or match is None:
+        raise ValueError(
+            f"{path} must begin with a markdown cell: '# Title', an empty line, and a paragraph"
+        )
+    return Tutorial(path, match[1], match[2].replace("\n", " "))
+
+
+def execute(tutorial: Tutorial) -> Any:
+    """Run a script as a notebook, from the project's root. Raises `nbclient`'s `CellExecutionError` where a cell fails."""
+    notebook = jupytext.read(tutorial.path, fmt="py:percent")
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    NotebookClient(
+        notebook, timeout=SECONDS, resources={"metadata": {"path": str(HERE.parent)}}
+    ).execute()
+    return notebook
+
+
+def page(notebook: Any, title: str, navigation: str, footer: str) -> str:
+    """An executed notebook as a page that stands alone."""
+    formulas: list[str] = []
+    copy = nbformat.from_dict(notebook)
+    for cell in copy.cells:
+        if cell.cell_type == "markdown":
+            cell.source = with_formulas(
+                cell.source, lambda formula: _keep(formula, formulas)
+            )
+    exporter = HTMLExporter(
+        template_name="basic",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )
+    body, _ = exporter.from_notebook_node(copy)
+    body = with_folded_pictures(body)
+    for index, formula in enumerate(formulas):
+        body = body.replace(f"FORMULA{index}END", formula)
+    return shell(title, navigation, f"<main>{body}</main>", footer)
+
+
+def with_folded_pictures(body: str) -> str:
+    """The code of a cell with the tag `picture` behind a line to click on: drawing isn't what a tutorial teaches."""
+    soup = BeautifulSoup(body, "html.parser")
+    for source in soup.select(
+        "div.celltag_picture div.input, div.celltag_picture div.jp-Cell-inputWrapper"
+    ):
+        details, summary = soup.new_tag("details"), soup.new_tag("summary")
+        summary.string = "code of the picture"
+        source.wrap(details).insert(0, summary)
+    return str(soup)
+
+
+def with_formulas(source: str, replace: Callable[[str], str]) -> str:
+    """Markdown whose $formulas$, but for those in code, are replaced by what `replace` makes of their MathML."""
+
+    def mathml(match: re.Match[str]) -> str:
+        block = match["block"]
+        return replace(
+            convert(block or match["inline"], display="block" if block else "inline")
+        )
+
+    parts = FENCE.split(source)
+    return "".join(
+        part if index % 2 else MATH.sub(mathml, part)
+        for index, part in enumerate(parts)
+    )
+
+
+def _keep(formula: str, formulas: list[str]) -> str:
+    formulas.append(formula)
+    return f"FORMULA{len(formulas) - 1}END"
+
+
+def shell(title: str, navigation: str, content: str, footer: str) -> str:
+    """The page around a content: style inside, nothing loaded."""
+    code: Any = HtmlFormatter(style="default")
+    return Template((HERE / "site" / "page.html").read_text()).substitute(
+        title=html.escape(title),
+        style=(HERE / "site" / "site.css").read_text()
+        + code.get_style_defs(".highlight"),
+        navigation=navigation,
+        content=content,
+        footer=footer,
+    )
+
+
+def navigation(all_of_them: list[Tutorial], current: Tutorial) -> str:
+    """Links to the index and to the neighbours."""
+    index = all_of_them.index(current)
+    links = ['<a href="index.html">All tutorials</a>']
+    if index > 0:
+        links.append(
+            f'<a rel="prev" href="{all_of_them[index - 1].name}.html">← {index}</a>'
+        )
+    if index + 1 < len(all_of_them):
+        after = all_of_them[index + 1]
+        links.append(
+            f'<a rel="next" href="{after.name}.html">{html.escape(after.title)} →</a>'
+        )
+    return " ".join(links)
+
+
+def index_page(
+    all_of_them: list[Tutorial], seconds: dict[str, float], footer: str
+) -> str:
+    """What there is, with a sentence each and the seconds that it took to run."""
+    items = "".join(
+        f'<li><a href="{each.name}.html">{html.escape(each.title)}</a> '
+        f"<p>{html.escape(each.summary)}</p><small>{seconds[each.name]:.0f} s · "
+        f'<a href="notebooks/{each.name}.ipynb" download>notebook</a></small></li>'
+        for each in all_of_them
+    )
+    text = (
+        "<h1>Learn alignment by running it</h1><p>GRAO and its relatives, from four samples on paper to a language "
+        "model that passes its teacher. Every number and picture here was computed when this site was built, by the "
+        "package that also trains the models, on a machine without a GPU or a network. Each tutorial ends with exercises that check "
+        "themselves: <code>make exercise 1</code>.</p>"
+    )
+    return shell(
+        "Learn alignment by running it",
+        "",
+        f'<main>{text}<ol class="index">{items}</ol></main>',
+        footer,
+    )

@@ -1,0 +1,123 @@
+"""Judge a reader's answers to the exercises of a tutorial: `make exercise 3`, or `python -m tutorials.exercise 3`.
+
+The reader fills in the functions of tutorials/exercises/exercise_3.py; tutorials/checks/check_3.py holds a
+`check_NAME` for each function NAME, which raises `AssertionError` with a hint; tutorials/solutions/solution_3.py
+has ours.
+"""
+
+import argparse
+import importlib.util
+import inspect
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+HERE = Path(__file__).parent
+NUMBERS = range(1, 9)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 where every answer is right; 1 where one is not yet; 2 on bad input."""
+    parser = argparse.ArgumentParser(
+        "make exercise", description="Check your answers to a tutorial's exercises."
+    )
+    parser.add_argument("number", type=int, help="the tutorial's number, 1 to 8")
+    parser.add_argument(
+        "--solution", action="store_true", help="judge our answers instead of yours"
+    )
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False)
+    if options.number not in NUMBERS:
+        console.print(
+            f"[red]error:[/] there are exercises 1 to 8, not {options.number}"
+        )
+        return 2
+    path = answers_path(options.number, options.solution)
+    try:
+        answers = load(path)
+    except Exception as error:  # whatever the reader wrote
+        console.print(
+            f"[red]error:[/] {escape(str(path))} does not import: {escape(_where(error, path))}"
+        )
+        return 2
+    verdicts = judge(answers, load(HERE / "checks" / f"check_{options.number}.py"))
+    for name, problem in verdicts.items():
+        console.print(
+            f"[green]right[/]    {name}"
+            if problem is None
+            else f"[red]not yet[/]  {name}: {escape(problem)}"
+        )
+    missing = sum(problem is not None for problem in verdicts.values())
+    if missing:
+        console.print(
+            f"{len(verdicts) - missing} of {len(verdicts)} right. Your answers are read from {escape(str(path))}"
+        )
+    return min(missing, 1)
+
+
+def answers_path(number: int, solution: bool = False) -> Path:
+    """The reader's file, or ours."""
+    return (
+        HERE
+        / ("solutions" if solution else "exercises")
+        / f"{'solution' if solution else 'exercise'}_{number}.py"
+    )
+
+
+def load(path: Path) -> ModuleType:
+    """A file as a module of its own."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def judge(answers: ModuleType, checks: ModuleType) -> dict[str, str | None]:
+    """What is wrong with each function that has a check; None where nothing is."""
+    found = {
+        name.removeprefix("check_"): check
+        for name, check in vars(checks).items()
+        if name.startswith("check_")
+    }
+    return {
+        name: _problem(getattr(answers, name, None), check, answers)
+        for name, check in found.items()
+    }
+
+
+def _problem(answer: Any, check: Any, answers: ModuleType) -> str | None:
+    if answer is None:
+        return "there is no function of this name"
+    try:
+        check(answer)
+    except NotImplementedError:
+        return "not written yet"
+    except AssertionError as error:
+        return str(error) or "wrong"
+    except Exception as error:  # whatever the reader wrote
+        return _where(error, Path(inspect.getfile(answers)))
+    return None
+
+
+def _where(error: Exception, path: Path) -> str:
+    """The error, and the last line of the reader's own file that it came through."""
+    if isinstance(error, SyntaxError):
+        return f"{error.msg}, line {error.lineno}"
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == path
+    ]
+    place = f", line {lines[-1]} of {path.name}" if lines else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

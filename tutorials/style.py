@@ -1,0 +1,79 @@
+"""The one style of every picture in the tutorials: sizes a phone can show, colours that a colour-blind reader can tell."""
+
+import base64
+import html
+from io import BytesIO
+from typing import Any
+
+import matplotlib
+from cycler import cycler
+from IPython.core.getipython import get_ipython
+from IPython.display import HTML, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette. A method has the same colour, and the same line, in every tutorial.
+BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#777777",
+)  # fmt: skip
+METHODS = {
+    "SFT": {"color": GREEN, "linestyle": (0, (1, 1))},
+    "DPO": {"color": PINK, "linestyle": (0, (3, 1, 1, 1))},
+    "REINFORCE": {"color": BLACK, "linestyle": (0, (1, 2))},
+    "PPO": {"color": SKY, "linestyle": (0, (5, 1))},
+    "GRPO": {"color": ORANGE, "linestyle": "--"},
+    "GRAO": {"color": BLUE, "linestyle": "-"},
+    "GRAO printed": {"color": RED, "linestyle": "-."},
+}
+WIDTH = 5.0  # inches; 360 pixels of a phone shrink its letters by a quarter
+STYLE: Any = {
+    "font.size": 11,
+    "axes.titlesize": 11.5,
+    "axes.labelsize": 11,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.92",
+    "lines.linewidth": 1.8,
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK]),
+}
+
+
+def figure(rows: int = 1, *, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+    """A figure of panels one above the other, `height` inches each, never side by side: a phone is narrow."""
+    matplotlib.rcParams.update(STYLE)
+    drawn = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    return drawn, list(drawn.subplots(rows, 1, squeeze=False)[:, 0])
+
+
+def show(drawn: Figure, caption: str, *, alt: str) -> None:
+    """Put a figure with its caption into the notebook. `alt` says in words what is to be seen in it."""
+    present(
+        f"<figure>{image(drawn, alt)}<figcaption>{html.escape(caption)}</figcaption></figure>",
+        alt,
+    )
+
+
+def image(drawn: Figure, alt: str, *, dpi: int = 200, hidden: bool = False) -> str:
+    """The figure as an <img> that carries its own bytes, in a palette of 64 colours, which is what line art needs."""
+    from PIL import Image
+
+    raw, small = BytesIO(), BytesIO()
+    drawn.savefig(raw, format="png", dpi=dpi)
+    Image.open(raw).convert("RGB").quantize(64).save(small, "PNG", optimize=True)
+    data = base64.b64encode(small.getvalue()).decode()
+    inches = drawn.get_size_inches()
+    size = f'width="{inches[0] * 96:.0f}" height="{inches[1] * 96:.0f}"'
+    mark = " hidden" if hidden else ""
+    return f'<img{mark} {size} alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+
+
+def present(markup: str, words: str) -> None:
+    """Show HTML in a notebook, and nothing where a tutorial is run as a plain script."""
+    if get_ipython() is not None:
+        display(HTML(markup), metadata={"alt": words})
