@@ -43,8 +43,10 @@ from tutorials import style
 # `--dataset-name hh-harmless` fetches them, and `--model-name-or-path` takes any causal language model of the hub:
 #
 # ```
+# pip install -e '.[hub]'
 # python -m grao_ref.train --model-name-or-path Qwen/Qwen2.5-0.5B-Instruct \
-#     --dataset-name gsm8k --max-completion-length 256 --learning-rate 1e-6
+#     --dataset-name gsm8k --per-device-train-batch-size 16 \
+#     --max-prompt-length 256 --max-completion-length 256 --learning-rate 1e-6
 # ```
 #
 # *A reward model* is what the second command makes. It reads a frozen model's last hidden state $h$ of an answer, and
@@ -121,23 +123,22 @@ style.show(
 
 # %% [markdown]
 # What to see: a step has four prompts, and hardly any two steps are comparable: look at means of several, or at the same
-# held-out prompts again and again (`eval_reward`). There the reward climbs by a whole point. And in the second panel something else
-# happens that nobody asked for.
+# held-out prompts again and again (`eval_reward`). There the reward climbs by a whole point. On the prompts of the steps the samples
+# stay below their references, and imitation stays the largest term: the head had seen most of those references when it was
+# trained. And in the second panel something else happens, that nobody asked for.
 #
 # ## Reading the metrics
 #
-# | name in the log | what it is | an alarm, if it |
-# | --- | --- | --- |
-# | `reward` | mean over the samples | rises fast, while nothing else that you care about does |
-# | `reward_std` | deviation within a group, which advantages are divided by | goes to 0 early: the samples no longer differ |
-# | `frac_reward_zero_std` | share of *dead* groups, all of whose samples earn the same | nears 1: GRPO learns nothing there (tutorial 3) |
-# | `reference/win_rate` | share of samples that beat their reference | is near 1 on a hard task: people are not beaten so easily |
-# | `reference/logp_per_token` | how likely the references are, in nats | falls without end: the printed objective (tutorial 4) |
-# | `entropy` | mean of −log π of the sampled tokens | goes to 0 early (no exploration left), or climbs (it falls apart) |
-# | `completions/mean_length` | tokens of an answer | moves steadily in one direction, together with the reward |
-# | `completions/clipped_ratio` | share of answers cut off before END | rises: answers do not end any more |
-# | `loss_share/*` | what the objective is made of | has imitation on top for ever: the policy never gets ahead |
-# | `kl` | distance from the base, where a penalty is set; else `evaluate` has it | is large, and nobody has read the answers |
+# - `reward`: mean over the samples. **Alarm** if it rises fast, while nothing else that you care about does.
+# - `reward_std`: deviation within a group, which advantages are divided by. **Alarm** if it goes to 0 early: the samples no longer differ.
+# - `frac_reward_zero_std`: share of *dead* groups, all of whose samples earn the same. **Alarm** if it nears 1: GRPO learns nothing there (tutorial 3).
+# - `reference/win_rate`: share of samples that beat their reference. **Alarm** if it is near 1 on a hard task: people are not beaten so easily.
+# - `reference/logp_per_token`: how likely the references are, in nats. **Alarm** if it falls without end: the printed objective (tutorial 4).
+# - `entropy`: mean of −log π of the sampled tokens. **Alarm** if it goes to 0 early (no exploration left), or climbs (it falls apart).
+# - `completions/mean_length`: tokens of an answer. **Alarm** if it moves steadily in one direction, together with the reward.
+# - `completions/clipped_ratio`: share of answers cut off before END. **Alarm** if it rises: answers do not end any more.
+# - `loss_share/*`: what the objective is made of. **Alarm** if it has imitation on top for ever: the policy never gets ahead.
+# - `kl`: distance from the base, where a penalty is set; else `evaluate` has it. **Alarm** if it is large, and nobody has read the answers.
 #
 # Two that look important and are not: `objective` is no measure of progress (its advantages are standardised anew in every group),
 # and a large `grad_norm` is clipped.
@@ -147,9 +148,14 @@ style.show(
 # ## Recorded: what the reward had paid for
 #
 # After the training the base and the trained model answered the same 67 held-out prompts. By the reward, it went
-# well. So we count what the reward was not asked about. A *second metric* need not be clever, only independent of the first:
-# here, whether an answer is short (at most 16 tokens), and whether it has a phrase of apology or inability, by a regular
-# expression. Intervals of shares are *Wilson's*, which hold for small counts too.
+# well. So somebody read the answers, and then counted what the reward had not been asked about. A *second metric* need not be
+# clever, only independent of the first. Here there are three:
+#
+# - whether an answer is short (at most 16 tokens);
+# - whether it ends with a question mark;
+# - whether it has a phrase of apology or inability, by a regular expression (printed below).
+#
+# Intervals of shares are *Wilson's*, which hold for small counts too.
 
 
 # %%
@@ -177,6 +183,9 @@ SECOND = {
     "has the phrase": [
         run_share(answers[name]["phrase"]["count"]) for name in ("base", "after")
     ],
+    "ends with a “?”": [
+        run_share(answers[name]["questions"]) for name in ("base", "after")
+    ],
     "at most 16 tokens": [
         run_share(answers[name]["all_short"]) for name in ("base", "after")
     ],
@@ -191,32 +200,33 @@ for shift, (name, look) in enumerate(
     value, low, high = measured.T
     axes.errorbar(
         value,
-        torch.arange(3) + 0.24 * shift - 0.12,
+        torch.arange(4) + 0.24 * shift - 0.12,
         xerr=torch.stack([value - low, high - value]),
         fmt="os"[shift],
         color=look,
         label=name,
     )
-axes.set_yticks(range(3), SECOND)
-axes.set(xlabel="share of 67 answers, %", xlim=(0, 70), ylim=(2.5, -0.9))
+axes.set_yticks(range(4), SECOND)
+axes.set(xlabel="share of 67 answers, %", xlim=(0, 70), ylim=(3.5, -0.9))
 axes.legend(loc="upper left", ncols=2)
 style.show(
     drawn,
     "Recorded: the same 67 held-out prompts before and after, one answer each. 95 % intervals over prompts: bootstrap "
     "for the first row, Wilson's for the others.",
-    alt="The share that beats its reference rises from 30 to 52 per cent, with the phrase from 10 to 22, of short "
+    alt="The share that beats its reference rises from 30 to 52 per cent, with the phrase from 10 to 22, of questions from 4 to 31, of short "
     "answers from 9 to 39.",
 )
 
 # %% [markdown]
-# What to see: an answer with the phrase earns far more than one without, and twice as many answers have it: 15 instead of 7, which
-# by itself could still be chance (the intervals overlap; of the 14 prompts where only one of the two answers has it, 11 are
-# the trained model's). What is beyond doubt is the shortness: 26 answers of at most 16 tokens instead of 6, half of the tokens gone. Some
-# of the gain is neither: the remaining answers have gained too.
+# What to see: an answer with the phrase earns far more than one without, and twice as many answers have it: 15 instead of
+# 7, which by itself could still be chance (the intervals overlap; of the 14 prompts where only one of the two models has it, 11 are
+# the trained model's). What is beyond doubt: answers are short, 26 of them instead of 6, and they ask back, 21 instead of 3. (Some of that is one
+# and the same thing. The base was cut off at 64 tokens in 43 answers, and whoever is cut off does not come to his question mark.) And part of the gain
+# is none of these: the answers that are neither short nor sorry have gained too.
 #
-# Are these answers *less harmful*? The reward says so. That is the one witness we cannot call, since it is what was
-# optimised. A counter-question of three tokens harms nobody, and helps nobody. What is sure: the policy has found out that one can
-# please this reward by saying little and being sorry.
+# Are these answers *less harmful*? The reward says so. That is the one witness that cannot be called, since it is what was
+# optimised, and it puts the policy level with its references: 52 % of the answers beat theirs, from 40 to 64. An answer that asks
+# back harms nobody, and helps nobody. What is sure: one can please this reward by saying little, asking back and being sorry.
 #
 # ## A reward with a loophole
 #
@@ -236,7 +246,7 @@ class Ascending(Sorting):
         return (ascending.sum(-1) / neighbours.sum(-1).clamp(min=1))[..., None]
 
 
-SEEDS, STEPS = (0, 1, 2), 48
+SEEDS, STEPS = (0, 1, 2), 40
 settings = replace(
     PRESETS["tiny"],
     per_device_train_batch_size=32,  # 4 prompts a step with 8 samples each
@@ -352,7 +362,7 @@ print("         prompt=answer, proxy, true reward")
 
 # %% [markdown]
 # An answer of two digits has one pair of neighbours. If it ascends, all pairs do. And then the digits need not be those of the prompt
-# at all. That is the counter-question of three tokens once more: short, and nothing to find fault with.
+# at all. That is the short question of the real model once more: nothing in it to find fault with.
 #
 # It takes three answers to see it. A page of them at every evaluation (`--log-completions`, or the folder `completions/`) is
 # the cheapest alarm there is.
@@ -391,17 +401,16 @@ below.set(xlabel="step", ylabel="KL to the base, nats an answer")
 style.show(
     drawn,
     "The true reward, and how far the policy is from the base, of the same four runs (the penalty is 0.3). Means and bands as before.",
-    alt="On the proxy the true reward falls to about a tenth with GRAO and GRPO alike; with the penalty it falls later and "
-    "less. The distance is largest for the hacked policies; the honest one moves away too.",
+    alt="On the proxy the true reward falls to about a tenth with GRAO and GRPO alike; with the penalty it stays about where "
+    "it began. The distance is largest for the hacked policies; the honest one moves away too.",
 )
 
 # %% [markdown]
-# What to see: the penalty slows the hacking down, and cures nothing: the proxy still rises, the true reward still
-# does not. And a distance says *how far*, not *where to*: the policy that learnt to sort has left the base as well, by half as much or so. There is no setting that makes
+# What to see: the penalty holds the worst off, and cures nothing: the proxy still rises, the true reward does not. And a distance says *how far*, not *where to*: the policy that learnt to sort has left the base as well, by half as much or so. There is no setting that makes
 # a wrong reward right. There are only ways to notice it in time.
 #
-# In the recorded run of the real model the distance is 6 nats an answer after thirty steps, and most of what you would want to know is in
-# 67 answers, which take ten minutes to read.
+# In the recorded run of the real model the distance is 6 nats an answer after thirty steps. To read its 67 answers takes
+# ten minutes.
 #
 # ## What was claimed
 
@@ -419,6 +428,14 @@ phrase, short = SECOND["has the phrase"], SECOND["at most 16 tokens"]
 assert phrase[1][0] > 2 * phrase[0][0]
 assert phrase[1][1] < phrase[0][2]  # the intervals overlap
 assert short[1][1] > short[0][2]  # these do not
+questions = SECOND["ends with a “?”"]
+assert questions[1][1] > questions[0][2]
+assert answers["phrase_only_after"] == 11
+assert answers["phrase_only_before"] == 3
+assert (log["reward"] < log["reference/reward"]).float().mean() > 0.8
+assert log["loss_share/imitation"].mean() > log["loss_share/exploration"].mean()
+assert evaluation["after"]["RAS"][1] < 0.5 < evaluation["after"]["RAS"][2]
+assert 5 < evaluation["after"]["KL"][0] < 7
 assert (
     answers["after"]["phrase"]["mean_reward"]
     > answers["after"]["other"]["mean_reward"] + 1
@@ -448,7 +465,7 @@ penalised, free = last["the same with KL penalty"], last["GRPO on the proxy"]
 assert (
     penalised["proxy"].mean() > first["the same with KL penalty"]["proxy"].mean() + 0.1
 )
-assert penalised["true"].mean() > free["true"].mean() + 0.05  # slower
+assert penalised["true"].mean() > free["true"].mean() + 0.05  # holds the worst off
 assert (
     penalised["true"].mean() < first["the same with KL penalty"]["true"].mean() + 0.05
 )  # no cure

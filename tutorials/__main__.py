@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ |= {
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # of a bar that no page shows
     }  # two tutorials at once, and none wants the network
     (options.output_dir / "notebooks").mkdir(parents=True, exist_ok=True)
     seconds, failed = {}, []
