@@ -50,7 +50,7 @@ def tutorials(folder: Path = HERE) -> list[Tutorial]:
 def read(path: Path) -> Tutorial:
     """Title and summary of a script."""
     first = jupytext.read(path, fmt="py:percent").cells[0]
-    match = re.match(r"# (.+)\n\n(.+?)(\n\n|\Z)", first.source, re.DOTALL)
+    match = re.match(r"# ([^\n]+)\n\n(.+?)(\n\n|\Z)", first.source, re.DOTALL)
     if first.cell_type != "markdown" or match is None:
         raise ValueError(
             f"{path} must begin with a markdown cell: '# Title', an empty line, and a paragraph"
