@@ -124,8 +124,8 @@ style.show(
 # %% [markdown]
 # What to see: a step has four prompts, and hardly any two steps are comparable: look at means of several, or at the same
 # held-out prompts again and again (`eval_reward`). There the reward climbs by a whole point. On the prompts of the steps the samples
-# stay below their references, and imitation stays the largest term: the head had seen most of those references when it was
-# trained. And in the second panel something else happens, that nobody asked for.
+# stay below their references, and imitation stays the largest term; the head had seen most of those references when it was
+# trained, and flatters them a little. And in the second panel something else happens, that nobody asked for.
 #
 # ## Reading the metrics
 #
@@ -226,7 +226,7 @@ style.show(
 #
 # Are these answers *less harmful*? The reward says so. That is the one witness that cannot be called, since it is what was
 # optimised, and it puts the policy level with its references: 52 % of the answers beat theirs, from 40 to 64. An answer that asks
-# back harms nobody, and helps nobody. What is sure: one can please this reward by saying little, asking back and being sorry.
+# back does little harm, and little good. What is sure: one can please this reward by saying little and being sorry.
 #
 # ## A reward with a loophole
 #
@@ -430,6 +430,10 @@ assert phrase[1][1] < phrase[0][2]  # the intervals overlap
 assert short[1][1] > short[0][2]  # these do not
 questions = SECOND["ends with a “?”"]
 assert questions[1][1] > questions[0][2]
+assert (
+    answers["after"]["short"]["mean_reward"]
+    > answers["after"]["other"]["mean_reward"] + 0.5
+)
 assert answers["phrase_only_after"] == 11
 assert answers["phrase_only_before"] == 3
 assert (log["reward"] < log["reference/reward"]).float().mean() > 0.8
@@ -453,7 +457,7 @@ first, last = (
     for at in (0, -1)
 )
 for hacked in ("GRAO on the proxy", "GRPO on the proxy"):
-    assert (last[hacked]["proxy"] > 0.9).all()
+    assert (last[hacked]["proxy"] > 0.85).all()
     assert (last[hacked]["true"] < first[hacked]["true"] - 0.05).all()
     assert last[hacked]["true"].mean() < 0.25
 assert last["GRAO on the proxy"]["tokens"].mean() < 4
