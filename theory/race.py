@@ -1,7 +1,8 @@
 """Who needs how many steps to V >= 0.9, by initial success rate and reference quality: the runs behind exp-map.
 
-Rewards are 1 (rare, probability p), R(y) (as rare) and 0. A cell has 1,000 seeds or more, rows of one table; every
-method has the best of the same learning rates in each cell, so that a longer step is no merit.
+Rewards are 1 (rare, probability p), R(y) (as rare) and 0 (one answer; exp-crowd has several). A cell has 1,000 seeds
+or more, rows of one table; every method has the best of the same learning rates in each cell, so that a longer step is
+no merit.
 """
 
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def _of_method(name: str, cells: Grid, miss: float) -> Waits:
 def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, Array, Array, Array, Array]:
     """The cells of one success rate: twice (3, Q), then (3, Q), (Q), (Q)."""
     rewards = torch.tensor([[1.0, q, 0.0] for q in cells.qualities]).repeat_interleave(cells.seeds, 0)
-    logits = torch.tensor([p, p, 1 - 2 * p]).log().expand(len(rewards), -1).clone()
+    logits = rare(p, 1, len(rewards))
     lessons = torch.zeros(len(rewards))
     if name.startswith("SFT"):
         logits, lessons = _taught(rewards, logits)
@@ -104,7 +105,9 @@ def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, Array
         config = runs.settings(learning_rate=rate, max_steps=cells.steps, **METHODS[name])
         until = float("inf") if rate == ONE_RATE else enough
         waits = (
-            first_arrivals(rewards, logits, config, len(cells.qualities), until).view(len(cells.qualities), -1).numpy()
+            first_arrivals(rewards, logits, config, len(cells.qualities), until, ENOUGH)
+            .view(len(cells.qualities), -1)
+            .numpy()
         )
         quantiles[rate], medians[rate] = _with_interval(waits, SHARE, miss), _with_interval(waits, 0.5, miss)
         enough = float(np.min([each[2] for each in quantiles.values()], axis=0).max())
@@ -114,14 +117,21 @@ def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, Array
     return smallest[0], smallest[1], medians[ONE_RATE], best, lessons.view(len(cells.qualities), -1)[:, 0].numpy()
 
 
-def first_arrivals(rewards: Tensor, logits: Tensor, config: Any, cells: int, until: float) -> Tensor:
+def rare(p: float, failures: int, rows: int) -> Tensor:
+    """Logits of a policy that finds the best answer with probability p, the reference too, and else fails: (N, K)."""
+    return torch.tensor([p, p, *[(1 - 2 * p) / failures] * failures]).log().expand(rows, -1).clone()
+
+
+def first_arrivals(
+    rewards: Tensor, logits: Tensor, config: Any, cells: int, until: float = np.inf, enough: float = 1.0
+) -> Tensor:
     """The step at which each row's V first reaches the goal; infinite where it does not before the run ends, which it
-    does once it is past `until`, or 96 % of the rows of every cell have arrived.
+    does once it is past `until`, or more than this share of the rows of every cell have arrived.
     """
     first = torch.full((len(logits),), torch.inf)
     for step in runs.run(rewards, 1, logits, config):
         first = torch.where(first.isinf() & (step.value >= GOAL), torch.full_like(first, step.step), first)
-        if step.step > until or bool((first.view(cells, -1).isfinite().float().mean(1) > ENOUGH).all()):
+        if step.step > until or bool((first.view(cells, -1).isfinite().float().mean(1) > enough).all()):
             break
     return first
 

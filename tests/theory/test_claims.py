@@ -207,9 +207,9 @@ def test_the_map_s_arrivals_by_hand():
     # greedy in one step from a rate this large: V = 1 after it, or the worst answer for ever
     rewards, logits = torch.tensor([[1.0, 0.0]]).repeat(400, 1), torch.zeros(400, 2)
     config = race.runs.settings(method="grpo", learning_rate=50.0, max_steps=5)
-    first = race.first_arrivals(rewards, logits, config, 2, np.inf)
+    first = race.first_arrivals(rewards, logits, config, 2)
     assert ((first == 1) | first.isinf()).float().mean() > 0.98  # but for groups without both, which wait
-    assert (race.first_arrivals(rewards, logits + torch.tensor([9.0, 0.0]), config, 2, np.inf) == 0).all()
+    assert (race.first_arrivals(rewards, logits + torch.tensor([9.0, 0.0]), config, 2) == 0).all()
 
 
 def test_the_map_s_rates_that_are_given_up_could_not_have_won():
@@ -220,9 +220,16 @@ def test_the_map_s_rates_that_are_given_up_could_not_have_won():
         torch.tensor([[1.0, 0.5, 0.0]]).repeat(300, 1),
         torch.tensor([[0.1, 0.1, 0.8]]).log().repeat(300, 1),
     )
-    whole = [race.first_arrivals(rewards, logits, each, 1, np.inf).numpy() for each in config.values()]
+    whole = [race.first_arrivals(rewards, logits, each, 1).numpy() for each in config.values()]
     assert kept.quantile[0, 0, 0] == min(np.quantile(each, 0.9, method="higher") for each in whole)
     assert kept.median[0, 0, 0] == min(np.median(each) for each in whole)
+
+
+def test_with_more_ways_to_fail_the_start_is_as_rare():
+    for failures in (1, 8):
+        pi = race.rare(0.05, failures, 3).softmax(-1)
+        assert pi[:, :2].flatten().tolist() == pytest.approx([0.05] * 6)
+        assert pi[:, 2:].sum(-1).tolist() == pytest.approx([0.9] * 3)
 
 
 def test_the_map_against_itself_is_one():

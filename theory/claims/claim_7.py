@@ -22,8 +22,9 @@ def claim_12(run: Run) -> Finding:
         "Where the reference is itself the best answer, and where success is rare and one small learning rate is used "
         f"for all (there it takes {range_of(one_rate[0][rarest, beatable])} times GRPO's steps although the reference "
         f"can be beaten). With each method's own rate never there: {range_of(tuned[0][:, beatable])} times, for "
-        "half of the runs; nine of ten take longer than GRPO's. The paper's aim is a policy better than its "
-        "references, it tunes no rate that it tells of, and lr = 1e-6 is small.",
+        "half of the runs; nine of ten take longer than GRPO's, and the more so the more ways there are to fail "
+        "(exp-crowd). The paper's aim is a policy better than its references, it tunes no rate that it tells of, and "
+        "lr = 1e-6 is small.",
         holds=[
             Check("steps over GRPO's, half of the runs, y the best answer and rare: upper end",
                   float(tuned[2][rarest, ~beatable].max()), "<", 0.5, "GRPO with other seeds",
@@ -60,7 +61,8 @@ def claim_7(run: Run) -> Finding:
     return Finding(
         "Better than SFT and DPO wherever their data is not the best there is. Against GRPO, each at its best rate, "
         f"faster where the reference is the best answer ({range_of(against[0][:, ~beatable])} times the steps until "
-        f"nine of ten runs are there), slower where it can be beaten ({range_of(against[0][:, beatable])}); and "
+        f"nine of ten runs are there), slower where it can be beaten ({range_of(against[0][:, beatable])}, "
+        "and worse with more ways to fail: exp-crowd); and "
         f"{range_of(staged[0])} times SFT-then-GRPO's.",
         holds=[
             Check("V at the end, GRAO − the better of SFT and DPO", ends["grao"] - paired, ">", 0.1,

@@ -37,11 +37,13 @@ def _draw(run: Run) -> None:
 
 
 def _panel(axes: Any, ends: Array) -> None:
-    axes.imshow(np.log2(ends[0]), origin="lower", cmap="PuOr_r", vmin=-4, vmax=4)  # pale in the middle: black is read
+    shade = np.log2(ends[0])
+    axes.imshow(shade, origin="lower", cmap="PuOr_r", vmin=-4, vmax=4)
     for i, j in np.ndindex(ends[0].shape):
-        axes.text(j, i + 0.12, number(float(ends[0, i, j])), ha="center", va="center")
+        ink = "white" if abs(shade[i, j]) > 2.5 else "black"
+        axes.text(j, i + 0.12, number(float(ends[0, i, j])), ha="center", va="center", color=ink)
         between = f"[{number(float(ends[1, i, j]))}, {number(float(ends[2, i, j]))}]"
-        axes.text(j, i - 0.15, between, ha="center", va="center", fontsize=7)
+        axes.text(j, i - 0.15, between, ha="center", va="center", fontsize=7, color=ink)
 
 
 @claim(
@@ -49,14 +51,15 @@ def _panel(axes: Any, ends: Array) -> None:
     "There is a region of success rate and reference quality where GRAO is ahead, and one where it is behind.",
 )
 def exp_map(run: Run) -> Finding:
-    """Cells of 1,000 seeds, the loop, steps until V >= 0.9, counted three ways: until nine of ten runs are there, which
-    shows those that grow certain of the reference first; until half are, which hides them; each at the best of five
-    learning rates, 0.4 to 6.4, in each cell; and until half are at one small rate for all, as the paper has one. There
-    GRAO's steps are longer: by 1 + λ = 1.6 alone. Intervals are exact (order statistics, binomial), with 95 % for the
-    whole map at once (Bonferroni over cells, methods, rates and both quantiles), and checks are on their worse end. Who
-    isn't there within the run counts as one step late. The control is GRPO against itself with other seeds. Every
-    method samples 8 a step: equal steps are equal sampled tokens. Costs beside it: reward queries (8 a step; GRAO 9,
-    with R(y); SFT none) and answers trained on (8; GRAO 9; SFT 1 a step, before GRPO's).
+    """Three answers, the best, the reference and a failure; cells of 1,000 seeds, the loop, steps until V >= 0.9,
+    counted three ways: until nine of ten runs are there, which shows those that grow certain of the reference first;
+    until half are, which hides them; each at the best of five learning rates, 0.4 to 6.4, in each cell; and until
+    half are at one small rate for all, as the paper has one. There GRAO's steps are longer: by 1 + λ = 1.6 alone.
+    Intervals are exact (order statistics, binomial), with 95 % for the whole map at once (Bonferroni over cells,
+    methods, rates and both quantiles), and checks are on their worse end. Who isn't there within the run counts as
+    one step late. The control is GRPO against itself with other seeds. Every method samples 8 a step: equal steps are
+    equal sampled tokens. Costs beside it: reward queries (8 a step; GRAO 9, with R(y); SFT none) and answers trained
+    on (8; GRAO 9; SFT 1 a step, before GRPO's).
     """
     _draw(run)
     cells = grid(run.size)
@@ -76,8 +79,9 @@ def exp_map(run: Run) -> Finding:
         f"in {lag}. At one small rate for all it seems ahead everywhere, with {range_of(one_rate[:, beatable])} times "
         "the steps even there, for its steps are longer (1/1.6 = 0.63 by 1 + λ alone, towards which it goes where "
         "success is not rare); tuned, that lead is gone. SFT until every other answer is the reference, then GRPO, "
-        f"takes {range_of(staged[0][:, beatable])} and {range_of(staged[0][:, ~beatable])} times GRPO's steps. In a table a "
-        "good reference makes no better answer likelier; where answers share weights it may.",
+        f"takes {range_of(staged[0][:, beatable])} and {range_of(staged[0][:, ~beatable])} times GRPO's steps. "
+        "In a table a good reference makes no better answer likelier; where answers share weights it may. And this "
+        "table has one way to fail: with more of them GRAO falls further behind (exp-crowd).",
         holds=[
             Check("steps over GRPO's where y is best: largest upper end", best, "<", 0.8, "GRPO with other seeds",
                   float(control["quantile"][2][:, ~beatable].max())),
