@@ -69,7 +69,7 @@ check: $(VENV)/.done-all  ## lint, types in strict mode, the examples in the doc
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) --doctest-modules grao_ref theory -q
+	$(PYTEST) --doctest-modules grao_ref theory tutorials -q --ignore-glob="tutorials/[0-9]*" --ignore=tutorials/exercises
 
 mutate: $(VENV)/.done-mutate  ## mutation testing of the equations (a quarter of an hour)
 	GRAO_HYPOTHESIS=museum GRAO_CHECK_SHAPES=0 $(BIN)/mutmut run $(ARGS)
