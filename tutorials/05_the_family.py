@@ -381,7 +381,7 @@ MARKS = {"−": ("del", "#FDEBD0"), "+": ("ins", "#DCEFFA"), " ": ("span", "none
 def draw_diff(before, after):
     """The lines of two methods, marked − and +, as HTML; and how many of each."""
     old, new = run_sheet(before), run_sheet(after)
-    markup, counts = [], {mark: 0 for mark in MARKS}
+    markup, counts = [], dict.fromkeys(MARKS, 0)
     for file in old:
         markup.append(f'<small style="display:block;margin-top:.4em">{file}</small>')
         match = SequenceMatcher(None, old[file], new[file], autojunk=False)
@@ -532,7 +532,7 @@ assert ppo[equations] == grpo[equations]
 assert "critic=True" in ppo["grao_ref/algorithms.py"]
 assert "critic=True" not in grpo["grao_ref/algorithms.py"]
 assert any("clamp" in line for line in grpo[equations])
-assert not any("clamp" in line or "ratio" in line for line in repaired[equations])
+assert not any("clamp" in line or "_ratio" in line for line in repaired[equations])
 assert len(folded) == 21
 
 # %% [markdown]
