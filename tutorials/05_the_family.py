@@ -131,7 +131,8 @@ style.show(
 #
 # - **SFT** looks at the reference alone, whatever it is worth. Its reward is never asked for.
 # - **DPO** sees a pair. The reference is up and the rejected answer, here the worst of the group, down, by the same.
-# - **REINFORCE** pushes in proportion to the reward. All weights are 0 or more: it has no word for "worse".
+# - **REINFORCE** pushes in proportion to the reward. As long as rewards are 0 or more, so are its
+#   weights: it has no word for "worse".
 # - **PPO** and **GRPO** have one: below average is negative, and the weights add up to 0. GRPO's are PPO's, divided by
 #   the group's deviation.
 # - **GRAO's** sample weights look like GRPO's, times $1 + \lambda$ and shifted a little, because the reference stands in
@@ -254,7 +255,7 @@ for axes, (title, (rewards, reference)) in zip(panels, places.items(), strict=Tr
         axes.semilogx(100 * probabilities, weights, **LINES[name], label=name)
     axes.axhline(0, color=style.BLACK, linewidth=0.6)
     axes.set(ylabel="weight on log π(y)", title=title)
-panels[0].legend(loc="center left", bbox_to_anchor=(0, 0.42), ncols=2)
+panels[1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=3)
 panels[0].set_ylim(-0.15, 1.9)
 panels[1].set_xlabel("probability of the reference, %")
 style.show(
