@@ -67,7 +67,10 @@ def execute(tutorial: Tutorial) -> Any:
         "language": "python",
     }
     NotebookClient(
-        notebook, timeout=SECONDS, resources={"metadata": {"path": str(HERE.parent)}}
+        notebook,
+        timeout=SECONDS,
+        resources={"metadata": {"path": str(HERE.parent)}},
+        coalesce_streams=True,  # what a slow loop prints is one output, not one a line
     ).execute()
     return notebook
 
