@@ -81,11 +81,9 @@ def execute(tutorial: Tutorial) -> Any:
         "language": "python",
     }
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    config = Config()
     with TemporaryDirectory() as folder:
-        config = Config()
-        if (
-            os.name == "posix"
-        ):  # sockets in a folder of their own, not ports open to all
+        if os.name == "posix":  # sockets in this folder, not ports open to all
             config.KernelManager.transport = "ipc"
             config.KernelManager.connection_file = f"{folder}/kernel.json"
         NotebookClient(
@@ -93,6 +91,7 @@ def execute(tutorial: Tutorial) -> Any:
             config=config,
             timeout=SECONDS,
             resources={"metadata": {"path": str(HERE.parent)}},
+            coalesce_streams=True,  # a loop that prints has one output, not one a line
         ).execute(env=environment)
     return notebook
 
