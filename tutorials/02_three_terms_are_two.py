@@ -22,15 +22,17 @@ beta, lam, G = 0.5, 0.6, 8  # the paper's
 # ## Collect by likelihood (thm-1)
 #
 # The objective of eq-3 has three terms, and each of them is a sum of numbers times log-likelihoods. A sample's
-# $J(o_i)$ occurs in two of the terms, and so does the reference's $J(y)$. Put together what belongs together. With
-# $\bar A$ for the mean advantage of the samples,
+# $J(o_i)$ has $\hat A_i / G$ from exploration and $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$ has
+# $\beta \hat A_y$ from imitation, and alignment subtracts $\lambda \hat A_i / G$ for each sample: with $\bar A$ for the
+# samples' mean advantage, $\lambda \bar A$ in all. So eq-3 is
 #
-# $$ \frac1G \sum_i \hat A_i J(o_i) + \beta \hat A_y J(y) + \lambda \frac1G \sum_i \hat A_i (J(o_i) - J(y))
-# = \sum_i w_i J(o_i) + w_y J(y) $$
+# $$ \sum_i w_i J(o_i) + w_y J(y) $$
 #
-# $$ w_i = \frac{(1 + \lambda) \hat A_i}{G}, \qquad w_y = \beta \hat A_y - \lambda \bar A $$
+# $$ w_i = \frac{(1 + \lambda) \hat A_i}{G} $$
 #
-# Alignment is exploration once more, times $\lambda$, and something that is subtracted from the reference. So *three
+# $$ w_y = \beta \hat A_y - \lambda \bar A $$
+#
+# Alignment is exploration once more, times $\lambda$, and something subtracted from the reference. *Three
 # terms are two*: likelihoods of samples, and the likelihood of the reference. Nothing was approximated. Let us not
 # believe it: a thousand random groups for each pool, the three terms as printed against the two.
 
@@ -38,13 +40,10 @@ beta, lam, G = 0.5, 0.6, 8  # the paper's
 rng = torch.Generator().manual_seed(0)
 difference = {}
 for pool in ("with_reference", "outputs"):
-    rewards, reference_reward = (
-        torch.rand(shape, generator=rng) for shape in ((1000, G), (1000,))
-    )
-    J, J_y = (
-        torch.randn(shape, generator=rng).requires_grad_()
-        for shape in ((1000, G), 1000)
-    )
+    rewards = torch.rand(1000, G, generator=rng)
+    reference_reward = torch.rand(1000, generator=rng)
+    J = torch.randn(1000, G, generator=rng).requires_grad_()
+    J_y = torch.randn(1000, generator=rng).requires_grad_()
     A, A_y = group_advantages(rewards, reference_reward, pool=pool)
     three = grao_objective(J, J_y, A, A_y, beta=beta, lam=lam).total
     w, w_y = likelihood_weights(A, A_y, beta=beta, lam=lam)
@@ -142,8 +141,9 @@ interactive.sliders(
 #
 # Take the common factor out. What is left between the brackets depends on one number, which we call $\rho$:
 #
-# $$ (1 + \lambda) \left( \frac1G \sum_i \hat A_i J(o_i) + \rho \, \hat A_y J(y) \right),
-# \qquad \rho = \frac{\beta + \lambda/G}{1 + \lambda} $$
+# $$ (1 + \lambda) \left( \frac1G \sum_i \hat A_i J(o_i) + \rho \hat A_y J(y) \right) $$
+#
+# $$ \rho = \frac{\beta + \lambda/G}{1 + \lambda} $$
 #
 # So $\rho$ says how much the reference counts beside the samples. And $1 + \lambda$? It makes the gradient longer,
 # which is what a larger *learning rate* (the factor on each step) does too. Under plain gradient ascent, *SGD*, that
@@ -208,7 +208,7 @@ LINES = {
 for axes, rule in zip(panels, ("Adam", "SGD"), strict=True):
     for name, (b, a) in pairs.items():
         V = found[rule, name][0]
-        axes.plot(V.median(1).values, label=f"β = {b:.4g}, λ = {a:g}", **LINES[name])
+        axes.plot(V.median(1).values, label=f"β = {b:g}, λ = {a:g}", **LINES[name])
         low, high = torch.quantile(V, torch.tensor([0.25, 0.75]), dim=1)
         axes.fill_between(
             range(len(V)), low, high, color=LINES[name]["color"], alpha=0.2, linewidth=0
@@ -226,9 +226,9 @@ style.show(
 # %% [markdown]
 # Under SGD with the learning rate divided by 2.5 the second pair repeats the first to rounding: λ had been a
 # learning rate. (What remains under Adam, in the seventh digit, is its ε of 1e-8. One thing could tell the two
-# pairs apart: clipping the gradient to a fixed norm, as the paper does too, sees the length before Adam does.)
+# pairs apart: clipping the gradient to a fixed norm, which the paper does too, comes before Adam and sees the length.)
 #
-# If someone tells you that they tuned λ: it was a step size, or, over G, a little more imitation.
+# So tuning λ is tuning a step size and, over G, a little more imitation.
 #
 # ## The paper's ablation
 #
@@ -259,7 +259,8 @@ for name, terms in LEFT_OUT.items():
         imitation_coef=rho[name], alignment_coef=0.0, **ADAM
     )
     apart[name] = (ablated[1] - tables).abs().max().item()
-    print(f"{name:20} logits differ by {apart[name]:.0e}")
+for name, distance in apart.items():
+    print(f"{name:20} logits differ by {distance:.0e}")
 
 # %% [markdown]
 # So the four rows are four points of one curve, $V$ over ρ. A few more values of ρ, and we see the curve:
@@ -302,9 +303,10 @@ panels[1].legend(loc="upper right")
 for each in panels:
     for name in order:
         each.axvline(rho[name], color=style.GREY, linestyle=":", linewidth=1)
-for name, letter in zip(order, ("−imit.", "full", "−regul.", "−explor."), strict=True):
-    panels[1].text(rho[name], 40.5, letter, fontsize=10, rotation=0, ha="center")
-panels[1].set_ylim(39, 74)
+for name in order:
+    words = name.replace("without ", "− ")
+    panels[1].text(rho[name] + 0.01, 27, words, fontsize=10, rotation=90)
+panels[1].set_ylim(26, 74)
 style.show(
     drawn,
     f"Above: medians and middle half of {ROWS_AT_ONCE} runs of the bandit. Below: the paper's figures (share of prompts "
