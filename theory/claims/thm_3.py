@@ -130,8 +130,8 @@ def claim_9(run: Run) -> Finding:
     full = (0.5 + 0.6 / G) * sqrt(2 * G)
     return Finding(
         "It is what decides between the two readings of eq-4. The strength does not depend on how much better the "
-        "reference is: 0.001 pulls like 1. Of the two that are said to discard such queries GRPO does, PPO doesn't while "
-        "its critic expects more than the failures got.",
+        "reference is: 0.001 pulls like 1. Of the two that are said to discard such queries GRPO does, PPO doesn't "
+        "while its critic expects more than the failures got.",
         holds=[
             Check("‖F‖ / its limit, all samples fail, reference pooled", pull("with_reference", 0.5) / full, ">", 0.999,
                   "in `outputs`", pull("outputs", 0.5) / full),
