@@ -1,0 +1,435 @@
+# %% [markdown]
+# # A language model transcends its teacher
+#
+# A small language model learns to sort digits from references that each have a mistake. It imitates them first, and
+# then passes them. Every token is coloured by how its probability moved.
+#
+# You need tutorial 1 (group, reward, reference, advantage, the three terms of eq-3), and from tutorial 4 the *repair*:
+# the reference is imitated only while it is ahead of the group (thm-4).
+
+# %%
+from dataclasses import replace
+
+import torch
+
+from grao_ref import grao_objective, group_advantages, mean_log_likelihood
+from grao_ref.assessment import bootstrap
+from grao_ref.experiment import prepare
+from grao_ref.loop import train
+from grao_ref.presets import PRESETS
+from grao_ref.records import take
+from grao_ref.tasks.sorting import ANSWER, END, characters
+from tutorials import style, tokens
+
+# %% [markdown]
+# ## A teacher that is never right
+#
+# The task: sort five digits. The prompt is `31649=`, the right answer `13469.`, where the point is the *end token*
+# (END), with which the model says that it has finished. The reward is the share of the six positions that are right.
+#
+# The references come from a teacher that always swaps two neighbours: `13649.` has four of six positions right, a reward
+# of 0.667. Nobody ever shows the model a sorted answer.
+#
+# The model is a *transformer* of 280,000 parameters that ships with the package. It was trained beforehand to write the digits
+# in a random order, sorted in one draft of ten. So the best answer is rare, but it can be found.
+
+# %%
+settings = replace(
+    PRESETS["tiny"],
+    per_device_train_batch_size=32,  # 4 prompts a step with 8 samples each
+    max_steps=60,
+    max_eval_prompts=100,
+)
+base = prepare(settings)
+fixed = base.evaluation.fixed  # 100 prompts, the same for every run
+best = torch.nn.functional.pad(
+    fixed.prompts.ids[:, :5].sort(-1).values, (0, 1), value=END
+)
+drafts = base.policy.greedy(fixed.prompts)  # the likeliest token at every position
+
+
+def run_reading(ids, real, n):
+    """The n-th answer as characters."""
+    return characters(ids[n][real[n]].tolist())
+
+
+everything = torch.ones_like(best, dtype=torch.bool)
+WATCHED = {
+    "reference": (fixed.references.ids, fixed.references.mask),
+    "sorted": (best, everything),
+    "base's answer": (drafts.ids[:, 0], drafts.mask[:, 0]),
+}
+print("prompt  " + "  ".join(f"{name:13}" for name in WATCHED))
+for n in range(4):
+    answers = (f"{run_reading(*WATCHED[name], n):13}" for name in WATCHED)
+    print(
+        f"{run_reading(fixed.prompts.ids, fixed.prompts.mask, n)}  "
+        + "  ".join(answers)
+    )
+
+# %% [markdown]
+# ## From an answer to its tokens (eq-1, eq-3)
+#
+# In tutorial 1 an answer had one number, its mean log-likelihood. A model gives a probability to each *token* in turn,
+# seeing the prompt and the tokens before it:
+#
+# $$ J(o) = \frac{1}{|o|} \sum_{t=1}^{|o|} \log \pi(o_t \mid q, o_{<t}) $$
+#
+# So the weight of an answer is divided among its tokens, and each of $|o|$ tokens gets $1/|o|$ of it. Three things are easy
+# to get wrong:
+#
+# - **END is a token of the answer.** It has a probability, which is trained like any other. If the mask left it out,
+#   nothing would teach the model to stop.
+# - **What follows END is no part of the answer**, and the mask hides it. Here `13.` is padded to the width of `13469.`
+# - **A short answer's tokens weigh more.** In `13.` each gets a third of the weight, in `13469.` a sixth.
+#
+# The gradient of the objective with respect to each token's log-probability shows all three. The group is made up:
+# two answers, with the reference beside them.
+
+# %%
+pair = torch.tensor([[1, 3, 4, 6, 9, END], [1, 3, END, 0, 0, 0]])
+mask = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
+first = take(fixed, slice(0, 1))
+logprobs = base.policy.logprobs(first.prompts, pair[None], mask[None], temperature=1.0)
+logprobs = logprobs.detach().requires_grad_()
+advantages, reference_advantage = group_advantages(
+    torch.tensor([[1.0, 2 / 6]]), torch.tensor([4 / 6])
+)
+terms = grao_objective(
+    mean_log_likelihood(logprobs, mask[None]),
+    torch.tensor([-0.7]),  # of the reference; it does not matter here
+    advantages,
+    reference_advantage,
+    beta=0.5,
+    lam=0.6,
+)
+terms.total.backward()
+token_weights = logprobs.grad[0]
+print("advantages", advantages[0].numpy().round(3))
+print("each token of 13469.", token_weights[0].numpy().round(3))
+print("each token of 13.   ", token_weights[1].numpy().round(3))
+
+# %% [markdown]
+# ## Sixty steps
+#
+# Now the package's own loop: four fresh prompts a step, eight samples of each, one update. Three methods, three seeds
+# each:
+#
+# - *SFT*, supervised fine-tuning, raises the references' likelihood and does nothing else;
+# - GRAO repaired, the package's default;
+# - GRAO as printed, which goes on pushing the reference down once it is beaten.
+#
+# At some steps we stop for an exam: two sampled answers to each of 100 fixed prompts, and the log-probability of every
+# token of three fixed answers to each, those of the table above.
+
+# %%
+METHODS = {
+    "SFT": {"method": "sft"},
+    "GRAO": {},
+    "GRAO printed": {"imitate_only_when_ahead": False},
+}
+STOPS, SEEDS = (0, 5, 10, 20, 40, 60), (0, 1, 2)
+
+
+@torch.no_grad()
+def run_exam(policy, evaluation):
+    """The mean reward of each prompt's answers, and log π of every token that is watched."""
+    rng = torch.Generator().manual_seed(12345)
+    answers = policy.sample(fixed.prompts, 2, temperature=1.0, rng=rng)
+    of_tokens = {
+        name: policy.logprobs(
+            fixed.prompts, ids[:, None], real[:, None], temperature=1
+        )[:, 0]
+        for name, (ids, real) in WATCHED.items()
+    }
+    return evaluation.reward(fixed, answers).mean(-1), of_tokens
+
+
+def run_training(changes, seed):
+    """Every step's figures, an exam at each stop, and the likeliest answers at the end."""
+    run = prepare(replace(settings, seed=seed, **changes))
+    exams, rows = {0: run_exam(run.policy, run.evaluation)}, []
+    for report in train(run.task, run.policy, run.config):
+        rows.append(report.means())
+        if report.step in STOPS:
+            exams[report.step] = run_exam(run.policy, run.evaluation)
+    return rows, exams, run.policy.greedy(fixed.prompts)
+
+
+runs = {
+    name: [run_training(changes, seed) for seed in SEEDS]
+    for name, changes in METHODS.items()
+}
+curves = {  # method -> (seeds, stops)
+    name: torch.stack(
+        [torch.stack([exams[stop][0].mean() for stop in STOPS]) for _, exams, _ in each]
+    )
+    for name, each in runs.items()
+}
+teacher = base.evaluation.reference_score
+greedy = {  # of the likeliest answers at the end
+    name: torch.stack([base.evaluation.reward(fixed, last)[:, 0] for *_, last in each])
+    for name, each in runs.items()
+}
+print(f"base {curves['GRAO'][0, 0]:.3f}, teacher {teacher:.3f}")
+print("after 60 steps  sampled, 95 % over prompts  likeliest")
+for name, each in runs.items():
+    by_prompt = torch.stack([exams[60][0] for _, exams, _ in each]).mean(0)
+    value, low, high = bootstrap(lambda x: x.mean().item(), by_prompt, resamples=1000)
+    print(
+        f"{name:15} {value:.3f}  [{low:.3f}, {high:.3f}]     {greedy[name].mean():.3f}"
+    )
+
+# %% tags=["picture"]
+drawn, (axes,) = style.figure(height=3.6)
+for name, curve in curves.items():
+    axes.plot(STOPS, curve.mean(0), label=name, **style.METHODS[name])
+    axes.fill_between(
+        STOPS,
+        curve.amin(0),
+        curve.amax(0),
+        color=style.METHODS[name]["color"],
+        alpha=0.2,
+        linewidth=0,
+    )
+axes.axhline(teacher, color=style.GREY, linewidth=1)
+axes.text(60, teacher - 0.012, "the teacher", ha="right", va="top", color=style.GREY)
+axes.set(xlabel="step", ylabel="reward (share of positions)", ylim=(0.33, 1.02))
+axes.legend(loc="lower right", ncols=1)
+style.show(
+    drawn,
+    "Mean reward of sampled answers to 100 fixed prompts. Lines: means of three seeds; bands: from the lowest seed to "
+    "the highest.",
+    alt="SFT rises to the teacher's level and stays; GRAO passes it before step 20 and nears 1; the printed objective "
+    "passes it too and stays clearly below.",
+)
+
+# %% [markdown]
+# What to see: sampled from, SFT goes to its references' level and no further. GRAO passes the line. The printed
+# objective passes it as well, and then stays behind, since it spends its strength on unlearning the references (tutorial 4).
+#
+# Two reservations. The column *likeliest* is of answers made of the likeliest token at every position, and there SFT
+# passes its teacher too: the teacher errs at another place each time, so that at each single place it is mostly right,
+# and whoever always takes the majority's token is right more often than the teacher. What SFT cannot do is to give up the
+# mistakes when it samples. And it is not the references that carry GRAO so far: GRPO, which never sees them, does about
+# as well on this task, where one draft in ten is sorted already (the README has all methods, with five seeds and 200 steps).
+#
+# ## It imitates first
+#
+# Why does GRAO not stop where SFT does? Because the reference's weight depends on its advantage, which is large while
+# the group is bad, and (repaired) 0 once the group is better. Two figures of the training log, and one of the exams:
+#
+# - `reference/win_rate`: the share of samples whose reward is higher than the reference's;
+# - `loss_share/*`: each term's share in the sum of the terms' sizes (figure-5 of the paper);
+# - how likely the references are: their mean log-likelihood in *nats* (units of the natural logarithm) per token.
+
+
+# %%
+def run_mean(name, figure):
+    """A figure of each step, the mean over the seeds."""
+    return torch.tensor(
+        [[row[figure] for row in rows] for rows, *_ in runs[name]]
+    ).mean(0)
+
+
+TERMS = ("exploration", "imitation", "alignment")
+wins = {name: run_mean(name, "reference/win_rate") for name in ("GRAO", "GRAO printed")}
+share = {term: run_mean("GRAO", f"loss_share/{term}") for term in TERMS}
+print("step  win rate  " + "  ".join(TERMS))
+for step in (1, 5, 10, 20, 40, 60):
+    of_terms = "  ".join(f"{share[term][step - 1]:{len(term)}.2f}" for term in TERMS)
+    print(f"{step:4}  {wins['GRAO'][step - 1]:8.2f}  {of_terms}")
+
+likely = {  # method -> (seeds, stops): mean log-likelihood of the fixed prompts' references
+    name: torch.stack(
+        [
+            torch.stack(
+                [
+                    mean_log_likelihood(
+                        exams[stop][1]["reference"], fixed.references.mask
+                    )
+                    for stop in STOPS
+                ]
+            ).mean(-1)
+            for _, exams, _ in each
+        ]
+    )
+    for name, each in runs.items()
+}
+print("\nreferences, nats a token, at steps", *STOPS)
+for name, values in likely.items():
+    print(f"{name:13}", values.mean(0).numpy().round(2))
+
+# %% tags=["picture"]
+drawn, (above, middle, below) = style.figure(rows=3, height=2.7)
+steps = range(1, 61)
+for name, win in wins.items():
+    above.plot(steps, 100 * win, label=name, **style.METHODS[name])
+above.set(ylabel="win rate over y, %", ylim=(0, 100))
+above.legend(loc="lower right")
+looks = ((style.BLACK, "-"), (style.GREEN, "--"), (style.PINK, ":"))
+for (term, values), (color, line) in zip(share.items(), looks, strict=True):
+    middle.plot(steps, 100 * values, color=color, linestyle=line, label=term)
+middle.set(ylabel="share of GRAO's terms, %", ylim=(0, 100))
+middle.legend(loc="upper right", ncols=3, columnspacing=1, handlelength=1.6)
+for name, values in likely.items():
+    below.plot(STOPS, values.mean(0), label=name, **style.METHODS[name])
+    look = {"color": style.METHODS[name]["color"], "alpha": 0.2, "linewidth": 0}
+    below.fill_between(STOPS, values.amin(0), values.amax(0), **look)
+below.set(xlabel="step", ylabel="log π(y), nats a token")
+below.legend(loc="lower left")
+style.show(
+    drawn,
+    "Above: how often a sample beats its reference. Middle: what the objective of GRAO repaired is made of. Both are means "
+    "of three seeds, and jitter because each step has four prompts of its own. Below: how likely the references of the fixed prompts are; "
+    "bands from the lowest of three seeds to the highest.",
+    alt="The win rate climbs from near 0 to about three quarters. Imitation is the largest term at first and has nearly "
+    "vanished by step 20. The references' log-likelihood rises at first with every method; under GRAO it then falls "
+    "back, under the printed objective much further, under SFT it stays.",
+)
+
+# %% [markdown]
+# What to see: at first hardly any sample beats its reference, imitation is most of the objective, and the references
+# become likelier. Then samples begin to win, imitation falls silent, and the policy goes on by its own samples. Nobody has
+# switched anything: the advantage did it.
+#
+# ## Where the probability went
+#
+# Now token by token. For the first three of the fixed prompts (the first, not the best), the three answers of the
+# table at the beginning, each token with the change of its log-probability from before the training to after it: +0.7 is twice as likely, −2.3 a tenth as likely.
+# GRAO repaired, seed 0.
+
+# %% tags=["picture"]
+exams = runs["GRAO"][0][1]
+blocks = []
+for n in range(3):
+    lines = []
+    for name, (ids, real) in WATCHED.items():
+        change = (exams[60][1][name] - exams[0][1][name])[n][real[n]]
+        lines.append((name, run_reading(ids, real, n), change.tolist()))
+    after = run_reading(runs["GRAO"][0][2].ids[:, 0], runs["GRAO"][0][2].mask[:, 0], n)
+    heading = (
+        f"{run_reading(fixed.prompts.ids, fixed.prompts.mask, n)} now answered {after}"
+    )
+    blocks.append((heading, lines))
+tokens.show(
+    blocks,
+    "Change of each token's log-probability in 60 steps of GRAO, in nats, given the prompt and the tokens before it. Blue: "
+    "likelier; orange: less likely; full colour from 3 nats on. The heading has the likeliest answer after training.",
+    full=3,
+    alt="Three prompts with three answers each. Tokens that agree with the sorted answer are blue, the first wrong "
+    "token of each answer is orange.",
+)
+
+# %% [markdown]
+# The weight of an answer is the same for all its tokens, right or wrong. And yet the model has found the wrong ones:
+# right beginnings occur in good and bad answers alike, and what tells a good answer from a bad one is the token where they part.
+# Pushing one down and the other up leaves the common tokens with the sum, and the parting one with the difference.
+#
+# To see that this is no accident of three prompts, the same for all 100 references, by the token's place: before the
+# swapped pair, its two tokens, after it, END.
+
+# %%
+place = (fixed.references.ids != best).int().argmax(-1, keepdim=True)  # of the swap
+distance, last = torch.arange(ANSWER) - place, torch.arange(ANSWER) == ANSWER - 1
+PLACES = {
+    "before": distance < 0,
+    "swapped,\n1st": distance == 0,
+    "swapped,\n2nd": distance == 1,
+    "after": (distance > 1) & ~last,
+    "END": last.expand(len(fixed), -1),
+}
+
+
+def run_moved(name, where, stop=60):
+    """Change of log π at such places, mean over seeds and places: one number for each prompt that has any."""
+    changes = torch.stack(
+        [e[stop][1]["reference"] - e[0][1]["reference"] for _, e, _ in runs[name]]
+    )
+    some = where.any(-1)
+    return mean_log_likelihood(changes.mean(0), where)[
+        some
+    ]  # any mean over masked tokens
+
+
+moved = {
+    name: [
+        bootstrap(lambda x: x.mean().item(), run_moved(name, where), resamples=1000)
+        for where in PLACES.values()
+    ]
+    for name in runs
+}
+for name, of_places in moved.items():
+    cells = (
+        f"{place.replace(chr(10), ' ')} {value:+.2f}"
+        for place, (value, *_) in zip(PLACES, of_places, strict=True)
+    )
+    print(f"{name:13}", "; ".join(cells))
+
+# %% tags=["picture"]
+drawn, (axes,) = style.figure(height=3.6)
+for shift, marker, (name, of_places) in zip(
+    (-0.2, 0, 0.2), "so^", moved.items(), strict=True
+):
+    value, low, high = torch.tensor(of_places).T
+    axes.errorbar(
+        torch.arange(len(PLACES)) + shift,
+        value,
+        yerr=torch.stack([value - low, high - value]),
+        fmt=marker,
+        color=style.METHODS[name]["color"],
+        label=name,
+    )
+axes.axhline(0, color=style.GREY, linewidth=0.8)
+axes.set_xticks(range(len(PLACES)), PLACES)
+axes.set(xlabel="place of the reference's token", ylabel="change of log π, nats")
+axes.legend(loc="lower right")
+style.show(
+    drawn,
+    "Change of the references' tokens in 60 steps: means of three seeds over those of 100 references that have such a token, with 95 % "
+    "bootstrap intervals over references (where none is to be seen it is smaller than the mark).",
+    alt="Tokens before the swap gain about a nat. The first swapped token loses two to three nats under GRAO and little "
+    "under SFT. Under the printed objective right tokens after the swap, and END, lose too.",
+)
+
+# %% [markdown]
+# What to see: the right beginning of the reference has become likelier, its mistake far less likely. The *second* token
+# of the pair has become likelier all the same: whoever has written 136 still has to place the 4, and that too was learnt
+# from the teacher. Under the printed objective the damage spreads to tokens with which nothing is wrong, END among them: the
+# reference as a whole is pushed down, and its right tokens share their weights with those of every other answer.
+#
+# ## What was claimed
+
+# %%
+assert abs(teacher - 4 / 6) < 1e-6
+assert torch.allclose(token_weights[0] * 6, -token_weights[1, :3].sum().expand(6))
+assert (token_weights[1, 3:] == 0).all()
+assert token_weights[1, 0].abs() > token_weights[0, 0].abs()
+assert curves["SFT"][:, -1].mean() < teacher  # sampled from, it does not pass
+assert greedy["SFT"].mean() > teacher + 0.1  # its likeliest answers do
+assert (curves["GRAO"][:, -1] > teacher + 0.1).all()
+assert curves["GRAO printed"].mean(0).max() > teacher
+assert curves["GRAO printed"][:, -1].mean() < curves["GRAO"][:, -1].mean() - 0.03
+assert wins["GRAO"][:5].mean() < 0.2 < 0.6 < wins["GRAO"][-10:].mean()
+assert share["imitation"][0] > 0.5 and share["imitation"][20:].mean() < 0.15
+peak = likely["GRAO"].mean(0).max()
+assert peak > likely["GRAO"][0, 0] + 0.1 and likely["GRAO"][:, -1].mean() < peak - 0.05
+assert likely["GRAO printed"][:, -1].mean() < likely["GRAO"][:, -1].mean() - 0.2
+before, first_wrong, second_wrong, *_ = (value for value, *_ in moved["GRAO"])
+assert before > 0.5 and first_wrong < -1.5 and second_wrong > 0.2
+assert first_wrong < moved["SFT"][1][0] - 1  # far more than under SFT
+assert (
+    moved["GRAO printed"][3][0] < moved["GRAO"][3][0] - 0.5
+)  # right tokens after the swap
+assert moved["GRAO printed"][4][0] < moved["GRAO"][4][0] - 0.1  # END
+
+# %% [markdown]
+# ## Exercises
+#
+# In `tutorials/exercises/exercise_6.py`, judged by `make exercise 6`:
+#
+# 1. `reward`: the task's own, from the characters of a prompt and an answer.
+# 2. `mask`: which tokens of a padded answer count. END does.
+# 3. `token_weights`: from the weight of an answer to that of each of its tokens.
+#
+# Ours are in `tutorials/solutions/solution_6.py`.
