@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Three terms are two
 #
-# Exploration, imitation and alignment collapse into two weighted likelihoods. Of the paper's two coefficients one knob is
-# left, and a step size that Adam does not feel.
+# Exploration, imitation and alignment collapse into two weighted likelihoods. Of the paper's two coefficients one knob
+# is left, and a step size that Adam does not feel.
 #
 # You need tutorial 1: the group, its advantages, the three terms of eq-3, and what a *weight* on a log-likelihood is.
 
@@ -21,10 +21,10 @@ beta, lam, G = 0.5, 0.6, 8  # the paper's
 # %% [markdown]
 # ## Collect by likelihood (thm-1)
 #
-# The objective of eq-3 has three terms, and each of them is a sum of numbers times log-likelihoods. A sample's
-# $J(o_i)$ has $\hat A_i / G$ from exploration and $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$ has
-# $\beta \hat A_y$ from imitation, and alignment subtracts $\lambda \hat A_i / G$ for each sample: with $\bar A$ for the
-# samples' mean advantage, $\lambda \bar A$ in all. So eq-3 is
+# The objective of eq-3 has three terms, and each of them is a sum of numbers times log-likelihoods. A sample's $J(o_i)$
+# has $\hat A_i / G$ from exploration and $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$ has $\beta \hat
+# A_y$ from imitation, and alignment subtracts $\lambda \hat A_i / G$ for each sample: with $\bar A$ for the samples'
+# mean advantage, $\lambda \bar A$ in all. So eq-3 is
 #
 # $$ \sum_i w_i J(o_i) + w_y J(y) $$
 #
@@ -32,9 +32,9 @@ beta, lam, G = 0.5, 0.6, 8  # the paper's
 #
 # $$ w_y = \beta \hat A_y - \lambda \bar A $$
 #
-# Alignment is exploration once more, times $\lambda$, and something subtracted from the reference. *Three
-# terms are two*: likelihoods of samples, and the likelihood of the reference. Nothing was approximated. Let us not
-# believe it: a thousand random groups for each pool, the three terms as printed against the two.
+# Alignment is exploration once more, times $\lambda$, and something subtracted from the reference. *Three terms are
+# two*: likelihoods of samples, and the likelihood of the reference. Nothing was approximated. Let us not believe it: a
+# thousand random groups for each pool, the three terms as printed against the two.
 
 # %%
 rng = torch.Generator().manual_seed(0)
@@ -62,8 +62,8 @@ for pool in ("with_reference", "outputs"):
 # - `outputs`: the advantages of the samples add up to 0, so $\bar A = 0$. Then $w_y = \beta \hat A_y$: **the
 #   reference's part of the alignment term is always 0.** The term that was to compare each sample with the reference
 #   never looks at the reference's likelihood; it is $\lambda$ times exploration.
-# - `with_reference`: the advantages add up to 0 over samples *and* reference, so $\bar A = -\hat A_y / G$ and
-#   $w_y = (\beta + \lambda/G) \hat A_y$: alignment is a bit more imitation.
+# - `with_reference`: the advantages add up to 0 over samples *and* reference, so $\bar A = -\hat A_y / G$ and $w_y =
+#   (\beta + \lambda/G) \hat A_y$: alignment is a bit more imitation.
 #
 # Here are the groups of eight samples that are right (reward 1) or wrong (0), beside a reference that is right.
 
@@ -146,11 +146,12 @@ interactive.sliders(
 # $$ \rho = \frac{\beta + \lambda/G}{1 + \lambda} $$
 #
 # So $\rho$ says how much the reference counts beside the samples. And $1 + \lambda$? It makes the gradient longer,
-# which is what a larger *learning rate* (the factor on each step) does too. Under plain gradient ascent, *SGD*, that
-# is all it is.
+# which is what a larger *learning rate* (the factor on each step) does too. Under plain gradient ascent, *SGD*, that is
+# all it is.
 #
-# *Adam*, the optimiser of the paper, divides each step by the recent size of the gradient, parameter by parameter.
-# A gradient that is 2.5 times as long gives the same step. So under Adam $1 + \lambda$ is nothing, and **one knob is left**.
+# *Adam*, the optimiser of the paper, divides each step by the recent size of the gradient, parameter by parameter. A
+# gradient that is 2.5 times as long gives the same step. So under Adam $1 + \lambda$ is nothing, and **one knob is
+# left**.
 #
 # The test: two pairs (β, λ) with the same ρ. The second is (1.0625, 3), so that its gradients are 4 / 1.6 = 2.5 times
 # as long.
@@ -162,8 +163,8 @@ for name, (b, a) in pairs.items():
 
 # %% [markdown]
 # The *bandit* is the smallest task there is: one prompt, ten possible answers of one token, the best (reward 1), the
-# reference (0.7) and eight failures (0), all equally likely at first. The policy is a table of ten logits. 300 runs
-# are trained at once, by the package's own loop; a run's quality is $V$, the reward to be expected, which a table allows to
+# reference (0.7) and eight failures (0), all equally likely at first. The policy is a table of ten logits. 300 runs are
+# trained at once, by the package's own loop; a run's quality is $V$, the reward to be expected, which a table allows to
 # be computed exactly.
 
 # %%
@@ -224,9 +225,9 @@ style.show(
 )
 
 # %% [markdown]
-# Under SGD with the learning rate divided by 2.5 the second pair repeats the first to rounding: λ had been a
-# learning rate. (What remains under Adam, in the seventh digit, is its ε of 1e-8. One thing could tell the two
-# pairs apart: clipping the gradient to a fixed norm, which the paper does too, comes before Adam and sees the length.)
+# Under SGD with the learning rate divided by 2.5 the second pair repeats the first to rounding: λ had been a learning
+# rate. (What remains under Adam, in the seventh digit, is its ε of 1e-8. One thing could tell the two pairs apart:
+# clipping the gradient to a fixed norm, which the paper does too, comes before Adam and sees the length.)
 #
 # So tuning λ is tuning a step size and, over G, a little more imitation.
 #
@@ -241,9 +242,9 @@ for name in sorted(rho, key=rho.get):
     print(f"{name:20} ρ = {rho[name]:.3f}")
 
 # %% [markdown]
-# Look at the last row. **Without exploration, the policy still explores**: alignment holds a second copy of exploration,
-# times λ, and without the first copy only the balance has changed, from 0.359 to 0.958. Let the package leave the
-# terms out, and compare with runs that have no alignment term at all and β set to that ρ:
+# Look at the last row. **Without exploration, the policy still explores**: alignment holds a second copy of
+# exploration, times λ, and without the first copy only the balance has changed, from 0.359 to 0.958. Let the package
+# leave the terms out, and compare with runs that have no alignment term at all and β set to that ρ:
 
 # %%
 LEFT_OUT = {
@@ -316,13 +317,13 @@ style.show(
 )
 
 # %% [markdown]
-# What to see, above: early, a little imitation helps. After 60 steps the curve is flat from next to no imitation up to the
-# full objective's 0.359, and falls when imitation takes over: "without exploration" is far behind. That is this
+# What to see, above: early, a little imitation helps. After 60 steps the curve is flat from next to no imitation up to
+# the full objective's 0.359, and falls when imitation takes over: "without exploration" is far behind. That is this
 # bandit, not a law: tutorial 4 asks when the reference helps.
 #
-# Below: Moonlight's four points rise and fall, as they would with one knob that has one best value. Qwen's fall and rise
-# again, by more than twice the error of the two rows together. So either that curve has two tops, or something beside the
-# objective (seeds, clipping, tuning) is in the table. Four points can't say which.
+# Below: Moonlight's four points rise and fall, as they would with one knob that has one best value. Qwen's fall and
+# rise again, by more than twice the error of the two rows together. So either that curve has two tops, or something
+# beside the objective (seeds, clipping, tuning) is in the table. Four points can't say which.
 #
 # ## What was claimed
 

@@ -1,15 +1,17 @@
 # %% [markdown]
 # # When the reference helps, and when it hurts
 #
-# A reference gives a signal where a group of samples gives none. It also pulls the policy to itself, which is worth much where
-# nothing better can be found, and costs time, or more, where something can.
+# A reference gives a signal where a group of samples gives none. It also pulls the policy to itself, which is worth
+# much where nothing better can be found, and costs time, or more, where something can.
 #
-# You need tutorial 1 (advantages, the pool) and tutorial 2 (the weight on the reference, $(\beta + \lambda/G) \hat A_y$).
-# GRPO is the method whose samples are compared with each other alone: GRAO without a reference.
+# You need tutorial 1 (advantages, the pool) and tutorial 2 (the weight on the reference, $(\beta + \lambda/G) \hat
+# A_y$). GRPO compares the samples with each other alone: here it is GRAO without a reference.
 
 # %%
 import numpy as np
 import torch
+from scipy.integrate import solve_ivp
+from scipy.special import log_softmax
 
 from grao_ref import (
     group_advantages,
@@ -34,24 +36,24 @@ G, beta, lam = 8, 0.5, 0.6  # the paper's
 #
 # $$ p^G + (1 - p)^G $$
 #
-# With a right reference in the pool, only the groups that are right throughout are dead: $p^G$. What does the
-# reference say in a group of failures?
+# With a right reference in the pool, only the groups that are right throughout are dead: $p^G$. What does the reference
+# say in a group of failures?
 
 # %%
-wrong = torch.zeros(G)
-alone, _ = group_advantages(wrong, torch.tensor(1.0), pool="outputs")
+failed = torch.zeros(G)
+alone, _ = group_advantages(failed, torch.tensor(1.0), pool="outputs")
 print("without the reference:", alone.numpy())
 for R_y in (1.0, 0.001):
-    A, A_y = group_advantages(wrong, torch.tensor(R_y))
+    A, A_y = group_advantages(failed, torch.tensor(R_y))
     print(f"R(y) = {R_y:5}: samples {A[0]:.3f} each, reference {A_y:.3f}")
 
 # %% [markdown]
-# The reference is pulled up by $\sqrt G = 2.83$, *whatever its lead is*: 0.001 pulls like 1. The eight samples are pushed down alike, so the
-# signal holds nothing about which of them was nearer. All it says is: do as the reference does.
+# The reference is pulled up by $\sqrt G = 2.83$, *whatever its lead is*: 0.001 pulls like 1. The eight samples are
+# pushed down alike, so the signal holds nothing about which of them was nearer. All it says is: do as the reference
+# does.
 #
 # How long until the first signal of any kind? Reward queries (calls of $R$) cost money where a model or a human judges.
-# Their expected number is $G$ over the probability of a group that isn't dead; we also sample it, through
-# the package.
+# Their expected number is $G$ over the probability of a group that isn't dead; we also sample it, through the package.
 
 # %%
 rates = np.geomspace(1e-3, 0.5, 25)
@@ -77,8 +79,8 @@ axes.errorbar(
     color=style.BLACK,
     capsize=3,
 )
-axes.text(0.003, 420, "GRPO", color=style.ORANGE)
-axes.text(0.003, 9.5, "GRAO, a right reference in the pool", color=style.BLUE)
+axes.text(0.004, 300, "GRPO", color=style.ORANGE)
+axes.text(0.0011, 9.2, "GRAO, reference right", color=style.BLUE)
 axes.set(
     xlabel="probability p of a right answer",
     ylabel="reward queries to the first signal",
@@ -95,16 +97,16 @@ style.show(
 #
 # ## A teacher who knows best, and one who can be beaten
 #
-# A bandit (tutorial 2) of three answers: the best (reward 1), a good one (0.7), and failing (0). Both good ones are rare:
-# 2 % each. We train it with two teachers: the reference is the best answer, or it is the good one, which can be beaten. The measure is the number of steps until
-# $V \ge 0.9$, which takes the best answer.
+# A bandit (tutorial 2) of three answers: the best (reward 1), a good one (0.7), and failing (0). Both good ones are
+# rare: 2 % each. We train it with two teachers: the reference is the best answer, or it is the good one, which can be
+# beaten. The measure is the number of steps until $V \ge 0.9$, which takes the best answer.
 #
-# A method's steps depend on its learning rate, and GRAO's gradients are longer. One rate for all would be
-# decided by whom it happens to suit. So every method runs at six rates, from 0.4 to 12.8, 600 runs each. GRPO never
-# looks at the reference, so one sweep serves both teachers.
+# A method's steps depend on its learning rate, and GRAO's gradients are longer. One rate for all would be decided by
+# whom it happens to suit. So every method runs at six rates, from 0.4 to 12.8, 600 runs each. GRPO never looks at the
+# reference, so one sweep serves both teachers.
 #
-# (GRAO here is the package's default, with a repair that the last section explains. The printed objective takes the same time here, as the end
-# of this page asserts.)
+# (GRAO here is the package's default, with a repair that the last section explains. The printed objective takes about
+# the same time here, as the end of this page asserts.)
 
 # %%
 REWARDS, RARE = [1.0, 0.7, 0.0], [0.02, 0.02, 0.96]
@@ -146,8 +148,9 @@ paths = {
 steps = {key: run_waits(*each) for key, each in paths.items()}
 
 # %% [markdown]
-# The median run tells half of the story; the slow ones tell the other. So beside the median we ask when nine of ten runs are
-# there. For each of the two the rate is chosen on the first half of the runs, and the number is the second half's.
+# The median run tells half of the story; the slow ones tell the other. So beside the median we ask when nine of ten
+# runs are there. For each of the two the rate is chosen on the first half of the runs, and the number is the second
+# half's.
 
 
 # %%
@@ -200,15 +203,15 @@ style.show(
 # %% [markdown]
 # What to see:
 #
-# - **The best teacher:** GRAO needs a fraction of the steps, at every rate.
-# - **The beatable teacher:** at a learning rate of 0.4 GRAO is ahead, and would make a fine figure. At 0.8 the medians still say
-#   so. But GRPO may take longer steps than GRAO, and at the rate that suits each, GRPO is ahead in both
+# - **The best teacher:** GRAO needs less than half of GRPO's steps, at every rate.
+# - **The beatable teacher:** at a learning rate of 0.4 GRAO is ahead, and would make a fine figure. At 0.8 the medians
+#   still say so. But GRPO may take longer steps than GRAO, and at the rate that suits each, GRPO is ahead in both
 #   columns.
 #
 # ## A detour
 #
-# Where is the time lost? Follow single runs, at each method's own rate: not the pretty ones but the median run
-# and the one that nine of ten beat.
+# Where is the time lost? Follow single runs, at each method's own rate: not the pretty ones but the median run and the
+# one that nine of ten beat.
 
 # %%
 MINE = {"GRPO": "GRPO", "GRAO": "GRAO, beatable teacher"}
@@ -220,9 +223,8 @@ for label, name in MINE.items():
         last = int(min(steps[key][order[rank]], len(policy) - 1))
         followed[label, words] = policy[: last + 1, order[rank]]
     detours[label] = (policy[..., GOOD].amax(0) > 0.9).double().mean().item()
-    print(
-        f"{label}: {detours[label]:.0%} of the runs were more than 90 % sure of the good answer first"
-    )
+for label, share in detours.items():
+    print(f"{label}: {share:.0%} of the runs were once more than 90 % sure of y")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=2.7)
@@ -240,8 +242,8 @@ for colour, line, words in (
     (style.GREY, "-", "GRAO"),
     (style.GREY, "--", "GRPO"),
 ):
-    panels[0].plot([], [], color=colour, linestyle=line, label=words)
-panels[0].legend(loc="center right")
+    panels[1].plot([], [], color=colour, linestyle=line, label=words)
+panels[1].legend(loc="center", bbox_to_anchor=(0.33, 0.5))
 style.show(
     drawn,
     "Two runs of each method by rank among 600, each up to V ≥ 0.9, at the rate that is best for nine of ten.",
@@ -250,36 +252,34 @@ style.show(
 )
 
 # %% [markdown]
-# GRPO makes detours too: when it happens to sample the good answer first, it learns that. GRAO is *sent* there. The group that has only
-# failed pulls the policy to $y$; once the policy is sure of $y$, nearly all its samples are $y$, all rewards are equal, and
-# the group is dead again. It must wait for a rare sample of something better.
+# GRPO makes detours too: when it happens to sample the good answer first, it learns that. GRAO is *sent* there. The
+# group that has only failed pulls the policy to $y$; once the policy is sure of $y$, nearly all its samples are $y$,
+# all rewards are equal, and the group is dead again. It must wait for a rare sample of something better.
 #
 # ## From a detour to a trap
 #
-# That rare sample was kept alive by a peculiarity: with only three answers, what the failing answer loses goes to both others.
-# Make it eight failing answers of 12 % each and train again, four rates, 120 steps.
+# With three answers there is one failing answer, and what $y$ gains it loses. So the best answer gains on it, too:
+# pulling $y$ up clears the way for both. With eight failing answers of 12 % each, each of them gives an eighth, and the
+# best gains hardly anything. Train again, at three rates, 120 steps.
 
 # %%
 MANY = {"rewards": [1.0, 0.7, *[0.0] * 8], "start": [0.02, 0.02, *[0.12] * 8]}
 trapped = {}
 for label, method in (("GRPO", {"method": "grpo"}), ("GRAO", {})):
-    for rate in (0.8, 1.6, 3.2, 6.4):
+    for rate in (0.8, 1.6, 3.2):
         path, rewards = run_path(GOOD, rate, rows=300, **MANY, **method)
         trapped[label, rate] = np.isfinite(run_waits(path, rewards)).mean()
-    print(
-        label,
-        "runs with V ≥ 0.9:",
-        *(f"{trapped[label, r]:.0%}" for r in (0.8, 1.6, 3.2, 6.4)),
-    )
+for (label, rate), share in trapped.items():
+    print(f"{label}, rate {rate}: {share:.0%} of the runs have V ≥ 0.9")
 
 # %% [markdown]
-# Now a minority of GRAO's runs passes its teacher at any of the rates, and a majority of GRPO's.
+# A minority of GRAO's runs passes its teacher, at any of these rates; a majority of GRPO's does.
 #
 # ## Try it
 #
-# Chance can be taken out: the *expected* update, summed over every group there is, followed in small steps. It shows
-# what the objective asks for, without luck. Time is counted in steps divided by $1 + \lambda$ (tutorial 2: that factor is
-# a step size), so that samples push equally hard in all.
+# Chance can be taken out: the *expected* update, summed over every group there is, followed as a flow, which is the
+# limit of small learning rates. Time is the learning rate times steps times $1 + \lambda$, since that factor is a step
+# size too (tutorial 2).
 
 # %% tags=["picture"]
 FLOWS = {}
@@ -288,55 +288,62 @@ FIELDS = {
     "GRAO printed": {},
     "GRAO": {"only_when_ahead": True},
 }
+TIME = np.linspace(0, 80, 161)
 
 
-def run_flow(failures, G, **field):
-    """V and log π(y) along the expected update, in steps of 0.4 / (1 + λ)."""
-    key = failures, G, *field.values()
+def run_flow(wrong, G, **field):
+    """V and log π(y) along the expected update."""
+    key = wrong, G, *field.items()
     if key not in FLOWS:
-        share = [0.02, 0.02, *[0.96 / failures] * failures]
-        bandit = ExactBandit(np.array([1.0, 0.7, *[0.0] * failures]), GOOD, G, **field)
-        theta, rows = np.log(share), []
-        for _ in range(301):
-            policy = bandit.policy(theta)
-            rows.append((policy @ bandit.rewards, np.log(policy[GOOD])))
-            theta = theta + 0.4 / (1 + bandit.lam) * bandit.update(theta)
-        FLOWS[key] = np.array(rows).T
+        share = [0.02, 0.02, *[0.96 / wrong] * wrong]
+        bandit = ExactBandit(np.array([1.0, 0.7, *[0.0] * wrong]), GOOD, G, **field)
+        theta = solve_ivp(
+            lambda _, theta: bandit.update(theta) / (1 + bandit.lam),
+            (0, TIME[-1]),
+            np.log(share),
+            t_eval=TIME,
+            rtol=1e-4,
+            atol=1e-5,
+        ).y
+        logs = log_softmax(theta, axis=0)
+        FLOWS[key] = np.stack([bandit.rewards @ np.exp(logs), logs[GOOD]])
     return FLOWS[key]
 
 
-def draw_flow(β, λ, G, failures):
-    drawn, panels = style.figure(2, height=2.3)
-    time = 0.4 * np.arange(301)
+def draw_flow(β, λ, G, wrong):
+    drawn, panels = style.figure(2, height=2.2)
     for name, field in FIELDS.items():
-        path = run_flow(failures, G, **({"beta": β, "lam": λ} | field))
+        path = run_flow(wrong, G, **({"beta": β, "lam": λ} | field))
         for axes, values in zip(panels, path, strict=True):
-            axes.plot(time, values, **style.METHODS[name], label=name)
+            axes.plot(TIME, values, **style.METHODS[name], label=name)
     panels[0].axhline(0.7, color=style.GREY, linestyle=":", linewidth=1)
     panels[0].set(ylim=(0, 1.03), ylabel="expected reward V")
-    panels[1].set(ylim=(-32, 1), ylabel="log π(y), nats", xlabel="time")
-    panels[1].legend(loc="lower left")
+    panels[1].set(ylim=(-21, 1), ylabel="log π(y), nats", xlabel="time")
+    panels[1].legend(loc="lower right")
     return drawn
 
 
 interactive.sliders(
     draw_flow,
-    {"β": [0.1, 0.25, 0.5, 1], "λ": [0, 0.6, 2], "G": [2, 8, 16], "failures": [1, 8]},
-    {"β": 0.5, "λ": 0.6, "G": 8, "failures": 8},
-    "Expected update, no chance: the best and the good answer begin at 2 %, the failing ones share the rest. The dotted "
+    {"β": [0, 0.02, 0.1, 0.5], "λ": [0, 0.6], "G": [2, 8, 16], "wrong": [1, 8]},
+    {"β": 0.5, "λ": 0.6, "G": 8, "wrong": 8},
+    "Expected update, no chance: the best and the good answer begin at 2 %, the wrong ones (1 or 8) share the rest. The dotted "
     "line is the reference's reward. GRAO is the repaired objective.",
     alt="Expected reward and log-likelihood of the reference over time for GRPO, GRAO printed and GRAO",
 )
 
 # %% [markdown]
-# Try: eight failures, and β from 1 down to 0.1. Less pull, less of a trap. One failure: GRAO is first
-# to its teacher, and about as early as GRPO past it. Small groups (G = 2) are dead more often, and there GRPO waits longest. The
-# lower panel is the last section's.
+# Try, with eight wrong answers: β from 0.5 down to 0. At 0.1 it is a trap still, and even at 0, for λ = 0.6 holds
+# imitation of its own ($\lambda / G$, tutorial 2). With λ = 0 and β = 0.02 the policy comes free.
+#
+# With one wrong answer GRAO is ahead, the more so the smaller the group: GRPO's small groups are dead more often. That
+# does not contradict the tuned runs above. A flow is the left edge of that picture, where steps are small, and there
+# GRAO led. The lower panel is the last section's.
 #
 # ## Where nothing else is found
 #
-# Now let both good answers be rarer, 0.1 %, and the teacher beatable still. Three answers, 150 steps, and at each number of steps, each
-# method has the rate that is best for that number.
+# Now let both good answers be rarer, 0.1 %, and the teacher beatable still. Three answers, 120 steps, and at each
+# number of steps, each method has the rate that is best for that number.
 
 # %%
 scarce = {}
@@ -344,16 +351,14 @@ for label, method in (("GRPO", {"method": "grpo"}), ("GRAO", {})):
     values = []
     for rate in (0.8, 1.6, 3.2, 6.4):
         rewards, logits = runs.start(torch.tensor(REWARDS), [0.001, 0.001, 0.998], 300)
-        config = runs.settings(max_steps=150, learning_rate=rate, **method)
+        config = runs.settings(max_steps=120, learning_rate=rate, **method)
         values.append(runs.values(rewards, GOOD, logits, config))
     scarce[label] = torch.stack(values)  # (rates, steps, runs)
-for step in (40, 150):
+for step in (40, 120):
     for label, V in scarce.items():
         mean = V[:, step].mean(-1).max()
         passed = (V[:, step] >= 0.9).double().mean(-1).max()
-        print(
-            f"after {step:3} steps, {label}: mean V {mean:.2f}, V ≥ 0.9 in {passed:.0%}"
-        )
+        print(f"{step:3} steps, {label}: V {mean:.2f}, V ≥ 0.9 in {passed:.0%}")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=2.5)
@@ -385,13 +390,14 @@ style.show(
 )
 
 # %% [markdown]
-# With few steps GRAO is far ahead in reward, because it has at least its teacher's answer, and GRPO mostly has nothing. In
-# the share of runs that find the *best* answer, it is no such thing.
+# With few steps GRAO is far ahead in reward, because it has at least its teacher's answer, and GRPO mostly has nothing.
+# In the share of runs that find the *best* answer it has no lead.
 #
 # ## The gradient that never vanishes (thm-4)
 #
-# What happens after the teacher has been passed? The policy is sure of the best answer; eight samples with reward 1, and a
-# reference with 0.7 in the pool. It is the group of failures upside down: the reference is *behind* by $-\sqrt G$, whatever the gap.
+# What happens after the teacher has been passed? The policy is sure of the best answer; eight samples with reward 1,
+# and a reference with 0.7 in the pool. It is the group of failures upside down: the reference is *behind* by $-\sqrt
+# G$, whatever the gap.
 
 # %%
 passed = torch.ones(G)
@@ -406,12 +412,12 @@ print(f"Â_y = {A_y:.3f}, weight on y: printed {w_y:.3f}, repaired {repaired:.3f
 #
 # $$ (\beta + \lambda/G) \sqrt G \sqrt 2 $$
 #
-# which is 0.575 · 2.83 · 1.41 = 2.3 here. The paper proves that its gradient goes to 0 (claim-1); the proof assumes a maximum,
-# and $-w \log \pi(y)$ has none.
+# which is 0.575 · 2.83 · 1.41 = 2.3 here. The paper proves that its gradient goes to 0 (claim-1); the proof needs an
+# objective that is bounded above, and $-\log \pi(y)$ is not.
 #
-# The *repair* takes the name seriously: imitate, while the reference is ahead. It replaces $w_y$ by $\max(w_y, 0)$, nothing
-# else. (Not $\hat A_y$ by $\max(\hat A_y, 0)$: that leaves alignment's share, $\lambda \hat A_y / G$.) In a config it is
-# `imitate_only_when_ahead`, the default of the trainer; the equations of the package are as printed.
+# The *repair* takes the name seriously: imitate, while the reference is ahead. It replaces $w_y$ by $\max(w_y, 0)$,
+# nothing else. (Not $\hat A_y$ by $\max(\hat A_y, 0)$: that leaves alignment's share, $\lambda \hat A_y / G$.) In a
+# config it is `imitate_only_when_ahead`, the default of the trainer; the equations of the package are as printed.
 
 # %%
 gaps = np.linspace(0, 24, 25)
@@ -451,12 +457,11 @@ for name, repair in (("GRAO printed", False), ("GRAO", True)):
         "loss": -torch.stack([each.figures["objective"] for each in path[1:]]),
         "V": torch.stack([each.value for each in path]),
     }
-    figures = {key: rows.mean(-1) for key, rows in after[name].items()}
-    for step in (100, 200):
-        print(
-            f"{name:12} step {step}: V = {figures['V'][step]:.3f},",
-            f"log π(y) = {figures['log π(y)'][step]:.1f}, loss = {figures['loss'][step - 1]:.2f}",
-        )
+print(f"{'':19} {'V':>7} {'log π(y)':>9} {'loss':>8}")
+for name, figures in after.items():
+    V, logs, loss = (figures[key].mean(-1) for key in ("V", "log π(y)", "loss"))
+    for k in (100, 200):
+        print(f"{name:12} at {k} {V[k]:8.3f} {logs[k]:9.1f} {loss[k - 1]:8.1f}")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=2.6)
@@ -491,21 +496,21 @@ style.show(
 )
 
 # %% [markdown]
-# The printed loss falls and falls, and V does not move: what falls is the likelihood of a decent answer, by the same amount in each
-# step. In a table that harms nobody, for answers share nothing, and as you saw, the printed objective was not
-# slower. In a language model answers share weights, and it is told again and again that good human text is to be unlearned.
+# The printed loss falls and falls, and V does not move: what falls is the likelihood of a decent answer, by the same
+# amount in each step. In a table that harms nobody, for answers share nothing. In a language model they share weights,
+# and the objective asks in every step to unlearn a good human answer.
 #
 # ## The verdict
 #
 # | situation | the reference |
-# | --- | --- |
-# | it is itself the best answer | helps much: a fraction of the steps |
+# | :--- | :--- |
+# | it is itself the best answer | helps much: less than half of the steps |
 # | nothing good is found otherwise, steps are few | helps: the teacher's level at once |
-# | it can be beaten, and better answers are found | costs: a detour, which a larger group of wrong answers makes a trap |
+# | it can be beaten, and better answers are found | costs: a detour; among many wrong answers, a trap |
 # | it has been beaten | as printed it is unlearned without end; repaired, left alone |
 #
-# All of this is about answers that say nothing of each other. A reference may do in a language model what it can't do in a table:
-# make *other* good answers likelier. That takes another experiment (tutorial 6).
+# All of this is about answers that say nothing of each other. A reference may do in a language model what it can't do
+# in a table: make *other* good answers likelier. That takes another experiment (tutorial 6).
 #
 # ## What was claimed
 
@@ -514,7 +519,7 @@ assert alone.abs().max() == 0
 for p in (0.02, 0.3):
     assert abs(dead(p, G, "outputs") - (p**G + (1 - p) ** G)) < 1e-12
     assert abs(dead(p, G, "with_reference") - p**G) < 1e-12
-weak, strong = (group_advantages(wrong, torch.tensor(r))[1] for r in (0.001, 1.0))
+weak, strong = (group_advantages(failed, torch.tensor(r))[1] for r in (0.001, 1.0))
 assert abs(weak - strong) < 1e-9
 assert abs(strong - G**0.5) < 1e-9
 assert waits["GRPO"][0] > 100 * waits["GRAO"][0]
@@ -522,7 +527,7 @@ for p, (mean, error) in by_sampling.items():
     assert abs(mean - queries(p, G, False)) < 4.5 * error
 
 good, hard = "GRAO, best teacher", "GRAO, beatable teacher"
-for rate in RATES[:-1]:  # the best teacher, at every rate
+for rate in RATES:  # the best teacher, at every rate
     for share in (0.5, 0.9):
         assert run_quantile(steps[good, rate], share) < 0.5 * run_quantile(
             steps["GRPO", rate], share
@@ -531,8 +536,9 @@ for share in (0.5, 0.9):  # the beatable one: behind when tuned, ahead when not
     assert tuned[hard, share] > 1.1 * tuned["GRPO", share]
     slow = [run_quantile(steps[name, 0.4], share) for name in (hard, "GRPO")]
     assert slow[0] < slow[1]
-    assert RATES[0] < chosen[hard, share] < RATES[-1]  # the grid was wide enough
-    assert RATES[0] < chosen["GRPO", share] < RATES[-1]
+    assert (
+        RATES[0] < chosen[hard, share] < RATES[-1]
+    )  # no rate beyond the grid helps it
 printed = run_path(GOOD, chosen[hard, 0.9], imitate_only_when_ahead=False)
 assert 0.75 < run_quantile(run_waits(*printed), 0.9) / tuned[hard, 0.9] < 1.33
 assert detours["GRAO"] > detours["GRPO"] + 0.15
@@ -543,13 +549,28 @@ few, many = (
 )
 assert few < 0.4
 assert many > 0.6
-end = {
-    beta_: run_flow(8, G, beta=beta_, lam=lam, only_when_ahead=True)[0][-1]
-    for beta_ in (0.1, 1.0)
+
+pulled = {"lam": lam, "only_when_ahead": True}
+free = {"beta": 0.02, "lam": 0, "only_when_ahead": True}
+assert run_flow(8, G, beta=0.1, **pulled)[0][-1] < 0.72
+assert run_flow(8, G, beta=0, **pulled)[0][-1] < 0.72
+assert run_flow(8, G, **free)[0][-1] > 0.95
+assert run_flow(8, G, **FIELDS["GRPO"])[0][-1] > 0.95
+lead = {
+    size: run_flow(1, size, beta=beta, **pulled)[0][20]
+    - run_flow(1, size, **FIELDS["GRPO"])[0][20]
+    for size in (2, G)
 }
+assert lead[2] > lead[G] > 0.05
 
 early = {label: V[:, 40].mean(-1).max() for label, V in scarce.items()}
-assert early["GRAO"] > early["GRPO"] + 0.3
+assert early["GRAO"] > early["GRPO"] + 0.25
+for step in (40, 120):
+    found = {
+        label: (V[:, step] >= 0.9).double().mean(-1).max()
+        for label, V in scarce.items()
+    }
+    assert found["GRAO"] < found["GRPO"] + 0.1
 
 assert abs(limit(beta, lam, G) - 2.3) < 1e-9
 assert abs(lengths["GRAO printed"][-1] / 2.3 - 1) < 1e-6

@@ -52,7 +52,8 @@ def check_knob(answer: Answer) -> None:
     """The paper's setting, both pools, other sizes."""
     got = answer(0.5, 0.6, 8, "with_reference")
     assert got == pytest.approx(0.359375), (
-        f"the paper's setting has ρ = 0.359 with G = 8, yours {got:.6g}: is λ's own share of the reference in it?"
+        f"the paper's setting has ρ = 0.359 with G = 8, yours {got:.6g}: is λ's own share of the "
+        "reference in it, and is all of it beside what the samples have?"
     )
     got = answer(0.5, 0.6, 8, "outputs")
     assert got == pytest.approx(0.3125), (
