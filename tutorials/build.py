@@ -80,7 +80,16 @@ def execute(tutorial: Tutorial) -> Any:
         "display_name": "Python 3",
         "language": "python",
     }
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    quiet = (
+        "ignore:IProgress not found"  # tqdm would like widgets, which a page has not
+    )
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONWARNINGS": ",".join(
+            filter(None, [os.environ.get("PYTHONWARNINGS"), quiet])
+        ),
+    }
     with TemporaryDirectory() as folder:
         config = Config()
         if (
@@ -92,6 +101,7 @@ def execute(tutorial: Tutorial) -> Any:
             notebook,
             config=config,
             timeout=SECONDS,
+            coalesce_streams=True,  # lines printed one by one are one output
             resources={"metadata": {"path": str(HERE.parent)}},
         ).execute(env=environment)
     return notebook
