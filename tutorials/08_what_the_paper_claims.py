@@ -22,7 +22,7 @@ from theory.claims.thm_2 import prescribed
 from theory.claims.thm_6 import HAND, by_hand, flow
 from theory.exact import ExactBandit
 from theory.ledger import VERDICTS, Check, Finding, Run, claims, select, settle
-from theory.paper_tables import ABSTRACT, METHODS, PRINTED_CHANGE, TABLES
+from theory.paper_tables import ABSTRACT, METHODS, MODELS, PRINTED_CHANGE, TABLES
 from theory.report import verdicts_in
 from tutorials import style
 from tutorials.build import HERE
@@ -109,7 +109,7 @@ for name, finding in examples.items():
 chosen = ["eq-7", "claim-4", "claim-6", "claim-9", "claim-11", "claim-14", "table-3", "thm-6"]  # fmt: skip
 rows = {claim.id: settle(claim, Run("quick")) for claim in select(chosen)}
 for name, row in rows.items():
-    print(f"{name:9} {row.verdict:23} {row.seconds:4.1f} s")
+    print(f"{name:9}{row.verdict:23}{row.seconds:4.1f} s")
 
 
 # %% tags=["picture"]
@@ -153,15 +153,14 @@ draw_rows(rows.values())
 rates = [0.5, 0.3, 0.1, 0.03, 0.01, 0.003]
 sizes = [prescribed(p) for p in rates]
 largest = []
+print("p         G  max. Â  share of groups")
 for p, size in zip(rates, sizes, strict=True):
     group = torch.zeros(size)
     group[0] = 1  # one success
     alone, _ = group_advantages(group, torch.tensor(0.0), pool="outputs")
     chance = size * p * (1 - p) ** (size - 1)  # of exactly one success
     largest.append(alone[0].item())
-    print(
-        f"p = {p:<6} G = {size:<5} largest Â = {largest[-1]:5.1f}, in {chance:.1%} of groups"
-    )
+    print(f"{p:<6}{size:5}{largest[-1]:8.1f}  {chance:.1%}")
 
 # %% tags=["picture"]
 drawn, (axes,) = style.figure(height=2.9)
@@ -215,9 +214,11 @@ theta = np.log(pi)
 push, slope = bandit.update(theta), bandit.gradient(theta)
 print("push   ", push.round(4))
 print("slope  ", slope.round(6))
-print(f"product {push @ slope:.6f}, by hand {float(by_hand(*HAND)):.6f}")
+print(f"product {push @ slope:.6f}")
+print(f"by hand {float(by_hand(*HAND)):.6f}")
 one_step = bandit.policy(theta + 0.5 * push)
-print("after a step of 0.5:", one_step.round(4), f"V = {one_step @ three:.5f}")
+print("after a step of 0.5:")
+print(f"π = {one_step.round(4)}, V = {one_step @ three:.4f}")
 
 # %% [markdown]
 # How can that be? The middle answer is nearly as good as the best, and far likelier; but in a group it mostly meets the
@@ -267,13 +268,14 @@ style.show(
 
 # %%
 swap = min(exchanges().items(), key=lambda pair: pair[1])[0]
-print("method  abstract  from the tables  with two cells exchanged")
+print("%      abstract  tables  exchanged")
 printed, mended = {}, {}
 for method, said in ABSTRACT.items():
     printed[method] = improvement(method, RAS, "mean of ratios")
     mended[method] = improvement(method, RAS, "mean of ratios", swap)
-    print(f"{method:6} {said:7.2f} %{printed[method]:14.2f} %{mended[method]:16.2f} %")
-print("exchanged:", swap[0], "and", swap[1], "on", swap[2][0], "for the second model")
+    print(f"{method:6} {said:8.2f}{printed[method]:8.2f}{mended[method]:11.2f}")
+print(f"exchanged: {swap[0]} and {swap[1]},")
+print(f"on {swap[2][0]}, {MODELS[swap[2][1]]}")
 
 # %% tags=["picture"]
 drawn, (above, below) = style.figure(rows=2, height=2.9)
@@ -319,8 +321,9 @@ style.show(
 
 # %%
 drops = {name: -np.mean(relative(name)) for name in PRINTED_CHANGE}
+print("NAG, change in %     here printed")
 for name, drop in drops.items():
-    print(f"{name:20} −{drop:.2f} %, printed {PRINTED_CHANGE[name]:.2f} %")
+    print(f"{name:20}{-drop:6.2f}{PRINTED_CHANGE[name]:8.2f}")
 
 # %% [markdown]
 # The printed changes are right, and the sentence about them is not: the regulariser's drop is the larger one. But by
@@ -359,7 +362,8 @@ for verdict, colour in zip(
     left += number
 axes.invert_yaxis()
 axes.set(xlabel="rows of the ledger")
-axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncol=2)
+axes.set_xticks([0, 5, 10, 15])
+axes.legend(loc="lower center", bbox_to_anchor=(0.33, 1), ncol=2)
 style.show(
     drawn,
     "Verdicts by kind of row. Theorems and experiments are this project's statements about the method, not the paper's.",

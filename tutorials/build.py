@@ -80,7 +80,12 @@ def execute(tutorial: Tutorial) -> Any:
         "display_name": "Python 3",
         "language": "python",
     }
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    warnings = [os.environ.get("PYTHONWARNINGS"), "ignore:IProgress not found"]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONWARNINGS": ",".join(filter(None, warnings)),  # a page has no widgets
+    }
     config = Config()
     with TemporaryDirectory() as folder:
         if os.name == "posix":  # sockets in this folder, not ports open to all
