@@ -10,6 +10,7 @@
 
 # %%
 import html
+import textwrap
 from collections import Counter
 
 import numpy as np
@@ -71,7 +72,7 @@ try:
     refusal = ""
 except ValueError as error:
     refusal = str(error)
-print(refusal)
+print(textwrap.fill(refusal, 36))
 
 # %% [markdown]
 # ## From checks to a verdict
@@ -91,11 +92,11 @@ print(refusal)
 # %%
 examples = {
     "support": Finding("", holds=[check]),
-    "support and counterexample": Finding("", holds=[check], fails=[check]),
+    "both": Finding("", holds=[check], fails=[check]),
     "counterexample": Finding("", fails=[check]),
 }
 for name, finding in examples.items():
-    print(f"{name:28}{finding.verdict()}")
+    print(f"{name:15}{finding.verdict()}")
 
 # %% [markdown]
 # Read the words exactly. *Fails* says that the sentence as printed has a counterexample, not that the method is bad.
@@ -107,9 +108,10 @@ for name, finding in examples.items():
 
 # %%
 chosen = ["eq-7", "claim-4", "claim-6", "claim-9", "claim-11", "claim-14", "table-3", "thm-6"]  # fmt: skip
+print("id       verdict                s")
 rows = {claim.id: settle(claim, Run("quick")) for claim in select(chosen)}
 for name, row in rows.items():
-    print(f"{name:9}{row.verdict:23}{row.seconds:4.1f} s")
+    print(f"{name:9}{row.verdict:23}{row.seconds:.1f}")
 
 
 # %% tags=["picture"]
@@ -213,12 +215,12 @@ bandit = ExactBandit(
 theta = np.log(pi)
 push, slope = bandit.update(theta), bandit.gradient(theta)
 print("push   ", push.round(4))
-print("slope  ", slope.round(6))
+print("slope  ", slope.round(4))
 print(f"product {push @ slope:.6f}")
 print(f"by hand {float(by_hand(*HAND)):.6f}")
 one_step = bandit.policy(theta + 0.5 * push)
 print("after a step of 0.5:")
-print(f"π = {one_step.round(4)}, V = {one_step @ three:.4f}")
+print(f"π {one_step.round(4)}, V {one_step @ three:.4f}")
 
 # %% [markdown]
 # How can that be? The middle answer is nearly as good as the best, and far likelier; but in a group it mostly meets the
@@ -246,10 +248,10 @@ axes.plot(paths["without σ"], color=style.GREY, label="without dividing by σ")
 axes.set(
     xlabel="step of size 0.2",
     ylabel="expected reward V",
-    ylim=(0.9515, 0.9545),
+    ylim=(0.951, 0.9545),
     xlim=(0, 15),
 )
-axes.legend(loc="upper left")
+axes.legend(loc="lower right")
 style.show(
     drawn,
     "Expected steps, exact: nothing is sampled. Mind the axis: the fall is real and small.",
@@ -264,7 +266,7 @@ style.show(
 #
 # The paper's own numbers can be checked against each other. Its abstract gives GRAO's relative improvement over four
 # methods. Tables 1 and 2 have the *RAS* (eq-5: the share of answers that beat their reference) of two models on two
-# data sets. The mean of the four ratios gives two of the abstract's numbers to the digit, and misses two.
+# data sets. The mean of the four ratios comes within 0.03 points of two of the abstract's numbers, and misses two.
 
 # %%
 swap = min(exchanges().items(), key=lambda pair: pair[1])[0]
@@ -435,7 +437,7 @@ assert 0 < paths["GRPO"][0] - paths["GRPO"].min() < 1e-3
 assert paths["GRPO"][-1] > paths["GRPO"][0]  # and comes back
 assert (np.diff(paths["without σ"]) > 0).all()
 for method, said in ABSTRACT.items():
-    assert (abs(printed[method] - said) < 0.05) == (method in ("SFT", "DPO"))
+    assert (abs(printed[method] - said) < 0.035) == (method in ("SFT", "DPO"))
     assert abs(mended[method] - said) < 1.5 * rounding(method)
 assert sorted(exchanges().values())[1] > 0.5  # no other exchange
 assert all(

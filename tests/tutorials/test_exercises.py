@@ -1,7 +1,10 @@
 """The exercises judge: ours are right, empty ones are not yet, and each wrong answer is told what is wrong with it."""
 
 import inspect
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,18 @@ def test_no_number(arguments, capsys):
         main(arguments)
     assert stopped.value.code == 2
     assert "number" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(("goals", "command"), [("3", "exercise 3 "), ("N=3", "exercise 3 "), ("", "exercise  ")])
+def test_make_hands_the_number_on(goals, command):
+    words = ["make", "--dry-run", "exercise", *goals.split()]
+    ours = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "N"}  # of the `make test` that runs this
+    clean = {name: value for name, value in os.environ.items() if name not in ours}
+    said = subprocess.run(words, cwd=HERE.parent, env=clean, capture_output=True, text=True, check=True)
+    (line,) = [line for line in said.stdout.splitlines() if "-m tutorials.exercise" in line]
+    assert line.endswith(f"tutorials.{command}")
+    assert said.stderr == ""
 
 
 def test_a_syntax_error_of_the_readers_is_told_with_its_line(written, capsys):
