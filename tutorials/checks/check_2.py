@@ -27,7 +27,7 @@ def check_collapsed_weights(answer: Answer) -> None:
     for size in (2, 8):
         rewards = torch.rand(size + 1, generator=rng, dtype=torch.float64)
         for pool in ("with_reference", "outputs"):
-            A, A_y = group_advantages(rewards[1:], rewards[0], pool=pool)  # type: ignore[arg-type]
+            A, A_y = group_advantages(rewards[1:], rewards[0], pool=pool)
             _agrees(answer, A, A_y, f'with pool="{pool}"')
     _agrees(
         answer,

@@ -61,7 +61,7 @@ def check_repaired_weight(answer: Answer) -> None:
     for _ in range(20):
         rewards = torch.rand(5, generator=rng, dtype=torch.float64)
         for pool in ("with_reference", "outputs"):
-            A, A_y = group_advantages(rewards[1:], rewards[0], pool=pool)  # type: ignore[arg-type]
+            A, A_y = group_advantages(rewards[1:], rewards[0], pool=pool)
             _, w_y = likelihood_weights_while_ahead(A, A_y, beta=0.3, lam=1.2)
             got = answer(A.tolist(), A_y.item(), 0.3, 1.2)
             assert got == pytest.approx(w_y.item(), abs=1e-12), (
