@@ -22,9 +22,9 @@ beta, lam, G = 0.5, 0.6, 8  # the paper's
 # ## Collect by likelihood (thm-1)
 #
 # The objective of eq-3 has three terms, and each of them is a sum of numbers times log-likelihoods. A sample's $J(o_i)$
-# has $\hat A_i / G$ from exploration and $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$ has $\beta \hat
-# A_y$ from imitation, and alignment subtracts $\lambda \hat A_i / G$ for each sample: with $\bar A$ for the samples'
-# mean advantage, $\lambda \bar A$ in all. So eq-3 is
+# has $\hat A_i / G$ from exploration and $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$ has
+# $\beta \hat A_y$ from imitation, and alignment subtracts $\lambda \hat A_i / G$ for each sample: with $\bar A$ for the
+# samples' mean advantage, $\lambda \bar A$ in all. So eq-3 is
 #
 # $$ \sum_i w_i J(o_i) + w_y J(y) $$
 #
@@ -52,7 +52,7 @@ for pool in ("with_reference", "outputs"):
     difference[pool] = max(
         each.abs().max().item() for each in (three - two, *gradients)
     )
-    print(f"{pool:14}  largest difference, value or gradient: {difference[pool]:.0e}")
+    print(f"{pool:14}  largest difference {difference[pool]:.0e}")
 
 # %% [markdown]
 # ## What alignment does to the reference
@@ -62,8 +62,8 @@ for pool in ("with_reference", "outputs"):
 # - `outputs`: the advantages of the samples add up to 0, so $\bar A = 0$. Then $w_y = \beta \hat A_y$: **the
 #   reference's part of the alignment term is always 0.** The term that was to compare each sample with the reference
 #   never looks at the reference's likelihood; it is $\lambda$ times exploration.
-# - `with_reference`: the advantages add up to 0 over samples *and* reference, so $\bar A = -\hat A_y / G$ and $w_y =
-#   (\beta + \lambda/G) \hat A_y$: alignment is a bit more imitation.
+# - `with_reference`: the advantages add up to 0 over samples *and* reference, so $\bar A = -\hat A_y / G$ and
+#   $w_y = (\beta + \lambda/G) \hat A_y$: alignment is a bit more imitation.
 #
 # Here are the groups of eight samples that are right (reward 1) or wrong (0), beside a reference that is right.
 
@@ -306,8 +306,8 @@ for each in panels:
         each.axvline(rho[name], color=style.GREY, linestyle=":", linewidth=1)
 for name in order:
     words = name.replace("without ", "− ")
-    panels[1].text(rho[name] + 0.01, 27, words, fontsize=10, rotation=90)
-panels[1].set_ylim(26, 74)
+    panels[1].text(rho[name] + 0.01, 16, words, fontsize=10, rotation=90)
+panels[1].set_ylim(15, 74)
 style.show(
     drawn,
     f"Above: medians and middle half of {ROWS_AT_ONCE} runs of the bandit. Below: the paper's figures (share of prompts "

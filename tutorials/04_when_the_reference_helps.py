@@ -4,8 +4,8 @@
 # A reference gives a signal where a group of samples gives none. It also pulls the policy to itself, which is worth
 # much where nothing better can be found, and costs time, or more, where something can.
 #
-# You need tutorial 1 (advantages, the pool) and tutorial 2 (the weight on the reference, $(\beta + \lambda/G) \hat
-# A_y$). GRPO compares the samples with each other alone: here it is GRAO without a reference.
+# You need tutorial 1 (advantages, the pool) and tutorial 2 (the weight on the reference,
+# $(\beta + \lambda/G) \hat A_y$). GRPO compares the samples with each other alone: here it is GRAO without a reference.
 
 # %%
 import numpy as np
@@ -115,7 +115,7 @@ RATES = (0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 
 
 def run_path(
-    reference, rate, *, rewards=REWARDS, start=RARE, rows=600, steps=120, **method
+    reference, rate, *, rewards=REWARDS, start=RARE, rows=600, steps=100, **method
 ):
     """The policy by step and run, up to the step at which every run has V >= 0.9."""
     rewards, logits = runs.start(torch.tensor(rewards), start, rows)
@@ -195,7 +195,7 @@ panels[1].set_xlabel("learning rate")
 style.show(
     drawn,
     "Steps of 8 samples until V ≥ 0.9, by learning rate: nine of ten runs (band: 95 % interval) and the median, 600 runs "
-    "each. A line ends where the runs (120 steps) were too short.",
+    "each. A line ends where the runs (100 steps) were too short.",
     alt="Above, GRAO's lines lie far below GRPO's at every rate. Below, GRAO's are lower at small rates only; the lowest "
     "point of GRPO's is lower than that of GRAO's.",
 )
@@ -224,7 +224,7 @@ for label, name in MINE.items():
         followed[label, words] = policy[: last + 1, order[rank]]
     detours[label] = (policy[..., GOOD].amax(0) > 0.9).double().mean().item()
 for label, share in detours.items():
-    print(f"{label}: {share:.0%} of the runs were once more than 90 % sure of y")
+    print(f"{label}: {share:.0%} of the runs once had π(y) > 0.9")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=2.7)
@@ -260,7 +260,7 @@ style.show(
 #
 # With three answers there is one failing answer, and what $y$ gains it loses. So the best answer gains on it, too:
 # pulling $y$ up clears the way for both. With eight failing answers of 12 % each, each of them gives an eighth, and the
-# best gains hardly anything. Train again, at three rates, 120 steps.
+# best gains hardly anything. Train again, at three rates, 100 steps.
 
 # %%
 MANY = {"rewards": [1.0, 0.7, *[0.0] * 8], "start": [0.02, 0.02, *[0.12] * 8]}
@@ -270,7 +270,7 @@ for label, method in (("GRPO", {"method": "grpo"}), ("GRAO", {})):
         path, rewards = run_path(GOOD, rate, rows=300, **MANY, **method)
         trapped[label, rate] = np.isfinite(run_waits(path, rewards)).mean()
 for (label, rate), share in trapped.items():
-    print(f"{label}, rate {rate}: {share:.0%} of the runs have V ≥ 0.9")
+    print(f"{label}, rate {rate}: {share:.0%} have V ≥ 0.9")
 
 # %% [markdown]
 # A minority of GRAO's runs passes its teacher, at any of these rates; a majority of GRPO's does.
@@ -325,7 +325,7 @@ def draw_flow(β, λ, G, wrong):
 
 interactive.sliders(
     draw_flow,
-    {"β": [0, 0.02, 0.1, 0.5], "λ": [0, 0.6], "G": [2, 8, 16], "wrong": [1, 8]},
+    {"β": [0, 0.02, 0.1, 0.5], "λ": [0, 0.6], "G": [2, 8], "wrong": [1, 8]},
     {"β": 0.5, "λ": 0.6, "G": 8, "wrong": 8},
     "Expected update, no chance: the best and the good answer begin at 2 %, the wrong ones (1 or 8) share the rest. The dotted "
     "line is the reference's reward. GRAO is the repaired objective.",
@@ -354,11 +354,12 @@ for label, method in (("GRPO", {"method": "grpo"}), ("GRAO", {})):
         config = runs.settings(max_steps=120, learning_rate=rate, **method)
         values.append(runs.values(rewards, GOOD, logits, config))
     scarce[label] = torch.stack(values)  # (rates, steps, runs)
+print("mean of V, and share of runs with V ≥ 0.9")
 for step in (40, 120):
     for label, V in scarce.items():
         mean = V[:, step].mean(-1).max()
         passed = (V[:, step] >= 0.9).double().mean(-1).max()
-        print(f"{step:3} steps, {label}: V {mean:.2f}, V ≥ 0.9 in {passed:.0%}")
+        print(f"{step:3} steps, {label}: {mean:.2f}, ≥ 0.9 {passed:.0%}")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=2.5)
@@ -396,8 +397,8 @@ style.show(
 # ## The gradient that never vanishes (thm-4)
 #
 # What happens after the teacher has been passed? The policy is sure of the best answer; eight samples with reward 1,
-# and a reference with 0.7 in the pool. It is the group of failures upside down: the reference is *behind* by $-\sqrt
-# G$, whatever the gap.
+# and a reference with 0.7 in the pool. It is the group of failures upside down: the reference is *behind* by
+# $-\sqrt G$, whatever the gap.
 
 # %%
 passed = torch.ones(G)
