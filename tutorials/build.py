@@ -202,9 +202,9 @@ def index_page(
     )
     text = (
         "<h1>Learn alignment by running it</h1><p>GRAO and its relatives, from four samples on paper to a language "
-        "model that passes its teacher. Every number and picture here was computed when this site was built, by the "
-        "package that also trains the models, on a machine without a GPU or a network. Each tutorial ends with exercises that check "
-        "themselves: <code>make exercise 1</code>.</p>"
+        "model that passes its teacher. The numbers and pictures were computed when this site was built, by the package "
+        "that also trains the models, without a GPU or a network; what was recorded earlier says so. The eight "
+        "tutorials end with exercises that check themselves: <code>make exercise 1</code>.</p>"
     )
     return shell(
         "Learn alignment by running it",

@@ -40,7 +40,7 @@ def signed(change: float) -> str:
 def line(tokens: Sequence[str], changes: Sequence[float], full: float) -> str:
     """One answer as HTML. Raises `ValueError` where tokens and changes differ in number."""
     return "".join(
-        f'<span style="display: inline-block; text-align: center; background: {colour(change, full)}">'
+        f'<span style="display: inline-block; text-align: center; border: 1px solid #ccc; background: {colour(change, full)}">'
         f"{html.escape(token)}<br><small>{signed(change)}</small></span>"
         for token, change in zip(tokens, changes, strict=True)
     )

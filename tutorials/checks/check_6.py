@@ -1,0 +1,87 @@
+"""What the answers to exercise 6 must do. Each message is a hint."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from grao_ref import mean_log_likelihood
+from grao_ref.records import Batch, Tokens
+from grao_ref.tasks.sorting import Sorting, characters
+
+Answer = Callable[..., Any]
+
+
+def check_reward(answer: Answer) -> None:
+    """By hand and as the task has it."""
+    assert answer("31649=", "13469.") == pytest.approx(1), "sorted, and ended: 1"
+    assert answer("31649=", "13649.") == pytest.approx(4 / 6), (
+        "the tutorial's reference has four of six positions right"
+    )
+    assert answer("31649=", "13469") == pytest.approx(5 / 6), (
+        "without END, one of six positions is missing"
+    )
+    assert answer("31649=", "13.") == pytest.approx(2 / 6), (
+        "a short answer is divided by six too, and its END stands where a digit should"
+    )
+    assert answer("31649=", "31649.") != pytest.approx(1), (
+        "the right digits in the wrong order are not right"
+    )
+    assert answer("31649=", "1346999.") == pytest.approx(5 / 6), (
+        "END in the eighth position is not END in the sixth"
+    )
+    rng = torch.Generator().manual_seed(6)
+    batch = Sorting(40).draw(rng)
+    ids = torch.randint(12, (40, 1, 8), generator=rng)
+    right = Sorting(40).reward(
+        _only(batch.prompts, batch), ids, torch.ones_like(ids).bool()
+    )
+    for prompt, said, expected in zip(
+        batch.prompts.ids, ids[:, 0], right.flatten().tolist(), strict=True
+    ):
+        question, text = characters(prompt.tolist()), characters(said.tolist())
+        assert answer(question, text) == pytest.approx(expected), (
+            f"{question}{text} has {expected:.3f} by the package"
+        )
+
+
+def check_mask(answer: Answer) -> None:
+    """END inside, the rest outside."""
+    assert answer([1, 3, 11, 0, 0], 11) == [True, True, True, False, False], (
+        "END is the model's own decision: it counts, and what follows does not"
+    )
+    assert answer([1, 3, 4], 11) == [True] * 3, (
+        "an answer that was cut off has no END; all its tokens count"
+    )
+    assert answer([1, 11, 11, 11], 11) == [True, True, False, False], (
+        "where the padding looks like END, only the first one is END"
+    )
+    assert answer([11, 4], 11) == [True, False], "END alone is an answer of one token"
+    assert answer([1, 0, 2, 11], 11) == [True] * 4, (
+        "a token of id 0 is a token; no id but END's says anything"
+    )
+
+
+def check_token_weights(answer: Answer) -> None:
+    """By hand and by autograd through the package."""
+    assert answer(0.6, [True, True, True, False]) == pytest.approx(
+        [0.2, 0.2, 0.2, 0]
+    ), "three real tokens share the weight equally, whatever the padded width"
+    assert answer(-0.5, [True]) == pytest.approx([-0.5]), (
+        "one token gets all of it, sign and all"
+    )
+    assert list(answer(0.5, [False, False])) == [0, 0], (
+        "no token, no weight: what do you divide by?"
+    )
+    real = torch.tensor([True, True, True, True, False, False])
+    logprobs = torch.full((6,), -1.0, dtype=torch.float64, requires_grad=True)
+    (0.37 * mean_log_likelihood(logprobs, real)).backward()
+    assert logprobs.grad is not None
+    assert answer(0.37, real.tolist()) == pytest.approx(logprobs.grad.tolist()), (
+        "four tokens of six: autograd through mean_log_likelihood says otherwise"
+    )
+
+
+def _only(prompts: Tokens, batch: Batch) -> Batch:
+    return Batch(prompts, batch.references)
