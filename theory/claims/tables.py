@@ -116,8 +116,8 @@ def claim_14(run: Run) -> Finding:
     return Finding(
         f"The largest drop is the regulariser's, {-means['without regulariser']:.2f} %, not exploration's, "
         f"{-means['without exploration']:.2f} %, by the paper's own table; but its "
-        f"errors ({min(ERRORS['full'])} to {max(ERRORS['full'])} points of NAG) are larger than their difference, and it "
-        "supports neither order. And no reading of its row gives 89.1 % "
+        f"errors ({min(ERRORS['full'])} to {max(ERRORS['full'])} points of NAG) are larger than their difference, and "
+        "it supports neither order. And no reading of its row gives 89.1 % "
         f"({', '.join(f'{value:.1f}' for value in candidates)}).",
         holds=[Check("|share kept without imitation, Qwen − 93.8|", abs(kept["without imitation"][0] - 93.8), "<", 0.06,
                      "Moonlight", abs(kept["without imitation"][1] - 93.8))],
