@@ -206,7 +206,7 @@ style.show(
 # - **The best teacher:** GRAO needs less than half of GRPO's steps, at every rate.
 # - **The beatable teacher:** at a learning rate of 0.4 GRAO is ahead, and would make a fine figure. At 0.8 the medians
 #   still say so. But GRPO may take longer steps than GRAO, and at the rate that suits each, GRPO is ahead in both
-#   columns.
+#   columns. (GRPO's median is best at the edge of the grid: more rates could only help it.)
 #
 # ## A detour
 #
