@@ -53,11 +53,12 @@ theory: setup  ## settle every claim of the paper, compare with theory/REPORT.md
 tutorials: $(VENV)/.done-tutorials  ## run the tutorials, build their site: tutorials/_build/index.html (ARGS="--only 2": one)
 	$(BIN)/python -m tutorials $(ARGS)
 
-# `make exercise 3`: the second word is no target of its own.
+# `make exercise 3`: the number is no target of its own.
 ifeq (exercise,$(firstword $(MAKECMDGOALS)))
 N ?= $(word 2,$(MAKECMDGOALS))
-.PHONY: $(N)
-$(filter-out exercise,$(MAKECMDGOALS)): ; @:
+NUMBERS := $(filter 0% 1% 2% 3% 4% 5% 6% 7% 8% 9%,$(MAKECMDGOALS))
+.PHONY: $(NUMBERS)
+$(NUMBERS): ; @:
 endif
 exercise: $(VENV)/.done-tutorials  ## judge your answers to a tutorial's exercises: make exercise 3 (ARGS=--solution: ours)
 	@$(BIN)/python -m tutorials.exercise $(N) $(ARGS)
@@ -69,7 +70,7 @@ check: $(VENV)/.done-all  ## lint, types in strict mode, the examples in the doc
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) --doctest-modules grao_ref theory -q
+	$(PYTEST) --doctest-modules grao_ref theory tutorials -q --ignore-glob="tutorials/[0-9]*" --ignore=tutorials/exercises
 
 mutate: $(VENV)/.done-mutate  ## mutation testing of the equations (a quarter of an hour)
 	GRAO_HYPOTHESIS=museum GRAO_CHECK_SHAPES=0 $(BIN)/mutmut run $(ARGS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import exp
 
 import torch
 from torch import Tensor
@@ -14,18 +15,20 @@ from grao_ref.equations.ppo import ppo_objective
 from grao_ref.equations.sft import sft_objective
 
 BETA, LAM, GAMMA, MU, KL = 0.5, 0.6, 0.1, 0.3, 0.1  # γ: LUFFY's; μ: an example of CHORD's; KL: DPO's
+CLIP = 0.2  # ε of the ratio, as GRPO's default
 Pair = tuple[Tensor, Tensor]  # of the samples (G,), and of the reference ()
 
 
 @dataclass(frozen=True)
 class Group:
-    """One group, all answers of one token: rewards (G,), R(y), log π of the samples (G,) and of y, the critic's V."""
+    """One group, all answers of one token: rewards (G,), R(y), log π of the samples (G,) and of y, V of the critic."""
 
     rewards: Tensor
     reference: Tensor
     old: Tensor
     loglik: Tensor
     value: float
+    entropy: float = 1.0  # of the policy, nats: what SRFT weighs by
 
     def pooled(self) -> Pair:
         """eq-4 with the reference in the pool."""
@@ -73,6 +76,25 @@ def _luffy(g: Group, J_o: Tensor, J_y: Tensor) -> Tensor:
     return (size * _grpo(g, J_o, A_o) + _shaped(J_y) * A_y) / (size + 1)
 
 
+def _srft(g: Group, J_o: Tensor, J_y: Tensor) -> Tensor:
+    """Three terms: SFT on the reference, its clipped ratio to a behaviour of probability 1, and ±1 for the samples."""
+    logprobs, mask = _tokens(J_y[None])
+    trace = grpo_objective(
+        logprobs, torch.zeros_like(logprobs), g.pooled()[1][None], mask, epsilon_low=CLIP, epsilon_high=CLIP
+    ).sum()
+    return 0.5 * exp(-g.entropy) * _sft(J_y) + trace + (_rights_and_wrongs(g) * J_o).mean()
+
+
+def _rights_and_wrongs(g: Group) -> Tensor:
+    """0.1 e^H on a sample that is right (reward 1), −1 on one that isn't."""
+    return (g.rewards >= 1).to(g.rewards) * (0.1 * exp(g.entropy) + 1) - 1
+
+
+def _within(A_y: Tensor, p: Tensor) -> Tensor:
+    """Whether the clip lets the reference's gradient through: its ratio is p, so only a loss of p < 1 − ε is cut."""
+    return ((A_y > 0) | (p > 1 - CLIP)).double()
+
+
 def _phi(J_y: Tensor) -> Tensor:
     return (J_y.exp() * (1 - J_y.exp())).detach()
 
@@ -105,6 +127,7 @@ OBJECTIVES: dict[str, Callable[[Group, Tensor, Tensor], Tensor]] = {
     "GRAO outputs": lambda g, J_o, J_y: _grao(g, J_o, J_y, "outputs"),
     "GRAO repaired": lambda g, J_o, J_y: grao_objective_while_ahead(J_o, J_y, *g.pooled(), beta=BETA, lam=LAM).total,
     "LUFFY": _luffy,
+    "SRFT": _srft,
     "CHORD-μ": lambda g, J_o, J_y: (1 - MU) * _grpo(g, J_o, grpo_advantages(g.rewards)) + MU * _sft(J_y),
     "CHORD-φ": lambda g, J_o, J_y: (1 - MU) * _grpo(g, J_o, grpo_advantages(g.rewards)) + MU * _phi(J_y) * _sft(J_y),
 }
@@ -125,6 +148,10 @@ def closed_form(name: str, g: Group) -> Pair:
         "GRAO outputs": lambda: likelihood_weights(*g.outputs(), beta=BETA, lam=LAM),
         "GRAO repaired": lambda: likelihood_weights_while_ahead(*g.pooled(), beta=BETA, lam=LAM),
         "LUFFY": lambda: (g.pooled()[0] / (size + 1), g.pooled()[1] * GAMMA * p / (p + GAMMA) ** 2 / (size + 1)),
+        "SRFT": lambda: (
+            _rights_and_wrongs(g) / size,
+            0.5 * exp(-g.entropy) + _within(g.pooled()[1], p) * g.pooled()[1] * p,
+        ),
         "CHORD-μ": lambda: ((1 - MU) * grpo, _zero(g) + MU),
         "CHORD-φ": lambda: ((1 - MU) * grpo, MU * p * (1 - p)),
     }

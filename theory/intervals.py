@@ -1,7 +1,7 @@
 """Confidence intervals that are exact at any number of seeds and for any distribution: order statistics."""
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from theory.groups import Array
 
@@ -20,3 +20,13 @@ def quantile_interval(waits: Array, share: float, miss: float) -> tuple[Array, A
     edge = np.ones((*waits.shape[:-1], 1))
     ordered = np.concatenate([0 * edge, np.sort(waits, axis=-1), np.inf * edge], axis=-1)
     return np.asarray(ordered[..., lower]), np.asarray(ordered[..., min(upper, n + 1)])
+
+
+def share_interval(count: int, n: int, miss: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share, which holds but with probability `miss`.
+
+    >>> [round(end, 4) for end in share_interval(9, 10, 0.05)]
+    [0.555, 0.9975]
+    """
+    found = binomtest(count, n).proportion_ci(confidence_level=1 - miss, method="exact")
+    return float(found.low), float(found.high)

@@ -11,8 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import (
+    CellExecutionError,
+    CellTimeoutError,
+    DeadKernelError,
+)
 from rich.console import Console
+from rich.markup import escape
 
 from tutorials.build import (
     HERE,
@@ -31,56 +36,62 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0; 1 where a tutorial fails; 2 on bad input."""
     parser = argparse.ArgumentParser("python -m tutorials", description=__doc__)
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="N", help="build these alone, e.g. 2 4"
+        "--only",
+        nargs="+",
+        type=int,
+        default=[],
+        metavar="N",
+        help="build these alone, e.g. 2 4",
     )
+    parser.add_argument("--source-dir", type=Path, default=HERE, metavar="DIR")
     parser.add_argument(
         "--output-dir", type=Path, default=HERE / "_build", metavar="DIR"
     )
     options = parser.parse_args(arguments)
-    console, every = Console(stderr=True, highlight=False), tutorials()
-    unknown = set(options.only) - {str(int(each.name[:2])) for each in every}
-    if unknown:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        every = tutorials(options.source_dir)
+    except ValueError as error:
+        console.print(f"[red]error:[/] {escape(str(error))}")
+        return 2
+    known = [each.number for each in every]
+    unknown = sorted(set(options.only) - set(known))
+    if unknown or not every:
         console.print(
-            f"[red]error:[/] there is no tutorial {', '.join(sorted(unknown))}; there are 1 to {len(every)}"
+            f"[red]error:[/] there is no tutorial {', '.join(map(str, unknown))}; "
+            f"in {escape(str(options.source_dir))} there are: {', '.join(map(str, known)) or 'none'}"
         )
         return 2
-    chosen = [
+    chosen = [each for each in every if not options.only or each.number in options.only]
+    folder: Path = options.output_dir
+    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+    pages = [
         each
         for each in every
-        if not options.only or str(int(each.name[:2])) in options.only
+        if each in chosen or (folder / f"{each.name}.html").exists()
     ]
-    os.environ |= {
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONWARNINGS": "ignore:IProgress not found",  # of a bar that no page shows
-    }  # two tutorials at once, and none wants the network
-    (options.output_dir / "notebooks").mkdir(parents=True, exist_ok=True)
     seconds, failed = {}, []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {
-            pool.submit(build, each, every, options.output_dir): each for each in chosen
-        }
+        running = {pool.submit(build, each, pages, folder): each for each in chosen}
         for job in as_completed(running):
             name = running[job].name
             try:
                 seconds[name] = job.result()
                 console.print(f"{name}  {seconds[name]:.0f} s")
-            except CellExecutionError as error:
+            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
                 failed.append(name)
                 console.print(f"[red]{name} fails[/]")
                 console.print(re.sub(r"\x1b\[[0-9;]*m", "", str(error)), markup=False)
     if failed:
         return 1
-    if not options.only:
-        (options.output_dir / "index.html").write_text(
-            index_page(every, seconds, footer())
-        )
-    console.print(f"open {options.output_dir / 'index.html'}")
+    (folder / "index.html").write_text(index_page(pages, seconds, footer()))
+    start = chosen[0].name if len(chosen) == 1 else "index"
+    console.print(f"open {escape(str(folder / start))}.html")
     return 0
 
 
-def build(tutorial: Tutorial, every: list[Tutorial], folder: Path) -> float:
-    """Execute one and write its notebook and its page; the seconds it took to run."""
+def build(tutorial: Tutorial, pages: list[Tutorial], folder: Path) -> float:
+    """Execute one and write its notebook and its page, which links to its neighbours in `pages`; the seconds to run."""
     began = time.perf_counter()
     notebook = execute(tutorial)
     seconds = time.perf_counter() - began
@@ -88,7 +99,7 @@ def build(tutorial: Tutorial, every: list[Tutorial], folder: Path) -> float:
     markup = page(
         notebook,
         tutorial.title,
-        navigation(every, tutorial),
+        navigation(pages, tutorial),
         f"{footer()}, {seconds:.0f} s",
     )
     (folder / f"{tutorial.name}.html").write_text(markup)

@@ -4,11 +4,12 @@ Formulas are written in LaTeX, as in any notebook, and become MathML, which brow
 """
 
 import html
+import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
@@ -17,7 +18,9 @@ from bs4 import BeautifulSoup
 from latex2mathml.converter import convert
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
+from traitlets.config import Config
 
 HERE = Path(__file__).parent
 SECONDS = 600  # after which a cell is given up
@@ -25,7 +28,10 @@ MATH = re.compile(
     r"\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^\s$](?:[^$]*?[^\s$\\])?)\$(?![\w$])",
     re.DOTALL,
 )
-FENCE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+PLACE = re.compile(
+    r"FORMULA(\d+)END"
+)  # where a formula will stand: Markdown has nothing to mark up in it
+FENCE = re.compile(r"(```.*?```|``.+?``|`[^`\n]*`)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,11 @@ class Tutorial:
     def name(self) -> str:
         """01_one_group_by_hand."""
         return self.path.stem
+
+    @property
+    def number(self) -> int:
+        """What a reader calls it by."""
+        return int(self.name[:2])
 
 
 def tutorials(folder: Path = HERE) -> list[Tutorial]:
@@ -59,16 +70,34 @@ def read(path: Path) -> Tutorial:
 
 
 def execute(tutorial: Tutorial) -> Any:
-    """Run a script as a notebook, from the project's root. Raises `nbclient`'s `CellExecutionError` where a cell fails."""
+    """Run a script as a notebook, from the project's root, on one core and without a network.
+
+    Raises `nbclient`'s `CellExecutionError` where a cell fails, `CellTimeoutError` and `DeadKernelError`.
+    """
     notebook = jupytext.read(tutorial.path, fmt="py:percent")
     notebook.metadata["kernelspec"] = {
         "name": "python3",
         "display_name": "Python 3",
         "language": "python",
     }
-    NotebookClient(
-        notebook, timeout=SECONDS, resources={"metadata": {"path": str(HERE.parent)}}
-    ).execute()
+    warnings = [os.environ.get("PYTHONWARNINGS"), "ignore:IProgress not found"]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONWARNINGS": ",".join(filter(None, warnings)),  # a page has no widgets
+    }
+    config = Config()
+    with TemporaryDirectory() as folder:
+        if os.name == "posix":  # sockets in this folder, not ports open to all
+            config.KernelManager.transport = "ipc"
+            config.KernelManager.connection_file = f"{folder}/kernel.json"
+        NotebookClient(
+            notebook,
+            config=config,
+            timeout=SECONDS,
+            resources={"metadata": {"path": str(HERE.parent)}},
+            coalesce_streams=True,  # a loop that prints has one output, not one a line
+        ).execute(env=environment)
     return notebook
 
 
@@ -78,9 +107,7 @@ def page(notebook: Any, title: str, navigation: str, footer: str) -> str:
     copy = nbformat.from_dict(notebook)
     for cell in copy.cells:
         if cell.cell_type == "markdown":
-            cell.source = with_formulas(
-                cell.source, lambda formula: _keep(formula, formulas)
-            )
+            cell.source = with_formulas(cell.source, formulas)
     exporter = HTMLExporter(
         template_name="basic",
         exclude_input_prompt=True,
@@ -88,10 +115,15 @@ def page(notebook: Any, title: str, navigation: str, footer: str) -> str:
         exclude_anchor_links=True,
     )
     body, _ = exporter.from_notebook_node(copy)
-    body = with_folded_pictures(body)
-    for index, formula in enumerate(formulas):
-        body = body.replace(f"FORMULA{index}END", formula)
+    body = set_formulas(with_folded_pictures(body), formulas)
     return shell(title, navigation, f"<main>{body}</main>", footer)
+
+
+def words(markdown: str) -> str:
+    """A title or a summary as HTML: one paragraph's inside, its formulas set."""
+    formulas: list[str] = []
+    body = markdown2html(with_formulas(markdown, formulas)).strip()
+    return set_formulas(body.removeprefix("<p>").removesuffix("</p>"), formulas)
 
 
 def with_folded_pictures(body: str) -> str:
@@ -106,14 +138,14 @@ def with_folded_pictures(body: str) -> str:
     return str(soup)
 
 
-def with_formulas(source: str, replace: Callable[[str], str]) -> str:
-    """Markdown whose $formulas$, but for those in code, are replaced by what `replace` makes of their MathML."""
+def with_formulas(source: str, formulas: list[str]) -> str:
+    """Markdown whose $formulas$, but for those in code, are appended to `formulas` as MathML; their places are marked."""
 
     def mathml(match: re.Match[str]) -> str:
         block = match["block"]
-        return replace(
-            convert(block or match["inline"], display="block" if block else "inline")
-        )
+        latex, display = (block or match["inline"]), "block" if block else "inline"
+        formulas.append(convert(latex, display=display))
+        return f"FORMULA{len(formulas) - 1}END"
 
     parts = FENCE.split(source)
     return "".join(
@@ -122,9 +154,9 @@ def with_formulas(source: str, replace: Callable[[str], str]) -> str:
     )
 
 
-def _keep(formula: str, formulas: list[str]) -> str:
-    formulas.append(formula)
-    return f"FORMULA{len(formulas) - 1}END"
+def set_formulas(body: str, formulas: list[str]) -> str:
+    """The formulas in their places."""
+    return PLACE.sub(lambda match: formulas[int(match[1])], body)
 
 
 def shell(title: str, navigation: str, content: str, footer: str) -> str:
@@ -141,17 +173,18 @@ def shell(title: str, navigation: str, content: str, footer: str) -> str:
 
 
 def navigation(all_of_them: list[Tutorial], current: Tutorial) -> str:
-    """Links to the index and to the neighbours."""
+    """Links to the index and to the neighbours among all that there are pages of."""
     index = all_of_them.index(current)
     links = ['<a href="index.html">All tutorials</a>']
     if index > 0:
+        before = all_of_them[index - 1]
         links.append(
-            f'<a rel="prev" href="{all_of_them[index - 1].name}.html">← {index}</a>'
+            f'<a rel="prev" href="{before.name}.html">← {words(before.title)}</a>'
         )
     if index + 1 < len(all_of_them):
         after = all_of_them[index + 1]
         links.append(
-            f'<a rel="next" href="{after.name}.html">{html.escape(after.title)} →</a>'
+            f'<a rel="next" href="{after.name}.html">{words(after.title)} →</a>'
         )
     return " ".join(links)
 
@@ -159,18 +192,19 @@ def navigation(all_of_them: list[Tutorial], current: Tutorial) -> str:
 def index_page(
     all_of_them: list[Tutorial], seconds: dict[str, float], footer: str
 ) -> str:
-    """What there is, with a sentence each and the seconds that it took to run."""
+    """What there is, with a paragraph each and, where it was run just now, the seconds that it took."""
     items = "".join(
-        f'<li><a href="{each.name}.html">{html.escape(each.title)}</a> '
-        f"<p>{html.escape(each.summary)}</p><small>{seconds[each.name]:.0f} s · "
-        f'<a href="notebooks/{each.name}.ipynb" download>notebook</a></small></li>'
+        f'<li value="{each.number}"><a href="{each.name}.html">{words(each.title)}</a> '
+        f"<p>{words(each.summary)}</p><small>"
+        + (f"{seconds[each.name]:.0f} s · " if each.name in seconds else "")
+        + f'<a href="notebooks/{each.name}.ipynb" download>notebook</a></small></li>'
         for each in all_of_them
     )
     text = (
         "<h1>Learn alignment by running it</h1><p>GRAO and its relatives, from four samples on paper to a language "
-        "model that passes its teacher. Every number and picture here was computed when this site was built, by the "
-        "package that also trains the models, on a machine without a GPU or a network. Each tutorial ends with exercises that check "
-        "themselves: <code>make exercise 1</code>.</p>"
+        "model that passes its teacher. The numbers and pictures were computed when this site was built, by the package "
+        "that also trains the models, without a GPU or a network; what was recorded earlier says so. The eight "
+        "tutorials end with exercises that check themselves: <code>make exercise 1</code>.</p>"
     )
     return shell(
         "Learn alignment by running it",

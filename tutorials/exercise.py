@@ -26,12 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "make exercise", description="Check your answers to a tutorial's exercises."
     )
-    parser.add_argument("number", type=int, help="the tutorial's number, 1 to 8")
+    parser.add_argument(
+        "number",
+        type=int,
+        help="the tutorial's number, 1 to 8, as in: make exercise 3",
+    )
     parser.add_argument(
         "--solution", action="store_true", help="judge our answers instead of yours"
     )
     options = parser.parse_args(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     if options.number not in NUMBERS:
         console.print(
             f"[red]error:[/] there are exercises 1 to 8, not {options.number}"
@@ -75,6 +79,7 @@ def load(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # a reader's dataclass looks itself up there
     spec.loader.exec_module(module)
     return module
 
@@ -102,21 +107,26 @@ def _problem(answer: Any, check: Any, answers: ModuleType) -> str | None:
     except AssertionError as error:
         return str(error) or "wrong"
     except Exception as error:  # whatever the reader wrote
-        return _where(error, Path(inspect.getfile(answers)))
+        if place := _line(error, Path(inspect.getfile(answers))):
+            return f"{type(error).__name__}: {error}{place}"
+        return f"what it returns is not of the kind asked for: {error}"
     return None
 
 
 def _where(error: Exception, path: Path) -> str:
-    """The error, and the last line of the reader's own file that it came through."""
     if isinstance(error, SyntaxError):
         return f"{error.msg}, line {error.lineno}"
+    return f"{type(error).__name__}: {error}{_line(error, path)}"
+
+
+def _line(error: Exception, path: Path) -> str:
+    """The last line of the reader's own file that an error came through; empty where it came through none."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename) == path
     ]
-    place = f", line {lines[-1]} of {path.name}" if lines else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f", line {lines[-1]} of {path.name}" if lines else ""
 
 
 if __name__ == "__main__":

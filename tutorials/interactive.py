@@ -48,14 +48,15 @@ def sliders(
 
     Raises `ValueError` where `start` is none of the values, and where the combinations are too many to draw.
     """
+    count = prod(len(each) for each in values.values())
+    if count > LIMIT:
+        raise ValueError(
+            f"{count} combinations are too many pictures for a page; {LIMIT} are the limit"
+        )
     combinations = [
         dict(zip(values, each, strict=True))
         for each in itertools.product(*values.values())
     ]
-    if prod(len(each) for each in values.values()) > LIMIT:
-        raise ValueError(
-            f"{len(combinations)} combinations are too many pictures for a page; {LIMIT} are the limit"
-        )
     if start not in combinations:
         raise ValueError(f"start {start} is none of the combinations of {dict(values)}")
     frames = []
@@ -64,7 +65,7 @@ def sliders(
         frames.append(
             image(draw(**each), f"{alt} ({words})", dpi=130, hidden=each != start)
         )
-    identity = "sliders-" + sha256(caption.encode()).hexdigest()[:8]
+    identity = "sliders-" + sha256("".join([caption, *frames]).encode()).hexdigest()[:8]
     controls = "".join(
         _control(name, each, start[name]) for name, each in values.items()
     )

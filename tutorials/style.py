@@ -11,6 +11,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 # Okabe and Ito's palette. A method has the same colour, and the same line, in every tutorial.
 BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK, GREY = (
@@ -47,7 +48,8 @@ STYLE: Any = {
 def figure(rows: int = 1, *, height: float = 3.2) -> tuple[Figure, list[Axes]]:
     """A figure of panels one above the other, `height` inches each, never side by side: a phone is narrow."""
     matplotlib.rcParams.update(STYLE)
-    drawn = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    apart = ConstrainedLayoutEngine(h_pad=0.1)  # a title clear of the ticks above it
+    drawn = Figure(figsize=(WIDTH, height * rows), layout=apart)
     return drawn, list(drawn.subplots(rows, 1, squeeze=False)[:, 0])
 
 

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from theory import race
 from theory.claims import (
     claim_5,
     claim_8,
     claim_11,
     exp_adaptive,
     exp_family,
-    exp_map,
     exp_rates,
     tables,
     thm_1,
@@ -27,6 +28,7 @@ from theory.claims import (
     thm_4,
     thm_5,
     thm_6,
+    thm_7,
 )
 from theory.exact import ExactBandit
 from theory.family import OBJECTIVES, closed_form, group
@@ -201,10 +203,53 @@ def test_the_map_s_interval_by_hand():
     assert (low, high) == (2, np.inf)
 
 
+def test_the_map_s_arrivals_by_hand():
+    # greedy in one step from a rate this large: V = 1 after it, or the worst answer for ever
+    rewards, logits = torch.tensor([[1.0, 0.0]]).repeat(400, 1), torch.zeros(400, 2)
+    config = race.runs.settings(method="grpo", learning_rate=50.0, max_steps=5)
+    first = race.first_arrivals(rewards, logits, config, 2)
+    assert ((first == 1) | first.isinf()).float().mean() > 0.98  # but for groups without both, which wait
+    assert (race.first_arrivals(rewards, logits + torch.tensor([9.0, 0.0]), config, 2) == 0).all()
+
+
+def test_the_map_s_rates_that_are_given_up_could_not_have_won():
+    cells = race.Grid([0.1], [0.5], 300, 40)
+    kept = race._of_method("GRPO", cells, 0.01)
+    config = {rate: race.runs.settings(method="grpo", learning_rate=rate, max_steps=40) for rate in race.RATES}
+    rewards, logits = (
+        torch.tensor([[1.0, 0.5, 0.0]]).repeat(300, 1),
+        torch.tensor([[0.1, 0.1, 0.8]]).log().repeat(300, 1),
+    )
+    whole = [race.first_arrivals(rewards, logits, each, 1).numpy() for each in config.values()]
+    assert kept.quantile[0, 0, 0] == min(np.quantile(each, 0.9, method="higher") for each in whole)
+    assert kept.median[0, 0, 0] == min(np.median(each) for each in whole)
+
+
+def test_with_more_ways_to_fail_the_start_is_as_rare():
+    for failures in (1, 8):
+        pi = race.rare(0.05, failures, 3).softmax(-1)
+        assert pi[:, :2].flatten().tolist() == pytest.approx([0.05] * 6)
+        assert pi[:, 2:].sum(-1).tolist() == pytest.approx([0.9] * 3)
+
+
+def test_the_map_against_itself_is_one():
+    against_itself = race.ratio("GRPO", "quick", against="GRPO")
+    assert (against_itself[0] == 1).all()
+    assert (against_itself[1] < 1).all()
+    assert (against_itself[2] > 1).all()
+
+
+def test_the_bound_of_claim_3_by_hand():
+    # J* − J_1 = 2, η = 1/10, T = 40, L = 3, M² = 5
+    assert thm_7.printed_bound(2.0, 0.1, 40, 3.0, 5.0) == pytest.approx(1.0 + 1.5)
+    attained, bound = thm_7.quadratic(0.5, 5000)
+    assert 0.99 < attained / (bound / 2) < 1
+
+
 def test_the_map_s_costs_count_sft_s_lessons_and_the_reference():
-    assert exp_map.costs("GRPO", np.array(10.0), np.array(0.0))["answers trained on"] == 80
-    assert exp_map.costs("GRAO repaired", np.array(10.0), np.array(0.0))["reward queries"] == 90
-    staged = exp_map.costs("SFT, then GRPO", np.array(0.0), np.array(30.0))
+    assert race.costs("GRPO", np.array(10.0), np.array(0.0))["answers trained on"] == 80
+    assert race.costs("GRAO repaired", np.array(10.0), np.array(0.0))["reward queries"] == 90
+    staged = race.costs("SFT, then GRPO", np.array(0.0), np.array(30.0))
     assert (staged["samples"], staged["answers trained on"]) == (8, 38)
 
 

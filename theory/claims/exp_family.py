@@ -39,11 +39,14 @@ def exp_family(run: Run) -> Finding:
       LUFFY          Â_i / (G+1) (both)    Â_y γ p / (p+γ)² / (G+1)      (f(x) = x/(x+γ), f'(p) p; arXiv:2504.14945)
       CHORD-μ        (1−μ) Â_i / G         μ             CHORD-φ        (1−μ) Â_i / G         μ p (1−p)
 
-    CHORD (arXiv:2508.11408) is (1−μ) GRPO + μ SFT, φ weighing each token; SRFT (arXiv:2506.19767) likewise adds SFT
-    with a weight of its own, the policy's entropy's, and is not written out. Settled by autograd through this package's
-    functions (LUFFY's and CHORD's reference terms are written here). The samples' weights are the neighbours' up to a
-    factor. Only GRAO's and LUFFY's w_y can be negative. LUFFY's is at most Â_y / 4 / (G+1), at p = γ, and dies with p;
-    GRAO's as printed has the same size at any p (thm-4). The repair takes the negative half away.
+      SRFT           0.1 e^H / G right, −1/G wrong      ½ e^−H + Â_y p, where Â_y > 0 or p > 1−ε (both)
+
+    CHORD (arXiv:2508.11408) is (1−μ) GRPO + μ SFT, φ weighing each token. SRFT (arXiv:2506.19767) adds to SFT, which it
+    weighs by the policy's entropy H, a clipped ratio for the reference, whose behaviour policy is taken to be certain.
+    Settled by autograd through this package's functions (these neighbours' own terms are written here). The samples'
+    weights are the neighbours' up to a factor. Only GRAO's and LUFFY's w_y can be negative. LUFFY's is at most
+    Â_y / 4 / (G+1), at p = γ, and dies with p; GRAO's as printed has the same size at any p (thm-4). The repair takes
+    the negative half away.
     """
     errors = {name: error(name) for name in OBJECTIVES}
     example = group([1.0, 1.0, 0.5, 0.0], 0.5, 0.2)
@@ -58,8 +61,8 @@ def exp_family(run: Run) -> Finding:
         f"The reference's is GRAO's own: where it is the loser of its group and all but forgotten, "
         f"{' and '.join(negative)} alone pushes it down further (w_y = {lost['GRAO printed']:.2f}; LUFFY's "
         f"{lost['LUFFY']:.1g}, the others' 0 or more). Repaired, what is left is SFT weighted by how far the "
-        "reference is ahead: a sign from rewards, which CHORD's schedule and SRFT's entropy don't have, and no fading "
-        "with p, which LUFFY's has: at p = 1e-6 and "
+        "reference is ahead: a sign from rewards, which CHORD's schedule doesn't have (SRFT's weight never falls below "
+        "its SFT's), and no fading with p, which LUFFY's has: at p = 1e-6 and "
         f"ahead of a dead group its weight is {float(closed_form('GRAO repaired', _rescue())[1]):.2f}, LUFFY's "
         f"{float(closed_form('LUFFY', _rescue())[1]):.1g}.",
         holds=[
@@ -85,7 +88,7 @@ def _rescue() -> Group:
 
 def _draw(run: Run) -> None:
     """w_y by how many samples beat the reference, and by its probability where all do and where none does."""
-    names = ("SFT", "DPO", "GRAO printed", "GRAO repaired", "LUFFY", "CHORD-μ", "CHORD-φ")
+    names = ("SFT", "DPO", "GRAO printed", "GRAO repaired", "LUFFY", "SRFT", "CHORD-φ")
     grid = torch.logspace(-4, -0.01, 60).tolist()
     with figure(run, "exp-family", columns=3) as axes:
         if axes is None:

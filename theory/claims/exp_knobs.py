@@ -21,7 +21,7 @@ def ends(seeds: int, steps: int, **change: object) -> Array:
     return result
 
 
-RATES = (0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+RATES = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 
 
 def _losses(seeds: int, steps: int, method: str, size: int) -> dict[float, float]:
@@ -34,9 +34,9 @@ def _losses(seeds: int, steps: int, method: str, size: int) -> dict[float, float
 
 @claim("exp-group", "At a fixed budget of reward queries larger groups are better.")
 def exp_group(run: Run) -> Finding:
-    """G from 2 to 64 and 320 queries in all, so 320/G steps; the best of six learning rates for each G. A larger G has
-    fewer steps, can take longer ones, and seldom misses a rare success. By the mean of 1 − V, not the median: a large
-    rate makes the median as small as one likes, and some of the runs certain of the wrong answer.
+    """G from 2 to 64 and 320 queries in all, so 320/G steps; the best of eight learning rates for each G. A larger G
+    has fewer steps, can take longer ones, and seldom misses a rare success. By the mean of 1 − V, not the median: a
+    large rate makes the median as small as one likes, and some of the runs certain of the wrong answer.
     """
     sizes, seeds = run.pick([4, 64], [2, 4, 16, 64], [2, 4, 8, 16, 32, 64]), run.pick(300, 1000, 4000)
     found = {method: {size: _losses(seeds, 320 // size, method, size) for size in sizes} for method in ("grpo", "grao")}

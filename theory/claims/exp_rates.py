@@ -55,11 +55,12 @@ def sampled_gaps(rho: float, power: float, steps: int, seeds: int) -> Array:
     return 1 - ascend(table, fixed(rho), steps=steps - 1, seeds=seeds, rate=lambda k: rate * (k + 1) ** -power)
 
 
-@claim("exp-rates", "V converges like O(1/√T), as claim-3 says.")
+@claim("exp-rates", "V comes to its best at claim-3's rate, O(1/√T) or faster.")
 def exp_rates(run: Run) -> Finding:
     """First the known: exact softmax policy gradient has gap Θ(1/t), with entropy it is linear (Mei et al. 2020); both
-    must come out here. GRPO's F = c_G(p) ∇V with c_G -> √(G−1) is Θ(1/t) too, √(G−1) times as fast for binary rewards
-    in the end; the repaired GRAO likewise. O(1/√T) is true, and a different power. The 1/t is one in Σ η_k, the time
+    must come out here. GRPO's F is Θ(1/t) too (for binary rewards F = c_G(p) ∇V, thm-5, so √(G−1) times as fast in the
+    end; here three rewards), and so is the repaired GRAO's. Claim-3's O(1/√T) is one on min_k E‖∇J‖², not on 1 − V;
+    here ‖∇V‖ shrinks with 1 − V, so V is the stricter thing to watch. The 1/t is one in Σ η_k, the time
     that has passed: with A5's Robbins-Monro steps η_k = η k^−a, a > 1/2, it goes like k^(1−a), and the gap like
     k^(a−1): slower than 1/√T for every a. Here a = 0.6. Nor is the slowing needed: on a bandit the noise dies out as
     the policy becomes certain. Sampled, 1,000 seeds, the exponent is that of each seed's own path.
@@ -89,14 +90,14 @@ def exp_rates(run: Run) -> Finding:
         f"e^{linear:.3f} a step). "
         f"GRPO's and repaired GRAO's exact flows go like t^{slopes['grpo']:.2f} and t^{slopes['grao repaired']:.2f}, "
         f"GRPO {paths['gradient'][-1] / paths['grpo'][-1]:.2f} times as close in the end: with "
-        f"constant steps the bound is true and slack. With A5's steps it is false: t^{slow['grao repaired']:.2f}. "
+        f"constant steps the rate is true and slack. With A5's steps it is false: t^{slow['grao repaired']:.2f}. "
         f"Sampled, the median seed's exponent is {np.median(sampled[0.36, 0.0]):.2f} with constant steps and "
         f"{np.median(sampled[0.36, POWER]):.2f} with A5's.",
         holds=[
             Check("|exponent of exact policy gradient + 1|", abs(slopes["gradient"] + 1), "<", 0.1,
                   "against 1/√t", abs(slopes["gradient"] + 0.5)),
-            Check("exponent of repaired GRAO's gap", slopes["grao repaired"], "<", -0.5, "of √t's own curve",
-                  exponent(1 / np.sqrt(np.arange(1, steps + 1))) + 1e-6),
+            Check("exponent of repaired GRAO's gap", slopes["grao repaired"], "<", -0.6, "of 1/√t itself",
+                  exponent(1 / np.sqrt(np.arange(1, steps + 1)))),
             Check("rate of decay with entropy, per step, late over early", linear
                   / float(np.log(short[100] / short[50]) / 50), ">", 0.8, "of exact policy gradient, the same steps",
                   float(np.log(paths["gradient"][200] / paths["gradient"][100])

@@ -1,5 +1,6 @@
 """thm-3 and claim-9: groups whose samples all earn the same."""
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from grao_ref import group_advantages
 from grao_ref.equations.grpo import grpo_advantages
 from theory.exact import ExactBandit
+from theory.family import by_autograd, group
 from theory.figures import figure
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim
@@ -113,15 +115,23 @@ def _repaired(pool: str) -> float:
     return pull(pool, 0.5, only_when_ahead=True)
 
 
+def heard(name: str, critic: float = 0.0) -> float:
+    """Σ |w| that a method puts on eight failures, whose critic expects this much reward of them."""
+    w_o, _ = by_autograd(name, replace(group([0.0] * G, 0.5, 0.1), value=critic))
+    return float(w_o.abs().sum())
+
+
 @claim("claim-9", "Learning goes on where all samples fail, unlike GRPO and PPO, which discard such queries.")
 def claim_9(run: Run) -> Finding:
     """True in `with_reference` for a reference that beats the failures, by however little: ‖F‖ -> (β + λ/G) √(2G).
-    Not in `outputs`, eq-4 read literally, where σ = 0 and nothing is given; nor for a reference that fails too.
+    Not in `outputs`, eq-4 read literally, where σ = 0 and nothing is given; nor for a reference that fails too. And
+    PPO discards no such query: its weight on a failure is (0 − V)/G, which is silent only once its critic expects 0.
     """
     full = (0.5 + 0.6 / G) * sqrt(2 * G)
     return Finding(
         "It is what decides between the two readings of eq-4. The strength does not depend on how much better the "
-        "reference is: 0.001 pulls like 1.",
+        "reference is: 0.001 pulls like 1. Of the two that are said to discard such queries GRPO does, PPO doesn't "
+        "while its critic expects more than the failures got.",
         holds=[
             Check("‖F‖ / its limit, all samples fail, reference pooled", pull("with_reference", 0.5) / full, ">", 0.999,
                   "in `outputs`", pull("outputs", 0.5) / full),
@@ -129,11 +139,15 @@ def claim_9(run: Run) -> Finding:
                   "in `outputs` with the repair", _repaired("outputs") / full),
             Check("‖F‖ / its limit, R(y) ahead by 0.001", pull("with_reference", 0.001) / full, ">", 0.999,
                   "R(y) not ahead", pull("with_reference", 0.0) / full),
+            Check("Σ |w| of GRPO on eight failures", heard("GRPO"), "<", 1e-12, "PPO, critic expects 0.2",
+                  heard("PPO", 0.2)),
         ],
         fails=[
             Check("‖F‖ in `outputs`, all samples fail", pull("outputs", 0.5), "<", 1e-6, "reference pooled",
                   pull("with_reference", 0.5)),
             Check("‖F‖ where the reference fails as well, reference pooled", pull("with_reference", 0.0), "<", 1e-6,
                   "where it does not", pull("with_reference", 0.5)),
+            Check("Σ |w| of PPO on eight failures, critic expects 0.2", heard("PPO", 0.2), ">", 0.1,
+                  "critic expects 0", heard("PPO", 0.0)),
         ],
     )  # fmt: skip

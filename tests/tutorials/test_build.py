@@ -1,0 +1,224 @@
+"""A percent script becomes a page that stands alone, sliders are pictures drawn in advance, and a failure is told."""
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.tutorials.tiny import BROKEN, FIRST, SECOND, build
+from tutorials import interactive, style
+from tutorials.build import read, tutorials, with_formulas
+from tutorials.interactive import LIMIT, sliders
+
+
+def soup(path):
+    return BeautifulSoup(path.read_text(), "html.parser")
+
+
+@pytest.fixture(scope="module")
+def page(tiny_site):
+    return soup(tiny_site / "01_tiny.html")
+
+
+def outside(page):
+    """Whatever a browser would load from elsewhere. A link that a reader may click on is none."""
+    loaded = [tag.get("src") for tag in page.find_all(src=True)]
+    loaded += [tag.get("href") for tag in page.find_all("link")]
+    loaded += [
+        part for style in page.find_all("style") for part in style.text.split() if "url(" in part or "@import" in part
+    ]
+    return [address for address in loaded if not address.startswith("data:")]
+
+
+def test_title_and_summary_are_the_first_lines(tmp_path):
+    (tmp_path / "01_tiny.py").write_text(FIRST)
+    tutorial = read(tmp_path / "01_tiny.py")
+    assert (tutorial.title, tutorial.number) == ("A tiny page", 1)
+    assert tutorial.summary == "What $x^2$ is, in a *word*, and `$y$` in code."
+
+
+@pytest.mark.parametrize("text", ["x = 1\n", "# %% [markdown]\n# No title\n", "# %% [markdown]\n# # Title alone\n"])
+def test_a_script_without_title_and_summary_is_an_error(text, tmp_path):
+    (tmp_path / "01_tiny.py").write_text(text)
+    with pytest.raises(ValueError, match=r"01_tiny.py must begin with a markdown cell"):
+        tutorials(tmp_path)
+    done = build(tmp_path, {})
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_page_has_title_text_and_output(page):
+    assert page.title.text == "A tiny page"
+    assert page.h1.text == "A tiny page"
+    assert "a long line of output, a long line" in page.text
+    assert page.html["lang"] == "en"
+    assert page.find("meta", {"name": "viewport"})
+
+
+def test_formulas_become_mathml_and_those_in_code_stay(page):
+    assert [math.text.strip() for math in page.find_all("math", display="inline")] == ["x2", "a2", "b1+1"]
+    (block,) = page.find_all("math", display="block")
+    assert block.find("mfrac")
+    assert [code.text for code in page.select("main p code")] == ["$y$", "$c$"]
+    assert "$not$ a formula" in page.text
+    assert "a price of $5 or $10 a piece" in page.text
+    assert "FORMULA" not in str(page)
+
+
+def test_a_formula_in_a_heading_is_set(page):
+    assert page.h2.text == "The square a2"
+    assert page.h2.math
+
+
+@pytest.mark.parametrize(
+    ("text", "formulas"),
+    [
+        ("$5 and $10", 0),
+        ("from $5–$10", 0),
+        ("it costs $5. And $x$", 1),
+        ("US$5 or ($5, $10)", 0),
+        (r"\$x\$", 0),
+        ("$x$, $y$", 2),
+        ("$a_1$–$a_4$", 2),
+        ("($x$)", 1),
+        ("`$x$` and ``$y$`` and $z$", 1),
+        ("```\n$x$\n```\n$$y$$", 1),
+        ("$$\nx\n+ y\n$$", 1),
+    ],
+)
+def test_what_is_a_formula(text, formulas):
+    found = []
+    left = with_formulas(text, found)
+    assert len(found) == formulas
+    assert [f"FORMULA{index}END" in left for index in range(formulas)] == [True] * formulas
+    assert formulas or left == text
+
+
+def test_the_code_of_a_picture_is_folded_and_no_other(page):
+    (folded,) = page.find_all("details")
+    assert folded.summary.text == "code of the picture"
+    assert "style.show" in folded.text
+    assert "print(" not in folded.text
+    assert not folded.find("img"), "the picture itself is seen"
+    assert not folded.has_attr("open")
+
+
+def test_a_picture_carries_its_bytes_its_words_and_its_size(page):
+    image = page.find("img", alt="A line & nothing else.")
+    assert image["src"].startswith("data:image/png;base64,")
+    assert int(image["width"]) == round(style.WIDTH * 96)
+    assert image.find_next("figcaption").text == "A caption with <angles>."
+
+
+def test_nothing_is_loaded_from_elsewhere(page, tiny_site):
+    assert outside(page) == []
+    assert outside(soup(tiny_site / "index.html")) == []
+    for script in page.find_all("script"):
+        assert not script.get("src")
+        assert "http" not in script.text
+
+
+def test_what_would_be_loaded_from_elsewhere_is_noticed():
+    """The control of the one above."""
+    for markup in (
+        '<script src="https://cdn.example/mathjax.js"></script>',
+        '<link rel="stylesheet" href="style.css">',
+        '<img src="picture.png">',
+        "<style>@import url(https://fonts.example/x.css);</style>",
+    ):
+        assert outside(BeautifulSoup(markup, "html.parser")), markup
+
+
+def test_the_index_lists_them_with_their_summaries(tiny_site):
+    index = soup(tiny_site / "index.html")
+    assert [link["href"] for link in index.select("li a")] == [
+        *("01_tiny.html", "notebooks/01_tiny.ipynb"),
+        *("02_second.html", "notebooks/02_second.ipynb"),
+    ]
+    assert [link.text for link in index.select("li > a")] == ["A tiny page", "The second"]
+    first, second = index.select("li p")
+    assert first.math.text == "x2"
+    assert (first.em.text, first.code.text) == ("word", "$y$")
+    assert second.text == "It says & computes nothing."
+    assert " s · notebook" in index.small.text
+
+
+def test_neighbours_are_linked(tiny_site):
+    first, second = (soup(tiny_site / name).nav for name in ("01_tiny.html", "02_second.html"))
+    assert [link["href"] for link in first.find_all("a")] == ["index.html", "02_second.html"]
+    assert [link["href"] for link in second.find_all("a")] == ["index.html", "01_tiny.html"]
+
+
+def test_the_notebook_is_executed(tiny_site):
+    notebook = nbformat.read(tiny_site / "notebooks" / "01_tiny.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == [1, 2, 3]
+
+
+def test_every_slider_has_all_its_frames_and_one_is_seen(page):
+    two, one = page.select("figure.sliders")
+    assert two["id"] != one["id"], "the same caption, and two boxes"
+    assert [len(box.find_all("img")) for box in (two, one)] == [6, 2]
+    (seen,) = [image for image in two.find_all("img") if not image.has_attr("hidden")]
+    assert seen["alt"] == "A line (β = 0.5, n = 1)"
+    assert [image["alt"] for image in two.find_all("img")] == [
+        f"A line (β = {β:g}, n = {n})" for β in (0, 0.5, 1) for n in (1, 10)
+    ]
+    assert [control["value"] for control in two.find_all("input")] == ["1", "0"]
+    assert [control["max"] for control in two.find_all("input")] == ["2", "1"]
+    assert [output.text for output in two.find_all("output")] == ["0.5", "1"]
+    assert two["id"] in two.script.text
+
+
+def test_a_start_that_is_none_of_the_values_is_an_error():
+    for start in ({"β": 0.3}, {}, {"β": 1, "λ": 1}):
+        with pytest.raises(ValueError, match="none of the combinations"):
+            sliders(lambda β: style.figure()[0], {"β": [0, 1]}, start, "A caption.", alt="A line")
+
+
+def test_too_many_pictures_are_an_error_before_any_is_drawn():
+    def draw(**values):
+        raise AssertionError("drawn")
+
+    many = {name: list(range(100)) for name in "abcdefgh"}
+    with pytest.raises(ValueError, match=rf"10000000000000000 combinations .* {LIMIT} are the limit"):
+        sliders(draw, many, dict.fromkeys(many, 0), "A caption.", alt="A line")
+
+
+def test_a_plain_script_draws_every_frame_and_shows_nothing(monkeypatch, capsys):
+    drawn = []
+    monkeypatch.setattr(interactive, "image", lambda figure, *words, **options: drawn.append(figure) or "<img>")
+    sliders(lambda β: β, {"β": [0, 1, 2]}, {"β": 1}, "A caption.", alt="A line")
+    assert drawn == [0, 1, 2]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_good_tutorial_exits_with_0_and_is_quiet(tmp_path):
+    """The control of the one below; and what is built alone links to what is there."""
+    done = build(tmp_path, {"01_tiny.py": BROKEN, "02_second.py": SECOND}, "--only", "2")
+    assert done.returncode == 0, done.stderr
+    said, path = done.stderr.splitlines()
+    assert said.startswith("02_second  ")
+    assert path == f"open {tmp_path}/site/02_second.html"
+    assert [link["href"] for link in soup(tmp_path / "site" / "02_second.html").nav.find_all("a")] == ["index.html"]
+    assert [link["href"] for link in soup(tmp_path / "site" / "index.html").select("li > a")] == ["02_second.html"]
+
+
+def test_a_failing_cell_exits_with_1_and_tells_the_error(tmp_path):
+    done = build(tmp_path, {"01_broken.py": BROKEN, "02_second.py": SECOND})
+    assert done.returncode == 1
+    assert "01_broken fails" in done.stderr
+    assert "assert 1 == 2" in done.stderr
+    assert "one [is] not two" in done.stderr
+    assert "\x1b[" not in done.stderr
+    assert "Traceback" not in done.stderr.replace("Traceback (most recent call last)\nCell", "")
+    assert not (tmp_path / "site" / "01_broken.html").exists()
+    assert (tmp_path / "site" / "02_second.html").exists(), "the others are built"
+
+
+@pytest.mark.parametrize("arguments", [["--only", "7"], ["--only", "two"]])
+def test_a_number_of_none_is_bad_input(arguments, tmp_path):
+    done = build(tmp_path, {"01_tiny.py": SECOND}, *arguments)
+    assert done.returncode == 2
+    assert "error: " in done.stderr
+    assert not (tmp_path / "site").exists()

@@ -1,0 +1,165 @@
+"""The exercises judge: ours are right, empty ones are not yet, and each wrong answer is told what is wrong with it."""
+
+import inspect
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tutorials import exercise
+from tutorials.exercise import HERE, answers_path, judge, load, main
+
+WRONG = Path(__file__).parent / "wrong"
+NUMBERS = sorted(int(path.stem.removeprefix("check_")) for path in (HERE / "checks").glob("check_*.py"))
+WRONG_ANSWERS = [
+    (number, name)
+    for number in NUMBERS
+    if (WRONG / f"wrong_{number}.py").exists()
+    for name, _ in inspect.getmembers(load(WRONG / f"wrong_{number}.py"), inspect.isfunction)
+    if "__" in name.strip("_")
+]
+AN_ERROR = re.compile(r"\b[A-Z]\w*(Error|Exception|Warning)\b")
+
+
+def checks(number):
+    return load(HERE / "checks" / f"check_{number}.py")
+
+
+def functions(number):
+    return [name.removeprefix("check_") for name in vars(checks(number)) if name.startswith("check_")]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_our_solutions_are_right(number):
+    verdicts = judge(load(answers_path(number, solution=True)), checks(number))
+    assert verdicts
+    assert set(verdicts.values()) == {None}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_the_reader_starts_with_is_not_yet_written(number):
+    verdicts = judge(load(answers_path(number)), checks(number))
+    assert set(verdicts.values()) == {"not written yet"}
+
+
+@pytest.mark.parametrize(("number", "name"), WRONG_ANSWERS)
+def test_a_wrong_answer_is_told_what_is_wrong(number, name):
+    """By a sentence of ours: the name of an exception helps nobody who can't read our checks."""
+    answers = load(WRONG / f"wrong_{number}.py")
+    function = name.partition("__")[0]
+    assert function in functions(number), f"{name} answers no exercise of tutorial {number}"
+    setattr(answers, function, getattr(answers, name))
+    hint = judge(answers, checks(number))[function]
+    assert hint is not None, "it passes for right"
+    assert hint not in ("wrong", "not written yet")
+    assert len(hint.split()) >= 4, hint
+    assert not AN_ERROR.search(hint.splitlines()[0]), hint
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_exercise_has_two_wrong_answers(number):
+    wrong = [name.partition("__")[0] for of, name in WRONG_ANSWERS if of == number]
+    assert {name: wrong.count(name) >= 2 for name in functions(number)} == dict.fromkeys(functions(number), True)
+
+
+@pytest.fixture
+def written(monkeypatch, tmp_path):
+    """What a reader has written into exercise_1.py, judged by the command: (exit code)."""
+
+    def judged(text):
+        path = tmp_path / "exercise_1.py"
+        path.write_text(text)
+        monkeypatch.setattr(exercise, "answers_path", lambda number, solution=False: path)
+        return main(["1"])
+
+    return judged
+
+
+def test_exit_codes_and_words(capsys):
+    assert main(["1", "--solution"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "right    advantages",
+        "right    mean_log_likelihood",
+        "right    objective",
+    ]
+    assert main(["1"]) == 1
+    said = capsys.readouterr().out
+    assert "not yet  objective: not written yet" in said
+    assert f"0 of 3 right. Your answers are read from {answers_path(1)}" in said
+
+
+@pytest.mark.parametrize("number", ["0", "9", "-1"])
+def test_a_number_out_of_range(number, capsys):
+    assert main(["--", number]) == 2
+    assert capsys.readouterr().out == f"error: there are exercises 1 to 8, not {number}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["three"]])
+def test_no_number(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "number" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(("goals", "command"), [("3", "exercise 3 "), ("N=3", "exercise 3 "), ("", "exercise  ")])
+def test_make_hands_the_number_on(goals, command):
+    words = ["make", "--dry-run", "exercise", *goals.split()]
+    ours = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "N"}  # of the `make test` that runs this
+    clean = {name: value for name, value in os.environ.items() if name not in ours}
+    said = subprocess.run(words, cwd=HERE.parent, env=clean, capture_output=True, text=True, check=True)
+    (line,) = [line for line in said.stdout.splitlines() if "-m tutorials.exercise" in line]
+    assert line.endswith(f"tutorials.{command}")
+    assert said.stderr == ""
+
+
+def test_a_syntax_error_of_the_readers_is_told_with_its_line(written, capsys):
+    assert written("x = 1\ndef advantages(:\n") == 2
+    said = capsys.readouterr().out
+    assert said.startswith("error: ")
+    assert "exercise_1.py does not import: " in said
+    assert said.endswith(", line 2\n")
+
+
+def test_a_name_error_at_import_is_told_with_its_line(written, capsys):
+    assert written("x = 1\n\ny = z\n") == 2
+    said = capsys.readouterr().out
+    assert "NameError: name 'z' is not defined, line 3 of exercise_1.py" in said
+
+
+def test_an_exception_of_the_readers_is_told_with_its_line_and_the_others_are_judged(written, capsys):
+    text = answers_path(1, solution=True).read_text()
+    broken = text.replace("    pool = [*rewards, reference_reward]\n", "    pool = [rewards[99]]\n")
+    line = 1 + broken.splitlines().index("    pool = [rewards[99]]")
+    assert written(broken) == 1
+    said = capsys.readouterr().out
+    assert f"not yet  advantages: IndexError: list index out of range, line {line} of exercise_1.py" in said
+    assert "right    objective" in said
+    assert "2 of 3 right" in said
+
+
+def test_a_function_that_is_gone_is_missed(written, capsys):
+    assert written("def objective(*anything):\n    raise NotImplementedError\n") == 1
+    said = capsys.readouterr().out
+    assert "advantages: there is no function of this name" in said
+    assert "objective: not written yet" in said
+
+
+def test_brackets_in_a_hint_are_no_markup(written, capsys):
+    assert written("def advantages(rewards, reference):\n    raise ValueError('[red]x[/]')\n") == 1
+    assert "ValueError: [red]x[/], line 2" in capsys.readouterr().out
+
+
+def test_an_answer_of_another_kind_is_no_exception_of_the_checks(written, capsys):
+    assert written("def objective(*anything):\n    return 1.0\n") == 1
+    assert "objective: what it returns is not of the kind asked for" in capsys.readouterr().out
+
+
+def test_a_dataclass_in_an_answer_works(written, capsys):
+    text = answers_path(1, solution=True).read_text()
+    own = "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass Pool:\n    x: int\n"
+    assert written(own + text.partition('"""\n')[2]) == 0

@@ -1,0 +1,56 @@
+"""A site of three tutorials that run in no time: what the real ones are made of, and nothing else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FIRST = """# %% [markdown]
+# # A tiny page
+#
+# What $x^2$ is, in a *word*,
+# and `$y$` in code.
+#
+# ## The square $a^2$
+#
+# A formula $b_1 + 1$, a price of $5 or $10 a piece, one in code, `$c$`, and a display:
+#
+# $$ \\frac{1}{G} \\sum_i A_i J(o_i) + \\beta A_y J(y)
+# + \\lambda \\frac{1}{G} \\sum_i A_i (J(o_i) - J(y)) + \\text{what a phone is too narrow for} $$
+#
+# ```text
+# $not$ a formula
+# ```
+
+# %%
+from tutorials import interactive, style
+
+print("a long line of output, " * 20)
+
+# %% tags=["picture"]
+drawn, (axes,) = style.figure()
+axes.plot([0, 1], **style.METHODS["GRAO"])
+style.show(drawn, "A caption with <angles>.", alt="A line & nothing else.")
+
+# %%
+def draw_line(β, n):
+    drawn, (axes,) = style.figure(height=2)
+    axes.plot([0, β, n])
+    return drawn
+
+
+interactive.sliders(
+    draw_line, {"β": [0, 0.5, 1], "n": [1, 10]}, {"β": 0.5, "n": 1}, "A line.", alt="A line"
+)
+interactive.sliders(draw_line, {"β": [0, 1], "n": [1]}, {"β": 0, "n": 1}, "A line.", alt="A line")
+"""
+SECOND = "# %% [markdown]\n# # The second\n#\n# It says & computes nothing.\n\n# %%\nx = 1\n"
+BROKEN = "# %% [markdown]\n# # Broken\n#\n# It claims too much.\n\n# %%\nassert 1 == 2, 'one [is] not two'\n"
+
+
+def build(folder: Path, scripts: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Write scripts into a folder and let `python -m tutorials` build them into folder/site."""
+    for name, text in scripts.items():
+        (folder / name).write_text(text)
+    command = [sys.executable, "-m", "tutorials", "--source-dir", folder, "--output-dir", folder / "site", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

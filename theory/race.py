@@ -1,0 +1,181 @@
+"""Who needs how many steps to V >= 0.9, by initial success rate and reference quality: the runs behind exp-map.
+
+Rewards are 1 (rare, probability p), R(y) (as rare) and 0 (one answer; exp-crowd has several). A cell has 1,000 seeds
+or more, rows of one table; every method has the best of the same learning rates in each cell, so that a longer step is
+no merit.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from theory import runs
+from theory.groups import Array
+from theory.intervals import quantile_interval
+
+GOAL, SHARE, TAUGHT = 0.9, 0.9, 0.5
+G, SFT_STEPS = 8, 60
+CONTROL = "GRPO, other seeds"
+METHODS: dict[str, dict[str, Any]] = {
+    "GRPO": {"method": "grpo"},
+    "GRAO repaired": {"method": "grao"},
+    "GRAO printed": {"method": "grao", "imitate_only_when_ahead": False},
+    "SFT, then GRPO": {"method": "grpo"},
+    CONTROL: {"method": "grpo", "seed": 1},
+}
+ONE_RATE = 0.4  # for all, as the paper has one for all
+ENOUGH = 0.96  # above the upper end of the interval of the quantile at 0.9, with 700 seeds or more
+RATES = (1.6, 0.8, 3.2, ONE_RATE, 6.4)  # in the order in which they are tried
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Initial success rates, rewards of the reference, seeds of each cell, steps."""
+
+    rates: list[float]
+    qualities: list[float]
+    seeds: int
+    steps: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(P, Q)."""
+        return len(self.rates), len(self.qualities)
+
+    @property
+    def beatable(self) -> list[bool]:
+        """Where something is better than the reference: (Q)."""
+        return [quality < 1 for quality in self.qualities]
+
+
+def grid(size: str) -> Grid:
+    """What is run in the tests, by `make theory` and with --full."""
+    if size == "quick":
+        return Grid([0.02], [0.5, 1.0], 700, 60)
+    if size == "default":
+        return Grid([0.003, 0.02, 0.1], [0.3, 0.7, 1.0], 1000, 240)
+    return Grid([0.001, 0.003, 0.01, 0.03, 0.1, 0.3], [0.1, 0.3, 0.5, 0.7, 0.9, 1.0], 2000, 400)
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Of one method in every cell, steps until V >= 0.9, each with the ends of its interval: (3, P, Q).
+
+    Infinite: not within the run. The intervals hold for the whole map at once.
+    """
+
+    quantile: Array  # nine of ten runs are there, at the rate that is best for it
+    median: Array  # half of them are, at the rate that is best for that
+    one_rate: Array  # half of them are, at the one rate for all
+    best: Array  # the rate that is best for the quantile, (P, Q)
+    taught: Array  # steps of SFT that came before: 0 but for SFT, then GRPO, (P, Q)
+
+
+@cache
+def steps_to_goal(size: str) -> dict[str, Waits]:
+    """Steps of G = 8 samples, of every method in every cell.
+
+    The interval of the best rate's quantile is that of the smallest of several: each lies in its own, so the smallest
+    lies between the smallest of the ends. Rates whose wait can no longer be the smallest are given up.
+    """
+    cells = grid(size)
+    miss = 0.05 / (len(cells.rates) * len(cells.qualities) * len(METHODS) * len(RATES) * 2)
+    return {name: _of_method(name, cells, miss) for name in METHODS}
+
+
+def _of_method(name: str, cells: Grid, miss: float) -> Waits:
+    rows = [_of_row(name, p, cells, miss) for p in cells.rates]
+    quantile, median, one_rate, best, taught = (np.stack(each, axis=-2) for each in zip(*rows, strict=True))
+    return Waits(quantile, median, one_rate, best, taught)
+
+
+def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, Array, Array, Array, Array]:
+    """The cells of one success rate: twice (3, Q), then (3, Q), (Q), (Q)."""
+    rewards = torch.tensor([[1.0, q, 0.0] for q in cells.qualities]).repeat_interleave(cells.seeds, 0)
+    logits = rare(p, 1, len(rewards))
+    lessons = torch.zeros(len(rewards))
+    if name.startswith("SFT"):
+        logits, lessons = _taught(rewards, logits)
+    quantiles, medians, enough = {}, {}, float("inf")
+    for rate in RATES:
+        config = runs.settings(learning_rate=rate, max_steps=cells.steps, **METHODS[name])
+        until = float("inf") if rate == ONE_RATE else enough
+        waits = (
+            first_arrivals(rewards, logits, config, len(cells.qualities), until, ENOUGH)
+            .view(len(cells.qualities), -1)
+            .numpy()
+        )
+        quantiles[rate], medians[rate] = _with_interval(waits, SHARE, miss), _with_interval(waits, 0.5, miss)
+        enough = float(np.min([each[2] for each in quantiles.values()], axis=0).max())
+    by_rate = np.stack([quantiles[rate][0] for rate in RATES])
+    best = np.array(RATES)[by_rate.argmin(0)]
+    smallest = [np.min(list(each.values()), axis=0) for each in (quantiles, medians)]
+    return smallest[0], smallest[1], medians[ONE_RATE], best, lessons.view(len(cells.qualities), -1)[:, 0].numpy()
+
+
+def rare(p: float, failures: int, rows: int) -> Tensor:
+    """Logits of a policy that finds the best answer with probability p, the reference too, and else fails: (N, K)."""
+    return torch.tensor([p, p, *[(1 - 2 * p) / failures] * failures]).log().expand(rows, -1).clone()
+
+
+def first_arrivals(
+    rewards: Tensor, logits: Tensor, config: Any, cells: int, until: float = np.inf, enough: float = 1.0
+) -> Tensor:
+    """The step at which each row's V first reaches the goal; infinite where it does not before the run ends, which it
+    does once it is past `until`, or more than this share of the rows of every cell have arrived.
+    """
+    first = torch.full((len(logits),), torch.inf)
+    for step in runs.run(rewards, 1, logits, config):
+        first = torch.where(first.isinf() & (step.value >= GOAL), torch.full_like(first, step.step), first)
+        if step.step > until or bool((first.view(cells, -1).isfinite().float().mean(1) > enough).all()):
+            break
+    return first
+
+
+def _with_interval(waits: Array, share: float, miss: float) -> Array:
+    middle = np.quantile(waits, share, axis=-1, method="higher")
+    return np.stack([middle, *quantile_interval(waits, share, miss)])
+
+
+def _taught(rewards: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The tables when SFT has made every other answer the reference, and after how many steps."""
+    tables, lessons = logits, torch.zeros(len(logits))
+    for step in runs.run(rewards, 1, logits, runs.settings(method="sft", learning_rate=0.2, max_steps=SFT_STEPS)):
+        short = tables.softmax(-1)[:, 1:2] < TAUGHT
+        if not short.any():
+            break
+        tables = torch.where(short, step.theta, tables)
+        lessons = torch.where(short[:, 0], torch.full_like(lessons, step.step), lessons)
+    return tables, lessons
+
+
+def costs(name: str, steps: Array, taught: Array) -> dict[str, Array]:
+    """What these steps cost in every currency; at least one step. GRAO asks for R(y) too and trains on y; SFT asks for
+    no reward and trains on one answer a step. All methods sample 8 a step, so steps are sampled tokens over 8.
+    """
+    more = G + name.startswith("GRAO")
+    steps = np.maximum(steps, 1)
+    return {"samples": G * steps, "reward queries": more * steps, "answers trained on": more * steps + taught}
+
+
+def ratio(name: str, size: str, of: str = "quantile", against: str = "GRPO", currency: str = "samples") -> Array:
+    """Cost of one method over another's, and the ends of its interval: (3, P, Q), NaN where neither gets there.
+
+    `of`: "quantile", "median" or "one_rate". In the ends, who isn't there within the run's steps is known to need at
+    least one more, and no more is known.
+    """
+    found, beyond = steps_to_goal(size), grid(size).steps + 1
+
+    def cost(method: str, steps: Array) -> Array:
+        return costs(method, steps, found[method].taught)[currency]
+
+    (one, one_low, one_high), (other, other_low, other_high) = getattr(found[name], of), getattr(found[against], of)
+    with np.errstate(invalid="ignore"):
+        middle = cost(name, one) / cost(against, other)
+        low = cost(name, np.minimum(one_low, beyond)) / cost(against, other_high)
+        high = cost(name, one_high) / cost(against, np.minimum(other_low, beyond))
+    return np.stack([middle, low, high])

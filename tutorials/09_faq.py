@@ -1,0 +1,429 @@
+# %% [markdown]
+# # Questions, with answers that run
+#
+# My loss is 0. My loss grows. My reward does not move, my answers grow and grow, my KL is negative, my ratio is not 1,
+# I have NaNs: each symptom produced in a few lines, its cause, and its cure shown to work.
+#
+# You need tutorial 1, and tutorial 3 for the bandit: rows of a table with ten answers each, one perfect (reward 1), one
+# the reference (0.7), eight worthless. Names in `code` are those of a run's `metrics.jsonl`.
+
+# %%
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from grao_ref import group_advantages, mean_log_likelihood
+from grao_ref.equations.advantage import scorable_advantages
+from grao_ref.equations.divergence import exact_kl, k1, k3
+from grao_ref.equations.grpo import GRPO_LOSS_TYPES, grpo_objective
+from grao_ref.equations.logprob import probability_ratio
+from grao_ref.equations.reduce import batch_loss
+from grao_ref.loop import train
+from grao_ref.policies.causal_lm import CausalLMPolicy
+from grao_ref.policies.tabular import TabularPolicy
+from grao_ref.policies.tiny import tiny_model
+from grao_ref.presets import TINY
+from grao_ref.tasks.bandit import Bandit
+from grao_ref.tasks.sorting import END, Sorting
+from theory.claims.exp_rates import long_wrong_share
+from theory.runs import settings
+from tutorials import style
+
+REWARDS = torch.tensor([1.0, 0.7, *[0.0] * 8], dtype=torch.float64)
+
+
+def run_bandit(task=Bandit, *, success=0.1, rows=300, **changes):
+    """Train rows whose good answers have probability `success` each: the mean figures of every step, and V."""
+    start = torch.tensor([success] * 2 + [(1 - 2 * success) / 8] * 8).double()
+    bandit, policy = (
+        task(REWARDS, 1, rows),
+        TabularPolicy(start.log().expand(rows, -1)),
+    )
+    return [
+        report.means() | {"V": bandit.expected_reward(policy.theta).mean().item()}
+        for report in train(bandit, policy, settings(**changes))
+    ]
+
+
+# %% [markdown]
+# ## My loss is 0
+#
+# **What you see.** GRPO's loss is 0.0000 at every step, and the reward rises all the same.
+
+# %%
+grpo = run_bandit(method="grpo")
+print("step    loss  reward  gradient")
+for step in (0, 49, 99):
+    loss, reward, slope = (grpo[step][k] for k in ("objective", "V", "grad_norm"))
+    print(f"{step + 1:4}  {abs(loss):.4f}    {reward:.2f}  {slope:8.1f}")
+
+# %% [markdown]
+# **Why.** At the first update on a batch every ratio is 1, so the loss is the mean of the advantages, which add up to 0
+# over a group. The *value* is 0; its *slope* is not.
+#
+# **What to do.** Nothing. Watch `reward` and `grad_norm`. If the gradient is 0 as well, see "My reward does not move".
+
+# %%
+assert all(abs(figures["objective"]) < 1e-9 for figures in grpo)
+assert all(figures["grad_norm"] > 1 for figures in grpo)
+assert grpo[-1]["V"] > grpo[0]["V"] + 0.5
+
+# %% [markdown]
+# ## My loss grows, and so does my reward
+#
+# **What you see.** The loss goes up for a hundred steps. So does what you wanted.
+
+# %%
+penalised = run_bandit(method="grpo", beta=0.1)  # a KL penalty, as in TRL
+repaired = run_bandit(method="grao")
+printed = run_bandit(method="grao", imitate_only_when_ahead=False)
+runs = {
+    "GRPO, KL penalty": (penalised, style.METHODS["GRPO"]),
+    "GRAO repaired": (repaired, style.METHODS["GRAO"]),
+    "GRAO printed": (printed, style.METHODS["GRAO printed"]),
+}
+
+# %% tags=["picture"]
+drawn, (above, below) = style.figure(rows=2, height=2.6)
+for name, (figures, line) in runs.items():
+    above.plot([each["V"] for each in figures], label=name, **line)
+    below.plot([-each["objective"] for each in figures], **line)
+above.set(ylabel="expected reward")
+above.legend(loc="lower right")
+below.set(ylabel="loss", xlabel="step", yscale="symlog")
+style.show(
+    drawn,
+    "Three runs (means over 300 rows): the reward rises in all of them. The loss rises in one, falls and rises in the "
+    "second, and falls without end in the third, whose reference is being unlearned (thm-4). The loss's axis is "
+    "logarithmic beyond ±1.",
+    alt="Above, three rising curves of the expected reward. Below, three losses that go up, down and up, and far down.",
+)
+
+# %% [markdown]
+# **Why.** With a KL penalty GRPO's loss *is* the penalty, β times the KL, and a policy that learns moves away from where
+# it was. GRAO's loss is a weighted sum of log-likelihoods whose weights are new at every step: two of its values can't be
+# compared. Nor is a falling loss a good sign: the printed objective's falls without end, and what it measures is a
+# reference that is being unlearned (thm-4).
+#
+# **What to do.** Read the reward on held-out prompts (`eval_reward`), `kl`, and `reference/logp_per_token`.
+
+# %%
+for figures in penalised:
+    assert abs(-figures["objective"] - 0.1 * figures["kl"]) < 1e-9
+assert -penalised[-1]["objective"] > 0.1
+assert -repaired[-1]["objective"] > -repaired[20]["objective"] + 0.3
+assert -printed[-1]["objective"] < -10
+for figures, _ in runs.values():
+    assert figures[-1]["V"] > figures[20]["V"] + 0.2
+assert (
+    printed[-1]["reference/logp_per_token"] < repaired[-1]["reference/logp_per_token"]
+)
+
+# %% [markdown]
+# ## My reward does not move
+#
+# **What you see.** Fifty steps, and nothing. `frac_reward_zero_std` is near 1. Five ways of starting where success is
+# rare; the share of dead groups at the first step, and the expected reward at the last:
+
+# %%
+tried = {
+    "GRPO, G = 8": {"method": "grpo"},
+    "GRPO, G = 2": {"method": "grpo", "num_generations": 2},
+    "GRPO, G = 64": {"method": "grpo", "num_generations": 64},
+    "GRPO, temperature 0.3": {"method": "grpo", "temperature": 0.3},
+    "GRAO, G = 8": {"method": "grao"},
+}
+found = {}
+print("                      dead  reward")
+for name, changes in tried.items():
+    run = run_bandit(success=0.02, max_steps=50, **changes)
+    found[name] = run[0]["frac_reward_zero_std"], run[-1]["V"]
+    print(f"{name:21} {found[name][0]:4.0%}    {found[name][1]:.2f}")
+
+# %% [markdown]
+# **Why.** A *dead group* is one whose samples all earn the same: nothing in it is better than anything else (thm-3). Here
+# each good answer has a probability of 2 %, so most groups of eight hold failures only. A low temperature samples the
+# likeliest answers, and makes it worse.
+#
+# **What to do.** Larger groups (they cost more samples), temperature 1, prompts that are neither hopeless nor solved, a
+# reward with steps between 0 and 1. Or a reference: in GRAO a group of failures is pulled towards it. That brings the
+# policy to its teacher's level, here 0.7; whether it goes beyond is tutorial 4's question.
+
+# %%
+dead, reached = ({name: pair[i] for name, pair in found.items()} for i in (0, 1))
+assert dead["GRPO, G = 64"] < 0.2 < 0.6 < dead["GRPO, G = 8"] < dead["GRPO, G = 2"]
+assert dead["GRPO, temperature 0.3"] > 0.95
+assert reached["GRPO, temperature 0.3"] < 0.05
+assert reached["GRPO, G = 64"] > reached["GRPO, G = 8"] > reached["GRPO, G = 2"]
+assert 0.6 < reached["GRAO, G = 8"] < 0.75
+
+# %% [markdown]
+# ## My answers grow and grow
+#
+# **What you see.** `completions/mean_length` rises, mostly of answers that are wrong.
+#
+# Two wrong answers, one of 2 tokens and one of 16, both with advantage −1. How hard is each token pushed down?
+
+# %%
+lengths = torch.tensor([2, 16])
+mask = torch.arange(16) < lengths[:, None]
+pushes = {}
+for name in ("grpo", "dapo", "dr_grpo"):
+    logprobs = torch.zeros(2, 16, requires_grad=True)
+    terms = grpo_objective(
+        logprobs, torch.zeros(2, 16), torch.tensor([-1.0, -1.0]), mask
+    )
+    kind = GRPO_LOSS_TYPES[name]
+    batch_loss(kind.numerator(terms, mask), kind.denominator(mask, 16)).backward()
+    pushes[name] = logprobs.grad[:, 0].tolist()
+    print(f"{name:8} short {pushes[name][0]:.3f}   long {pushes[name][1]:.3f}")
+
+# %% [markdown]
+# **Why.** The mean over an answer's tokens, 1/|o|, makes each token of a long answer count less: rambling is the cheap
+# way of being wrong. GRPO has it (`loss_type="grpo"`), and so has eq-3, by its definition (eq-1). The share of the long
+# answer among what is still wrong, from an even start (exp-length; exact):
+
+# %%
+long = {mean: long_wrong_share(16, mean, steps=100) for mean in (True, False)}
+print(f"mean over tokens {long[True]:.0%}, sum {long[False]:.0%}")
+
+# %% [markdown]
+# **What to do.** In GRPO `loss_type="dr_grpo"` or `"dapo"`. In GRAO watch `completions/mean_length`, and reward the
+# answer you want. And look at `completions/clipped_ratio`: an answer that is cut off at `max_completion_length` never
+# says its end, and is scored as it stands. The embedded model needs six tokens; give it four, then eight, and look at the best reward among 128 answers:
+
+# %%
+clipped = {}
+for limit in (4, 8):
+    lm = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=limit)
+    report = next(iter(train(Sorting(16), lm, TINY)))
+    clipped[limit] = report.means()
+    print(
+        f"{limit} tokens: cut off {clipped[limit]['completions/clipped_ratio']:.0%}, "
+        f"best {report.batch.rewards.outputs.max().item():.2f}"
+    )
+
+# %%
+assert pushes["grpo"][0] > 7 * pushes["grpo"][1]
+for name in ("dapo", "dr_grpo"):
+    assert abs(pushes[name][0] - pushes[name][1]) < 1e-6
+assert long[True] > 0.6
+assert abs(long[False] - 0.5) < 0.02
+assert clipped[4]["completions/clipped_ratio"] > 0.9
+assert clipped[8]["completions/clipped_ratio"] < 0.1
+
+# %% [markdown]
+# ## My KL is negative
+#
+# **What you see.** A KL divergence can't be negative, and yours is.
+
+# %%
+dice = torch.Generator().manual_seed(0)
+before = torch.randn(50, generator=dice).log_softmax(-1)
+now = (before + 0.2 * torch.randn(50, generator=dice)).log_softmax(-1)
+kl = exact_kl(now, before).item()
+drawn_from = {
+    "the policy": now,
+    "the frozen policy": before,
+}
+batches = {}
+for source, logprobs in drawn_from.items():
+    ids = torch.multinomial(logprobs.exp(), 500 * 64, replacement=True, generator=dice)
+    real = torch.ones(500, 64, dtype=torch.bool)
+    for name, estimator in (("k1", k1), ("k3", k3)):
+        tokens = estimator(now[ids].view(500, 64), before[ids].view(500, 64), real)
+        batches[name, source] = tokens.mean(dim=1)
+print(f"exact {kl:23.4f}")
+print("   sampled from          mean   < 0")
+for (name, source), means in batches.items():
+    print(f"{name} {source:18} {means.mean():+.4f}  {(means < 0).double().mean():4.0%}")
+
+# %% tags=["picture"]
+drawn, (axes,) = style.figure(height=2.9)
+edges = torch.linspace(-0.08, 0.12, 51).tolist()
+for name, colour in (("k1", style.SKY), ("k3", style.ORANGE)):
+    means = batches[name, "the policy"].tolist()
+    axes.hist(means, bins=edges, color=colour, alpha=0.7, label=name)
+axes.axvline(kl, color=style.BLACK, linestyle="--", label="exact")
+axes.set(xlabel="mean over 64 tokens, nats", ylabel="batches")
+axes.set_xticks([-0.05, 0, 0.05, 0.1])
+axes.legend(loc="upper left")
+style.show(
+    drawn,
+    "500 batches of 64 tokens, sampled from the policy. Both estimators are right on average; k1 falls on both sides of 0.",
+    alt="A wide histogram of k1 around the exact KL, reaching below 0, and a narrow one of k3 above 0.",
+)
+
+# %% [markdown]
+# **Why.** From samples a KL is only estimated. *k1*, the difference of two log-probabilities, is right on average and of
+# either sign. *k3* adds something whose mean is 0, which makes every term positive and the scatter small. That goes for
+# samples of the policy whose KL it is: from any other sampler k1 has a bias, and may be negative on average.
+#
+# **What to do.** A few negative batches of k1 are noise. For reading, k3, as `kl` of GRPO. If the mean over many batches
+# is negative, look for samples that are not the policy's: old ones, or sampled at another temperature.
+
+# %%
+shares = {each: (means < 0).double().mean().item() for each, means in batches.items()}
+assert 0.05 < shares["k1", "the policy"] < 0.6
+assert shares["k3", "the policy"] == shares["k3", "the frozen policy"] == 0
+for name in ("k1", "k3"):
+    assert abs(batches[name, "the policy"].mean().item() - kl) < 0.2 * kl
+assert batches["k3", "the policy"].std() < batches["k1", "the policy"].std() / 2
+assert batches["k1", "the frozen policy"].mean() < -kl / 2
+
+# %% [markdown]
+# ## My ratio is not 1
+#
+# **What you see.** At the first update on a batch the policy is still the one that sampled it, so every *ratio*, the
+# probability now over the probability then, should be 1. It is 0.8, or 1.3. The largest |ratio − 1| of a few hundred
+# tokens, in six settings:
+
+
+# %%
+def run_ratio(sampler, scorer, temperature=1.0, likelihood_temperature=1.0, seed=0):
+    """The largest distance from 1 among ratios of answers by one policy, scored again by another."""
+    rng = torch.Generator().manual_seed(seed)
+    prompts = Sorting(32).draw(rng).prompts
+    samples = sampler.sample(
+        prompts,
+        4,
+        temperature=temperature,
+        rng=rng,
+        likelihood_temperature=likelihood_temperature,
+    )
+    with torch.no_grad():
+        again = scorer.logprobs(prompts, samples.ids, samples.mask, temperature=1.0)
+    ratios = probability_ratio(again, samples.logprobs, samples.mask)
+    return (ratios - 1).abs().max().item()
+
+
+options = {"eos_ids": [END], "max_completion_length": 8}
+policy = CausalLMPolicy(tiny_model(), **options)
+half = CausalLMPolicy(tiny_model(), bf16=True, **options)
+with torch.random.fork_rng():
+    torch.manual_seed(0)
+    size = {"vocab_size": 12, "n_positions": 32, "n_embd": 32, "n_layer": 2}
+    gpt2 = GPT2LMHeadModel(
+        GPT2Config(n_head=2, bos_token_id=None, eos_token_id=END, **size)
+    )
+    wrapped = CausalLMPolicy(gpt2, **options)  # takes the dropout out
+    off = {
+        "as it should be": run_ratio(policy, policy),
+        "the sampler's figures, at 0.7": run_ratio(policy, policy, 0.7, 0.7),
+        "sampled at 0.7, rescored at 1": run_ratio(policy, policy, 0.7, 1.0),
+        "sampled in bfloat16": run_ratio(half, policy),
+        "no dropout": run_ratio(wrapped, wrapped),
+    }
+    for module in gpt2.train().modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.1  # what a library's model has while it trains
+    off["dropout of 10 %"] = run_ratio(wrapped, wrapped)
+for name, distance in off.items():
+    print(f"{name:31}{distance:.0e}")
+
+# %% [markdown]
+# **Why.** Something is not the same the second time: *dropout* removes other units; the sampler divides by a temperature
+# and the trainer does not; the sampler (often another engine) computes in *bfloat16*, with two to three digits. From the second
+# update on one batch the ratio moves by right: that is what it is for, and what clipping holds back.
+
+# %%
+once, often = (
+    run_bandit(method="grpo", num_iterations=k, learning_rate=1.0, max_steps=5)[0][
+        "clip_ratio/region_mean"
+    ]
+    for k in (1, 4)
+)
+print("share of ratios outside 1 ± 0.2")
+print(f"1st update {once:.0%}, 4th update {often:.0%}")
+
+# %% [markdown]
+# **What to do.** Before anything else print the ratio of the first update. Dropout off, also in training (this package
+# sets it to 0). Log-probabilities of the trainer, not of the sampler; one temperature for both (this package scores its
+# samples again at the one it trains at, so that its ratio is 1 at any sampling temperature).
+
+# %%
+assert off["as it should be"] < 1e-4
+assert off["no dropout"] < 1e-4
+assert off["sampled at 0.7, rescored at 1"] < 1e-4
+assert off["the sampler's figures, at 0.7"] > 0.1
+assert off["dropout of 10 %"] > 0.05
+assert 1e-3 < off["sampled in bfloat16"] < 0.5
+assert once == 0
+assert often > 0.1
+
+# %% [markdown]
+# ## I have NaNs
+#
+# **What you see.** One NaN, and a step later everything is. Four ways to make one, and what the package has instead:
+
+# %%
+nan, inf = torch.nan, torch.inf
+flat, unscored = torch.full((4,), 0.5), torch.tensor([0.0, 1.0, nan, 1.0])
+logp, nothing = torch.tensor([-1.0, -inf]), torch.tensor([False, False])
+first = torch.tensor([True, False])
+pairs = {
+    "all rewards equal: 0/0": (
+        (flat - flat.mean()) / flat.std(correction=0),
+        group_advantages(flat, torch.tensor(0.5))[0],
+    ),
+    "a reward that could not be had": (
+        (unscored - unscored.mean()) / unscored.std(correction=0),
+        scorable_advantages(unscored, torch.tensor(0.5))[0],
+    ),
+    "an answer without a token: 0/0": (
+        (torch.zeros(2) * nothing).sum() / nothing.sum(),
+        mean_log_likelihood(logp, nothing),
+    ),
+    "−inf behind the mask: 0·∞": (
+        (logp * first).sum() / first.sum(),
+        mean_log_likelihood(logp, first),
+    ),
+}
+for name, (naive, ours) in pairs.items():
+    print(
+        f"{name}\n  {naive.tolist()}\n  {[round(x, 2) for x in ours.view(-1).tolist()]}"
+    )
+
+# %% [markdown]
+# **Why.** Every one divides by nothing, or multiplies nothing by infinity. A group in which nothing is better has
+# advantage 0; what could not be scored is as if it had not been sampled; and a mask *chooses* (`torch.where`), it does not
+# multiply, for 0 · NaN is NaN, in the gradient too.
+#
+# **What to do.** Let a reward function return `None` or NaN for what it can't score, and watch `frac_unscored`. Here one
+# answer of ten can't be:
+
+
+# %%
+class Unscored(Bandit):
+    """The bandit, but for the last answer, which no reward can be had for."""
+
+    def reward(self, batch, ids, mask):
+        """R(a), or NaN."""
+        rewards = super().reward(batch, ids, mask)
+        return rewards.where(ids != len(self.rewards) - 1, nan)
+
+
+partly = run_bandit(Unscored, method="grao")
+print(
+    f"unscored {partly[0]['frac_unscored']:.0%}, then {partly[-1]['frac_unscored']:.0%}",
+)
+print(f"reward {partly[0]['V']:.2f} → {partly[-1]['V']:.2f}")
+
+# %% [markdown]
+# An infinite reward is another matter: no advantage follows from it, and it is refused by its name. So is a step whose
+# gradient is not finite: the loop stops, with the policy as it was.
+
+# %%
+try:
+    group_advantages(torch.tensor([0.0, inf]), torch.tensor(0.5))
+    refusal = ""
+except ValueError as error:
+    refusal = str(error)
+print(refusal)
+
+# %%
+for naive, ours in pairs.values():
+    assert naive.isnan().any()
+    assert ours.isfinite().all()
+assert 0.05 < partly[0]["frac_unscored"] < 0.15
+assert partly[-1]["V"] > 0.8
+assert "finite" in refusal

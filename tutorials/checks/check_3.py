@@ -1,0 +1,94 @@
+"""What the answers to exercise 3 must do. Each message is a hint."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from grao_ref.equations.grpo import grpo_advantages, grpo_objective
+from theory.exact import ExactBandit
+
+Answer = Callable[..., Any]
+
+
+def check_probability_of_silence(answer: Answer) -> None:
+    """The formula of the tutorial, several answers of one reward, and the laboratory's enumeration."""
+    for p, size in ((0.5, 4), (0.1, 8), (0.98, 8)):
+        assert answer([p, 1 - p], [1.0, 0.0], size) == pytest.approx(
+            p**size + (1 - p) ** size
+        ), (
+            f"p = {p}, G = {size}: a group of equal rewards is all wrong or all right; "
+            "the two probabilities add up"
+        )
+    assert answer([0.25, 0.25, 0.5], [1.0, 0.0, 0.0], 2) == pytest.approx(0.625), (
+        "two different failures earn the same as one of them twice: "
+        "it is the reward that counts, not the answer"
+    )
+    probabilities = np.array([0.1, 0.2, 0.3, 0.4])
+    rewards = np.array([1.0, 0.5, 0.0, 0.5])
+    bandit = ExactBandit(rewards, 0, 5, pool="outputs")
+    flat = (bandit.groups()[0].max(axis=1) == 5).astype(float)
+    expected = bandit.expectation(np.log(probabilities), flat)
+    assert answer(probabilities.tolist(), rewards.tolist(), 5) == pytest.approx(
+        expected
+    ), "with three rewards and four answers it comes out otherwise"
+
+
+def check_expected_update(answer: Answer) -> None:
+    """By hand, on a bandit without differences, and as the laboratory enumerates it."""
+    got = answer([0.5, 0.5], [1.0, 0.0], 2)
+    assert len(got) == 2, "one push for each answer"
+    assert got == pytest.approx([0.25, -0.25]), (
+        "two answers, two samples: half of the groups hold one of each, with Â = 1 and −1 and weights ±½; "
+        "the other half is dead. That is ±0.25, "
+        f"not {[round(float(each), 3) for each in got]}"
+    )
+    assert answer([0.3, 0.7], [0.95, 0.95], 3) == pytest.approx([0.0, 0.0], abs=1e-9), (
+        "where all answers earn the same nothing can be learned"
+    )
+    probabilities, rewards = np.array([0.2, 0.5, 0.3]), np.array([1.0, 0.7, 0.0])
+    for size in (3, 6):
+        bandit = ExactBandit(rewards, 0, size, beta=0, lam=0, pool="outputs")
+        expected = bandit.update(np.log(probabilities))
+        got = answer(probabilities.tolist(), rewards.tolist(), size)
+        assert got == pytest.approx(expected.tolist(), abs=1e-9), (
+            f"three answers, groups of {size}: the laboratory has {expected.round(4).tolist()}. "
+            "Is each group counted by its probability, and σ the population's?"
+        )
+
+
+def check_logged_objective(answer: Answer) -> None:
+    """0 where nothing moved; the ratio; both sides of the clip; and as the package has it."""
+    same = [0.1, 0.2, 0.3]
+    assert answer(same, same, [1.0, 0.0, 0.5], 0.2) == pytest.approx(0.0, abs=1e-12), (
+        "nothing has moved: every ratio is 1, and advantages add up to 0"
+    )
+    assert answer([0.5, 0.5], [0.5, 0.5], [0.7, 0.7], 0.2) == 0, (
+        "a dead group has no advantages, and must not divide by 0"
+    )
+    assert answer([0.11, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(0.05), (
+        "the better of two answers is now 1.1 times as likely, within the clip: (1.1 − 1) / 2 = 0.05"
+    )
+    assert answer([0.2, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(0.1), (
+        "the better answer is twice as likely: its ratio counts as 1.2, no more"
+    )
+    assert answer([0.05, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.25), (
+        "the better answer is *half* as likely: min() takes the worse of the two terms, so the full loss counts"
+    )
+    rng = torch.Generator().manual_seed(0)
+    old, new = torch.rand(2, 8, generator=rng, dtype=torch.float64) * 0.5 + 0.1
+    rewards = torch.rand(8, generator=rng, dtype=torch.float64)
+    expected = grpo_objective(
+        new.log()[:, None],
+        old.log()[:, None],
+        grpo_advantages(rewards),
+        torch.ones(8, 1, dtype=torch.bool),
+        epsilon_low=0.3,
+        epsilon_high=0.3,
+    ).mean()
+    got = answer(new.tolist(), old.tolist(), rewards.tolist(), 0.3)
+    assert got == pytest.approx(expected.item()), (
+        "eight samples and ε = 0.3: otherwise than the package"
+    )

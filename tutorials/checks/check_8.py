@@ -1,0 +1,80 @@
+"""What the answers to exercise 8 must do. Each message is a hint."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from theory.exact import ExactBandit
+from theory.ledger import Check
+from theory.paper_tables import TABLES
+
+Answer = Callable[..., Any]
+COLUMNS = [(data, model) for data in TABLES for model in (0, 1)]
+
+
+def check_deviation_check(answer: Answer) -> None:
+    """It is measured, on both sides, and the limit is one."""
+    groups = [[0.2, 0.7, 0.1, 0.4], [3.0, 5.0, 9.0, 2.0, 8.0, 0.0], [1e3, 0.0, 0.0]]
+    found = [answer(group) for group in groups]
+    assert all(isinstance(each, Check) for each in found), (
+        "return a theory.ledger.Check, neither True nor a number"
+    )
+    for each in found:
+        assert each.passed, (
+            f"σ_A is 1 for every group, and your check says {each.measured:.3g} {each.test} {each.limit:g}: "
+            "is it the population's deviation, of all the samples?"
+        )
+        assert each.test == "<", "it is a distance from 1: it has to be below a limit"
+        assert each.limit <= 1e-6, (
+            f"a limit of {each.limit:g} lets more pass than rounding"
+        )
+    assert len({round(each.control_measured, 6) for each in found}) > 1, (
+        "your control comes out the same for every group: is it measured, or typed?"
+    )
+    flat = answer([0.5] * 4)
+    assert not flat.passed, (
+        "four equal rewards: every Â is 0, and so is σ_A. Your check passes: does it measure?"
+    )
+
+
+def check_mean_improvement(answer: Answer) -> None:
+    """Both ways of being wrong are in the paper's own tables."""
+    new, old = (
+        [TABLES[data][name][model][0] for data, model in COLUMNS]
+        for name in ("GRAO", "SFT")
+    )
+    got = answer(new, old)
+    assert got == pytest.approx(57.73, abs=0.01), (
+        f"SFT's is 57.73 % from the tables (57.70 in the abstract), yours {got:.2f}: each column's ratio first, then "
+        "the mean; in percent, relative to the other method"
+    )
+    assert answer([2.0, 1.0], [1.0, 2.0]) == pytest.approx(25), (
+        "twice as good here, half as good there: +100 % and −50 %, so +25 % on average"
+    )
+    assert answer([3.0], [3.0]) == pytest.approx(0), "nothing gained is 0 %"
+
+
+def check_falling_bandit(answer: Answer) -> None:
+    """The exact step of GRPO at G = 8 points down the reward."""
+    probabilities, rewards = (np.asarray(each, dtype=float) for each in answer())
+    assert len(probabilities) == len(rewards) == 3, (
+        "three answers: two are too few, three are enough"
+    )
+    assert (probabilities > 0).all(), "every answer needs a probability above 0"
+    assert np.isclose(probabilities.sum(), 1), (
+        f"the probabilities add up to {probabilities.sum():.4g}, not to 1"
+    )
+    assert rewards.min() >= 0, "rewards lie between 0 and 1"
+    assert rewards.max() <= 1, "rewards lie between 0 and 1"
+    assert len(set(rewards.tolist())) == 3, (
+        "with two reward levels the step never lowers V (thm-6): you need three"
+    )
+    bandit = ExactBandit(rewards, 0, 8, 0.0, 0.0, "outputs")
+    logits = np.log(probabilities)
+    change = bandit.update(logits) @ bandit.gradient(logits)
+    assert change < -1e-9, (
+        f"at G = 8 its step changes V at a rate of {change:+.1e}: not a fall. Does the worst answer turn up in too "
+        "many groups of eight, where it teaches what V wants?"
+    )

@@ -1,0 +1,26 @@
+"""Our answers to the exercises of tutorial 2."""
+
+
+def collapsed_weights(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
+) -> tuple[list[float], float]:
+    """λ takes from the reference what the samples' advantages have on average."""
+    size = len(advantages)
+    mean = sum(advantages) / size
+    samples = [(1 + lam) * each / size for each in advantages]
+    return samples, beta * reference_advantage - lam * mean
+
+
+def knob(beta: float, lam: float, group_size: int, pool: str) -> float:
+    """The mean advantage is −Â_y / G where the reference is in the pool, and 0 where it is not."""
+    own = lam / group_size if pool == "with_reference" else 0.0
+    return (beta + own) / (1 + lam)
+
+
+def same_curve(
+    beta: float, lam: float, group_size: int, new_lam: float
+) -> float | None:
+    """Solve ρ(β', λ') = ρ(β, λ) for β'. A large λ' brings λ'/G of imitation with it, which may be too much already."""
+    rho = knob(beta, lam, group_size, "with_reference")
+    new_beta = rho * (1 + new_lam) - new_lam / group_size
+    return new_beta if new_beta >= 0 else None

@@ -1,0 +1,50 @@
+"""Our answers to the exercises of tutorial 3."""
+
+from itertools import product
+from math import prod, sqrt
+
+
+def probability_of_silence(
+    probabilities: list[float], rewards: list[float], group_size: int
+) -> float:
+    """One power for each reward there is, not for each answer: two failures are as silent as one twice."""
+    earned: dict[float, float] = {}
+    for probability, reward in zip(probabilities, rewards, strict=True):
+        earned[reward] = earned.get(reward, 0.0) + probability
+    return sum(each**group_size for each in earned.values())
+
+
+def expected_update(
+    probabilities: list[float], rewards: list[float], group_size: int
+) -> list[float]:
+    """Each group's push, times the group's probability. The part −π cancels here: a group's weights add up to 0."""
+    answers = range(len(rewards))
+    push = [0.0] * len(rewards)
+    for group in product(answers, repeat=group_size):
+        probability = prod(probabilities[answer] for answer in group)
+        advantages = _advantages([rewards[answer] for answer in group])
+        for answer, advantage in zip(group, advantages, strict=True):
+            weight = advantage / group_size
+            for a in answers:
+                push[a] += probability * weight * ((a == answer) - probabilities[a])
+    return push
+
+
+def logged_objective(
+    new: list[float], old: list[float], rewards: list[float], epsilon: float
+) -> float:
+    """Where nothing has moved every ratio is 1, and the mean of the advantages is 0."""
+    terms = []
+    for now, before, advantage in zip(new, old, _advantages(rewards), strict=True):
+        ratio = now / before
+        clipped = min(max(ratio, 1 - epsilon), 1 + epsilon)
+        terms.append(min(ratio * advantage, clipped * advantage))
+    return sum(terms) / len(terms)
+
+
+def _advantages(rewards: list[float]) -> list[float]:
+    if max(rewards) == min(rewards):
+        return [0.0] * len(rewards)
+    mean = sum(rewards) / len(rewards)
+    deviation = sqrt(sum((reward - mean) ** 2 for reward in rewards) / len(rewards))
+    return [(reward - mean) / deviation for reward in rewards]
