@@ -6,7 +6,16 @@ from typing import Any
 
 from theory.ledger import Run
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")  # Okabe and Ito
+COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#D55E00",
+    "#56B4E9",
+    "#000000",
+    "#7F7F7F",
+)  # Okabe and Ito, and a grey
 
 
 @contextmanager
