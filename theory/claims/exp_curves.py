@@ -104,9 +104,9 @@ def exp_curves(run: Run) -> Finding:
     return Finding(
         f"Where the best answer is common GRAO passes its teacher, like GRPO ({common['GRAO repaired']:.2f} and "
         f"{common['GRPO']:.2f}). Where it is rare GRAO ends at its teacher's level ({rare['GRAO repaired']:.2f}, GRPO "
-        f"at {rare['GRPO']:.2f}), printed or repaired: imitation makes the policy certain of the reference before it has "
-        "met anything better, and then hardly any group has something to compare. GRPO is slower and gets there. SFT, "
-        f"then GRPO, ends at the teacher's level both times ({common['SFT, then GRPO']:.2f}, "
+        f"at {rare['GRPO']:.2f}), printed or repaired: imitation makes the policy certain of the reference before it "
+        "has met anything better, and then hardly any group has something to compare. GRPO is slower and gets there. "
+        f"SFT, then GRPO, ends at the teacher's level both times ({common['SFT, then GRPO']:.2f}, "
         f"{rare['SFT, then GRPO']:.2f}). No matter of luck or of the step size: the exact flow ends at "
         f"{flow['GRAO repaired']:.2f} and {flow['GRPO']:.2f}.",
         holds=[
