@@ -4,9 +4,13 @@
 # Four answers to one question, and a reference: every number of GRAO's objective on paper, then the same numbers from
 # the package.
 #
+# *GRAO* (Group Relative Alignment Optimization) trains a language model on answers of its own and on one that it is
+# given. Its *objective* is the number that training makes larger.
+#
 # You need to know what a *language model* does (it gives every next token a probability) and what a *gradient* is.
-# Names such as eq-3 are the ids of the equation table in the project's README, so that you can go from here to the
-# code and to its tests.
+# Names in brackets are ids, by which you can go from here to the code and to its tests: eq-3 is the paper's third
+# equation and thm-1 a fact about it, both in the project's README; claim-9 (of the paper) and exp-family (an experiment)
+# are rows of `theory/REPORT.md`, the report of the *theory laboratory* (tutorial 8).
 
 # %%
 import torch
@@ -28,7 +32,7 @@ torch.set_default_dtype(torch.float64)  # so that digits agree to the last one
 # $o_1 \dots o_4$: a *group*. A *reward* $R$ grades each of them between 0 and 1. Beside them there is a *reference* $y$,
 # an answer that a human wrote, graded by the same $R$.
 #
-# | answer | $o_1$ | $o_2$ | $o_3$ | $o_4$ | reference $y$ |
+# | answer | $o_1$ | $o_2$ | $o_3$ | $o_4$ | $y$ |
 # | --- | --- | --- | --- | --- | --- |
 # | reward | 0.6 | 0.4 | 0.2 | 0.5 | 0.8 |
 #
@@ -42,7 +46,7 @@ reference_reward = torch.tensor(0.8)
 # ## Better than what? The advantage (eq-4)
 #
 # A reward of 0.5 is good or bad only beside others. So the rewards are *standardised* over the group: subtract the
-# mean $\mu$, divide by the deviation $\sigma$. The result is the *advantage* $\hat A$.
+# mean $\mu$, divide by the standard deviation $\sigma$. The result is the *advantage* $\hat A$.
 #
 # $$ \hat A_i = \frac{R_i - \mu}{\sigma} $$
 #
@@ -55,8 +59,8 @@ reference_reward = torch.tensor(0.8)
 
 # %%
 advantages, reference_advantage = group_advantages(rewards, reference_reward)
-print("of the samples  ", advantages.numpy().round(3))
-print("of the reference", reference_advantage.numpy().round(3))
+print("samples  ", advantages.numpy().round(3))
+print("reference", reference_advantage.numpy().round(3))
 
 # %% [markdown]
 # > **A choice the paper leaves open.** We counted the reference into $\mu$ and $\sigma$. One can also count the
@@ -65,16 +69,19 @@ print("of the reference", reference_advantage.numpy().round(3))
 
 # %%
 alone, reference_outside = group_advantages(rewards, reference_reward, pool="outputs")
-print("of the samples  ", alone.numpy().round(3))
-print("of the reference", reference_outside.numpy().round(3))
+print("samples  ", alone.numpy().round(2))
+print("reference", reference_outside.numpy().round(2))
 
 # %% [markdown]
 # ## How likely? The mean log-likelihood (eq-1)
 #
-# An answer is a row of tokens, and the policy gives each a probability. Say $o_1$ has three tokens of probability
-# $0.5$, $0.25$ and $0.4$. Its *mean log-likelihood* is
+# An answer $o$ is a row of tokens, and the policy gives each of them, $o_t$, a probability in its place, after the
+# prompt and the tokens before it. The *mean log-likelihood* of the answer is
 #
-# $$ J(o_1) = \frac{1}{|o_1|} \sum_t \log \pi(o_{1,t}) = \frac{\log 0.5 + \log 0.25 + \log 0.4}{3} $$
+# $$ J(o) = \frac{1}{|o|} \sum_t \log \pi(o_t) $$
+#
+# Say $o_1$ has three tokens of probability 0.5, 0.25 and 0.4: (log 0.5 + log 0.25 + log 0.4) / 3 = −0.9986. (The
+# logarithm is the natural one; its unit is the *nat*.)
 #
 # The division by the length $|o|$ is eq-1's and eq-3's. In a batch, shorter answers are padded, and a *mask* says which
 # tokens are real; what stands behind the mask must never count, even if it is infinite.
@@ -83,7 +90,7 @@ print("of the reference", reference_outside.numpy().round(3))
 token_logprobs = torch.tensor([0.5, 0.25, 0.4, 1.0]).log()
 token_logprobs[3] = -torch.inf  # padding
 mask = torch.tensor([True, True, True, False])
-print(mean_log_likelihood(token_logprobs, mask).item())
+print(f"{mean_log_likelihood(token_logprobs, mask).item():.4f}")
 
 # %% [markdown]
 # To keep the arithmetic short, let us now simply say what the five mean log-likelihoods are: $-1$, $-2$, $-1.5$, $-0.5$
@@ -92,17 +99,27 @@ print(mean_log_likelihood(token_logprobs, mask).item())
 # %%
 J = torch.tensor([-1.0, -2.0, -1.5, -0.5], requires_grad=True)
 J_y = torch.tensor(-3.0, requires_grad=True)
-beta, lam = 0.5, 0.6  # the paper's weights of the second and the third term
+beta, lam = 0.5, 0.6  # the paper's β and λ
 
 # %% [markdown]
 # ## Three terms (eq-3)
 #
-# $$ \underbrace{\frac1G \sum_i \hat A_i J(o_i)}_{\text{exploration}}
-# + \beta \underbrace{\hat A_y J(y)}_{\text{imitation}}
-# + \lambda \underbrace{\frac1G \sum_i \hat A_i \left(J(o_i) - J(y)\right)}_{\text{alignment}} $$
+# The objective is *exploration* + β · *imitation* + λ · *alignment*, and the *coefficients* β and λ say how much the
+# second and the third count.
 #
-# *Exploration* prefers the policy's own better answers. *Imitation* learns from the reference, if it is ahead.
-# *Alignment* compares each sample with the reference. On paper:
+# - Exploration prefers the policy's own better answers:
+#
+# $$ \frac1G \sum_i \hat A_i J(o_i) $$
+#
+# - Imitation learns from the reference where it is ahead of the mean, and shuns it where it is behind:
+#
+# $$ \hat A_y J(y) $$
+#
+# - Alignment compares each sample with the reference:
+#
+# $$ \frac1G \sum_i \hat A_i \left(J(o_i) - J(y)\right) $$
+#
+# On paper:
 #
 # - exploration: $\sum_i \hat A_i J(o_i)$ is 0.5·(−1) + (−0.5)·(−2) + (−1.5)·(−1.5) + 0 = 2.75; divided by 4, 0.6875
 # - imitation: 1.5 · (−3) = −4.5
@@ -121,20 +138,21 @@ for name in ("exploration", "imitation", "alignment", "total"):
 
 # %%
 terms.total.backward()
-print("of the samples  ", J.grad.numpy().round(3))
-print("of the reference", J_y.grad.numpy().round(3))
+print("samples  ", J.grad.numpy().round(3))
+print("reference", J_y.grad.numpy().round(3))
 
 # %% [markdown]
 # These are the *weights* the objective puts on the five answers, and there is a formula for them (thm-1, the subject of
-# tutorial 2): $(1 + \lambda) \hat A_i / G$ for a sample, and $(\beta + \lambda / G) \hat A_y$ for the reference. Here
-# $1.6 / 4 = 0.4$ times each sample's advantage, and $0.65 \cdot 1.5 = 0.975$.
+# tutorial 2), where the reference is in the pool: $(1 + \lambda) \hat A_i / G$ for a sample, and
+# $(\beta + \lambda / G) \hat A_y$ for the reference. Here 1.6 / 4 = 0.4 times each sample's advantage, and
+# 0.65 · 1.5 = 0.975.
 
 # %%
 weights, reference_weight = likelihood_weights(
     advantages, reference_advantage, beta=beta, lam=lam
 )
-print("of the samples  ", weights.numpy().round(3))
-print("of the reference", reference_weight.numpy().round(3))
+print("samples  ", weights.numpy().round(3))
+print("reference", reference_weight.numpy().round(3))
 
 # %% tags=["picture"]
 drawn, (axes,) = style.figure(height=2.9)
@@ -157,7 +175,9 @@ style.show(
 #
 # A weight pushes a log-likelihood; but probabilities must add up to 1, so pushing one moves all. Take the smallest policy
 # there is, a *table*: one number (a *logit*) for each of six possible answers, the five above and one that nobody
-# sampled. Let all be equally likely but the reference, which is rarer. One gradient step of size 1:
+# sampled. (The logits become probabilities by softmax.) Let all be equally likely but the reference, which is rarer.
+# One step of size 1 along the gradient. We look at the *expected reward*, too: the sum of each answer's reward times its
+# probability, where the unseen answer is to be worth 0.
 
 # %%
 logits = torch.tensor([0.0, 0.0, 0.0, 0.0, -1.0, 0.0], requires_grad=True)
@@ -168,9 +188,9 @@ grao_objective(
 ).total.backward()
 after = (logits + 1.0 * logits.grad).softmax(-1).detach()
 
-graded = torch.cat([rewards, reference_reward[None]])
-expected = [(each[:5] @ graded).item() for each in (before, after)]
-print("reward to be expected, before and after:", *(f"{each:.3f}" for each in expected))
+graded = torch.cat([rewards, reference_reward[None], torch.zeros(1)])
+expected = [(each @ graded).item() for each in (before, after)]
+print("expected reward {:.3f}, then {:.3f}".format(*expected))
 
 # %% tags=["picture"]
 drawn, (axes,) = style.figure(height=2.9)
@@ -180,11 +200,11 @@ axes.bar(places - 0.2, 100 * before, width=0.4, color=style.SKY, label="before")
 axes.bar(places + 0.2, 100 * after, width=0.4, color=style.BLUE, label="after one step")
 axes.set_xticks(places.tolist(), names)
 axes.set(ylabel="probability, %", xlabel="answer")
-axes.legend(loc="upper right")
+axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 style.show(
     drawn,
-    "One step of size 1 on a table of six answers. The reference gains most; the answer that nobody sampled loses a "
-    "little, because probabilities add up to 1.",
+    "One step of size 1 on a table of six answers. The reference gains most. The average sample, whose weight is 0, and "
+    "the answer that nobody sampled lose a little, because probabilities add up to 1.",
     alt="Pairs of bars before and after one step for six answers.",
 )
 
@@ -198,13 +218,15 @@ by_hand = torch.tensor([0.5, -0.5, -1.5, 0.0, 1.5])
 assert torch.allclose(torch.cat([advantages, reference_advantage[None]]), by_hand)
 three_tokens = torch.tensor([0.5, 0.25, 0.4]).log()
 assert torch.isclose(mean_log_likelihood(token_logprobs, mask), three_tokens.mean())
+assert abs(three_tokens.mean() + 0.9986) < 5e-5
 assert torch.allclose(torch.stack(terms), torch.tensor([0.6875, -4.5, -0.4375, -1.825]))
 assert torch.allclose(J.grad, weights)
 assert torch.allclose(weights, 0.4 * advantages)
 assert torch.isclose(J_y.grad, reference_weight)
 assert torch.isclose(reference_weight, torch.tensor(0.975))
 assert (after - before).argmax() == 4  # the reference gains most
-assert after[5] < before[5]
+assert torch.all(after[[3, 5]] < before[[3, 5]])  # of weight 0, and unseen
+assert torch.all(after[[3, 5]] > before[[3, 5]] - 0.02)  # a little
 assert expected[0] < expected[1]
 
 # %% [markdown]

@@ -51,8 +51,8 @@ print("V at the start", round(bandit.value(start), 3))
 # is the *expected update* $F$.
 #
 # On a bandit that mean can be computed to the last digit. Only the number of samples of each reward matters to a group's
-# weights, and with three different rewards there are 45 ways to split eight samples. `ExactBandit` goes through all of
-# them (*enumeration*).
+# weights, and with three different rewards there are 45 ways to split eight samples. `ExactBandit`, of the theory
+# laboratory, goes through all of them (*enumeration*).
 #
 # Beside it we put the package's own training loop, the one that also trains language models, on 1,000 tables at once.
 # The rows share nothing: they are 1,000 runs with different luck.
@@ -108,8 +108,9 @@ for name in ("GRPO", "GRAO"):
     moves = (sampled[name][1].theta - sampled[name][0].theta).numpy() / RATE
     error = moves.std(axis=0, ddof=1) / np.sqrt(ROWS)
     first[name] = moves, error, exact[name](start)
-    print(f"{name}, on each logit, expected and mean of {ROWS} sampled:")
-    print("  ", first[name][2][:3].round(3), moves.mean(axis=0)[:3].round(3))
+    print(f"{name}, on the first three logits")
+    print("  expected", first[name][2][:3].round(3))
+    print("  sampled ", moves.mean(axis=0)[:3].round(3), "in the mean")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(rows=2, height=2.7)
@@ -143,7 +144,7 @@ style.show(
 )
 
 # %% [markdown]
-# The dots sit on the bars: that is what the expectation in eq-2 means, and a check of the loop. But look at the grey
+# The dots sit on the bars: that is what the paper's eq-2 means by an expectation over groups, and a check of the loop. But look at the grey
 # lines. A single step is nothing like its mean; a group of eight is a small sample of ten answers.
 #
 # The two methods disagree about whom to follow. GRPO pushes the best answer most, but not by much: eight samples of ten
@@ -224,7 +225,7 @@ style.show(
 #
 # - **SFT ends at its teacher.** The reference takes all probability, so $V$ creeps up to 0.7 and can't pass it.
 # - **DPO is slow, and goes to the same place.** It moves exactly two logits, the reference's up and the rejected answer's
-#   down, by little (its κ is 0.1, and the push fades as the pair is told apart). The best answer is in neither role: it
+#   down, by little (the push has a coefficient, κ, here 0.1, and fades as the pair is told apart). The best answer is in neither role: it
 #   stays as likely as the seven failures that are not rejected, for ever. At step 200 DPO is still on its way; five times the
 #   learning rate brings it to 0.69.
 # - **PPO is slow at first, and passes the teacher.** Its push is not divided by the group's deviation.
@@ -239,16 +240,16 @@ style.show(
 # %% [markdown]
 # ## The mean of the runs is not the run of the means
 #
-# At the first step the dots lie on the lines by definition. Later they need not: a run's next step depends on where its
-# luck has brought it. For PPO and GRPO they stay close. For GRAO they part on the plateau. Here is why.
+# The first step is, on average, the expected one by definition. Later steps need not be: a run's next step depends on
+# where its luck has brought it. For PPO and GRPO they stay close. For GRAO they part on the plateau. Here is why.
 
 # %%
 for name in ("GRPO", "GRAO"):
     gap = np.abs(value[name].mean(axis=1) - path[name])
-    print(f"{name}: mean and exact path differ by {gap.max():.3f}")
+    print(f"{name}: mean and path {gap.max():.3f} apart")
 stuck = {name: (value[name][-1] < 0.72).mean() for name in exact}
 for name, share in stuck.items():
-    print(f"{name}: {share:.1%} end with the teacher")
+    print(f"{name}: {share:.1%} with the teacher")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(rows=2, height=2.7)
@@ -292,8 +293,8 @@ small_value = torch.stack([step.value for step in small]).numpy()
 small_gap = np.abs(small_value.mean(axis=1) - small_path).max()
 big_gap = np.abs(value["GRAO"].mean(axis=1) - path["GRAO"])[:101].max()
 behind = [(small_value[-1] < 0.72).mean(), (value["GRAO"][100] < 0.72).mean()]
-print(f"distance from the exact path: {small_gap:.3f} against {big_gap:.3f}")
-print(f"still with the teacher: {behind[0]:.1%} against {behind[1]:.1%}")
+print(f"from the path: {small_gap:.3f} against {big_gap:.3f}")
+print(f"with the teacher: {behind[0]:.1%} against {behind[1]:.1%}")
 
 # %% [markdown]
 # ## Dead groups
@@ -333,7 +334,7 @@ def run_one_step(name, group_size):
 
 dead = {size: run_one_step("GRPO", size)[0].reshape(-1, MANY) for size in (4, 8, 16)}
 for p, share in zip(RATES, dead[8].double().mean(1).tolist(), strict=True):
-    print(f"p = {p:<5}  formula {p**8 + (1 - p) ** 8:.3f}  sampled {share:.3f}")
+    print(f"p = {p:<5} formula {p**8 + (1 - p) ** 8:.3f} sampled {share:.3f}")
 
 # %% tags=["picture"]
 drawn, (axes,) = style.figure(height=3.4)
@@ -358,8 +359,8 @@ axes.set(
 axes.legend(loc="upper center", bbox_to_anchor=(0.62, 1))
 style.show(
     drawn,
-    "Lines: the formula. Dots: share of dead groups among 2,000 of the loop, with Wilson's 95 % intervals. At a success "
-    "rate of 1 %, nine groups of eight in ten teach GRPO nothing.",
+    "Lines: the formula. Dots: share of dead groups among 2,000 of the loop, with Wilson's 95 % intervals for a share. "
+    "At a success rate of 1 %, nine in ten groups of eight teach GRPO nothing.",
     alt="Probability of a dead group against the success rate for groups of 4, 8 and 16: high at both ends.",
 )
 
@@ -370,7 +371,7 @@ style.show(
 # %%
 y = torch.tensor(0.7, dtype=torch.float64)
 pull = {}
-print(f"{'all eight samples earn':24}{'0':>8}{'0.7':>8}{'1':>8}")
+print(f"{'all eight earn':19}{'0':>6}{'0.7':>6}{'1':>6}")
 for label, weigh in (
     ("GRAO, w_y", likelihood_weights_while_ahead),
     ("GRAO printed, w_y", likelihood_weights),
@@ -381,8 +382,8 @@ for label, weigh in (
         weights, w_y = weigh(*group_advantages(group, y), beta=0.5, lam=0.6)
         pull[label].append(w_y.item())
         assert not grpo_advantages(group).any()  # GRPO: every weight is 0
-    print(f"{label:24}" + "".join(f"{each:8.2f}" for each in pull[label]))
-print(f"{'GRPO, every weight':24}" + f"{0:8.2f}" * 3)
+    print(f"{label:19}" + "".join(f"{each:6.2f}" for each in pull[label]))
+print(f"{'GRPO, every weight':19}" + f"{0:6.2f}" * 3)
 
 # %% [markdown]
 # GRPO does nothing, in each case. GRAO, whose pool has the reference in it, pulls the reference in at full strength when
@@ -431,15 +432,16 @@ axes.set(xlabel="step", ylabel="dead groups, %", ylim=(-3, 103))
 axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 style.show(
     drawn,
-    "Share of 1,000 runs whose group of eight has equal rewards, by step (95 % of the noise is within ±3 points).",
+    "Share of 1,000 runs whose group of eight has equal rewards, by step (95 % of the noise is within about ±3 points).",
     alt="Dead groups fall from 18 % and then rise towards 60 to 99 %, depending on the method.",
 )
 
 # %% [markdown]
 # ## A loss that reads 0
 #
-# Train with GRPO and watch its loss: 0.0000, in every step, while the reward rises. Is something broken? No. Its objective,
-# with the *ratio* $\rho_i$ of an answer's probability now to that when it was sampled, is
+# Train with GRPO and watch its *loss* (minus the objective, for optimisers make numbers smaller): 0.0000, in every step,
+# while the reward rises. Is something broken? No. Its objective, with the *ratio* $\rho_i$ of an answer's probability now
+# to that when it was sampled (not the ρ of tutorial 2), is
 #
 # $$ \frac1G \sum_i \rho_i \hat A_i, \qquad \rho_i = \frac{\pi(o_i)}{\pi_{\text{old}}(o_i)} $$
 #
@@ -481,7 +483,8 @@ earned = {
 }
 for name, each in logged.items():
     size = log10(np.abs(each).max())
-    print(f"{name}: at most 10^{size:.0f}; V ends at {earned[name][-1]:.2f}")
+    print(f"{name}:")
+    print(f"  at most 10^{size:.0f}; V ends at {earned[name][-1]:.2f}")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(rows=2, height=2.5)
@@ -599,7 +602,7 @@ assert (
 # `make exercise 3`:
 #
 # 1. `probability_of_silence`: how likely is a dead group, where several answers may earn the same?
-# 2. `expected_update`: GRPO's, by going through all $K^G$ groups, and compare it with the laboratory's.
+# 2. `expected_update`: GRPO's, by going through all $K^G$ groups. It is compared with that of `ExactBandit`.
 # 3. `logged_objective`: what GRPO's log shows when the ratio is not 1.
 #
 # Ours are in `tutorials/solutions/solution_3.py`.

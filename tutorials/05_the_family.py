@@ -44,7 +44,8 @@ from tutorials import interactive, style
 # differentiate it in each log-likelihood, and read.
 #
 # One of the methods was not met before: *REINFORCE*, the ancestor of all that sample, takes the reward itself for the
-# weight. Of PPO's critic we assume here that it expects the group's mean. And there are two neighbours, written down in
+# weight. Of PPO's critic we assume here that it expects the group's mean, and of DPO's pair that it is the reference and
+# the worst of the group. And there are two neighbours, written down in
 # the theory laboratory for comparison. *LUFFY* (arXiv:2504.14945) treats the reference
 # as one more sample of the group and weighs it by its probability. *CHORD* (arXiv:2508.11408) adds GRPO and SFT in fixed
 # parts.
@@ -122,7 +123,7 @@ def draw_weights(rewards, reference):
 style.show(
     draw_weights(*EXAMPLE),
     "The family on one group; above, each answer with its reward. Blue: made likelier; orange: less likely; the shade is relative to the largest of its row. "
-    "β = 0.5, λ = 0.6; DPO's κ and CHORD's μ are 0.1 and 0.3.",
+    "β = 0.5, λ = 0.6; DPO's coefficient κ is 0.1, CHORD's share μ of SFT 0.3, LUFFY's constant γ 0.1.",
     alt="Nine methods by five answers, the weight in each cell.",
 )
 
@@ -130,7 +131,7 @@ style.show(
 # Read it in rows.
 #
 # - **SFT** looks at the reference alone, whatever it is worth. Its reward is never asked for.
-# - **DPO** sees a pair. The reference is up and the rejected answer, here the worst of the group, down, by the same.
+# - **DPO** sees its pair alone. The reference is up and the rejected answer down, by the same.
 # - **REINFORCE** pushes in proportion to the reward. As long as rewards are 0 or more, so are its
 #   weights: it has no word for "worse".
 # - **PPO** and **GRPO** have one: below average is negative, and the weights add up to 0. GRPO's are PPO's, divided by
@@ -140,7 +141,7 @@ style.show(
 #   left alone.
 # - **LUFFY** has such a column as well, much paler. **CHORD's** does not look at rewards.
 #
-# Each row has a formula (`closed_form`), and autograd agrees with it in every digit:
+# Each row has a formula (`closed_form`), and autograd agrees with it but for rounding:
 
 # %%
 worst = 0.0
@@ -155,7 +156,7 @@ print("formulas and autograd agree:", worst < 1e-12)
 
 # %% [markdown]
 # | method | $w_i$ | $w_y$ |
-# | --- | --- | --- |
+# | :--- | :--- | :--- |
 # | SFT | 0 | 1 |
 # | DPO, first step | −κ/2, on the rejected | κ/2 |
 # | REINFORCE | R / G | 0 |
@@ -166,7 +167,8 @@ print("formulas and autograd agree:", worst < 1e-12)
 # | LUFFY | Â / (G+1) | Â_y γp / (p+γ)² / (G+1) |
 # | CHORD | (1−μ) Â / G | μ |
 #
-# (GRPO's and CHORD's Â is standardised over the samples, GRAO's and LUFFY's over samples and reference; p is π(y).)
+# (GRPO's and CHORD's Â is standardised over the samples, GRAO's and LUFFY's over samples and reference; p is π(y); a critic's V is
+# the reward that it expects.)
 #
 # ## What if other samples succeed?
 #
@@ -231,8 +233,8 @@ style.show(
 #
 # - **A lone success is worth most to GRPO and GRAO.** Dividing by the deviation makes rare events loud: one of eight right
 #   has a weight of 0.33 in GRPO, 0.11 in PPO. Symmetrically, a lone failure is pushed down hardest.
-# - **Only GRAO does something when all fail.** Its sample weights are slightly negative, and the reference's is at its
-#   largest.
+# - **Of the four above, only GRAO does something when all fail.** Its sample weights are slightly negative, and the
+#   reference's is at its largest. (LUFFY's pool has the reference in it as well: it pushes too, but less.)
 # - **The reference's weight falls as samples succeed**, and crosses 0 where the group's mean passes $R(y)$: here between
 #   five and six of eight. That is a switch by the *mean*: with five of eight right the reference is still imitated.
 
@@ -326,13 +328,13 @@ for method in ("grpo", "grao"):
         end = runs.values(rewards, 1, logits, config)[-1]
         count = stuck[method, updates] = int((end < teacher + 0.02).sum())
         low, high = binomtest(count, 500).proportion_ci(method="wilson")
-        print(f"{method}, updates {updates}: {count} of 500, {low:.0%} to {high:.0%}")
+        print(f"{method} × {updates}: {count} of 500, {low:.0%} to {high:.0%}")
 
 # %% [markdown]
 # (Wilson's 95 % intervals.) GRPO's clip holds it back. GRAO repeats its step eight times, its pull on the reference
 # included, and more than a fifth of its runs are certain of the reference before they have met anything better. One
-# learning rate for all; by the ledger most of the harm is the repeated reference's, and an eighth of the rate cures it
-# (exp-inner).
+# learning rate for all; by the laboratory most of the harm is the repeated reference's, and an eighth of the rate cures
+# it (exp-inner).
 
 # %% [markdown]
 # ## The same in code: a diff for each pair
@@ -436,7 +438,8 @@ def draw_pair(before, after):
 draw_pair("PPO", "GRPO")
 
 # %% [markdown]
-# **From GRPO to GRAO, as printed**: ratio, clip and KL penalty go; the reference comes, in the pool and in two terms.
+# **From GRPO to GRAO, as printed**: ratio, clip and KL penalty go (`kl=True`: the trainer can hold a policy near its
+# frozen beginning, at a price per nat of distance); the reference comes, in the pool and in two terms.
 
 # %% tags=["picture"]
 draw_pair("GRPO", "GRAO printed")
@@ -449,7 +452,8 @@ draw_pair("GRPO", "GRAO printed")
 draw_pair("GRAO printed", "GRAO")
 
 # %% [markdown]
-# **From SFT to DPO**: a second answer, compared with the first, and both with the frozen model.
+# **From SFT to DPO**: a second answer, compared with the first, and both with what a frozen copy of the first policy
+# thought of them.
 
 # %% tags=["picture"]
 draw_pair("SFT", "DPO")
@@ -471,7 +475,7 @@ style.present("".join(folded), "A diff for each pair of methods.")
 # ## In one table
 #
 # | method | a failure | the reference | a dead group | old samples |
-# | --- | --- | --- | --- | --- |
+# | :--- | :--- | :--- | :--- | :--- |
 # | SFT | never sees it | up, always | samples none | samples none |
 # | DPO | down, if it is the pair's | up, as one of a pair | samples none | samples none |
 # | REINFORCE | ignores it | can't use it | all up, or nothing | no protection |
@@ -524,6 +528,8 @@ for name in ("REINFORCE", "PPO", "GRPO"):
     assert not by_wins[name][0].any()
 assert -0.1 < by_wins["GRAO"][0, 0] < 0
 assert by_wins["GRAO"][:, 8].argmax() == 0
+assert np.all(np.abs(by_wins["LUFFY"][0]) > 0)
+assert np.all(np.abs(by_wins["LUFFY"][0]) < 0.6 * np.abs(by_wins["GRAO"][0]))
 assert np.all(np.diff(by_wins["GRAO printed"][:, 8]) < 0)
 assert by_wins["GRAO printed"][5, 8] > 0 > by_wins["GRAO printed"][6, 8]
 

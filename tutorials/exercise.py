@@ -24,7 +24,9 @@ NUMBERS = range(1, 9)
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 where every answer is right; 1 where one is not yet; 2 on bad input."""
     parser = argparse.ArgumentParser(
-        "make exercise", description="Check your answers to a tutorial's exercises."
+        "make exercise",
+        usage="make exercise N, or make exercise N ARGS=--solution",
+        description="Check your answers to a tutorial's exercises.",
     )
     parser.add_argument(
         "number",

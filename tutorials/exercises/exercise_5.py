@@ -22,10 +22,11 @@ def clipped_weight(
 def decompose(
     rewards: list[float], reference_reward: float, beta: float, lam: float
 ) -> tuple[float, float, float]:
-    """a, b and c such that the printed GRAO, reference pooled, weighs sample i by
+    """a, b and c such that the printed GRAO, reference in the pool, weighs
 
-        a · (GRPO's weight of sample i) + b / G        and the reference by        c
+        sample i by      a · (GRPO's weight of sample i) + b / G
+        the reference by c
 
-    for every group whose rewards are not all the same. Where GRPO's weights are all 0, a may be anything.
+    The samples and the reference won't all earn the same. Where GRPO's weights are all 0, a may be anything.
     """
     raise NotImplementedError
