@@ -52,7 +52,7 @@ for pool in ("with_reference", "outputs"):
     difference[pool] = max(
         each.abs().max().item() for each in (three - two, *gradients)
     )
-    print(f"{pool:14}  largest difference {difference[pool]:.0e}")
+    print(f"{pool:14} apart by at most {difference[pool]:.0e}")
 
 # %% [markdown]
 # ## What alignment does to the reference
@@ -110,7 +110,8 @@ style.show(
 #
 # - β moves the reference's bar and no other.
 # - λ stretches everything: the samples' bars by $1 + \lambda$, the reference's a little, by $\lambda/G$ on top of β.
-# - G divides each sample's bar, because there are more of them to share the push; the reference is one, whatever G is.
+# - G divides each sample's bar, because there are more of them to share the push. The reference is one, whatever G is;
+#   with the paper's β and λ its bar even grows, for in a larger pool it stands out more.
 
 # %% tags=["picture"]
 FOUR = torch.tensor([0.6, 0.4, 0.2, 0.5])
@@ -337,6 +338,11 @@ assert parts["outputs"][1].abs().max() < 1e-12  # alignment adds nothing to y
 assert torch.allclose(parts["with_reference"][1], parts["with_reference"][0] * 0.15)
 assert abs(lam / G / beta - 0.15) < 1e-12
 assert abs(knob((1, *pairs["A"]), G) - knob((1, *pairs["B"]), G)) < 1e-12
+pull = []  # the slider's, on the reference
+for size in (4, 8, 16):
+    A, A_y = group_advantages(FOUR.repeat(size // 4), torch.tensor(0.8))
+    pull.append(likelihood_weights(A, A_y, beta=beta, lam=lam)[1].item())
+assert pull[0] < pull[1] < pull[2]
 
 apart_by = {
     rule: (found[rule, "B"][1] - found[rule.split(",")[0], "A"][1]).abs().max()

@@ -165,12 +165,10 @@ for name in SWEEPS:
             RATES, key=lambda rate: run_quantile(steps[name, rate][:300], share)
         )
         tuned[name, share] = run_quantile(steps[name, chosen[name, share]][300:], share)
-print(f"{'steps to V ≥ 0.9 (at rate)':26}   median     9 of 10")
+print(f"{'steps (at rate)':15}{'median':>10}{'9 of 10':>10}")
 for name in SWEEPS:
-    print(
-        f"{name:26}",
-        *(f"{tuned[name, s]:4.0f} ({chosen[name, s]:3g})" for s in (0.5, 0.9)),
-    )
+    cells = (f"{tuned[name, s]:.0f} ({chosen[name, s]:g})" for s in (0.5, 0.9))
+    print(f"{name.removesuffix(' teacher'):15}", *(f"{cell:>9}" for cell in cells))
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=3.0)
@@ -415,8 +413,9 @@ print(f"w_y = {w_y:.3f} printed, {repaired:.0f} repaired")
 #
 # $$ (\beta + \lambda/G) \sqrt G \sqrt 2 $$
 #
-# which is 0.575 · 2.83 · 1.41 = 2.3 here. The paper proves that its gradient goes to 0 (claim-1); the proof needs an
-# objective that is bounded above, and $-\log \pi(y)$ is not.
+# which is 0.575 · 2.83 · 1.41 = 2.3 here. (The last factor is the length of the gradient of $\log \pi(y)$ in the logits:
+# 1 on that of $y$ and −1 on that of the answer which is certain.) The paper proves that its gradient goes to 0
+# (claim-1); the proof needs an objective that is bounded above, and $-\log \pi(y)$ is not.
 #
 # The *repair* takes the name seriously: imitate, while the reference is ahead. It replaces $w_y$ by $\max(w_y, 0)$,
 # nothing else. (Not $\hat A_y$ by $\max(\hat A_y, 0)$: that leaves alignment's share, $\lambda \hat A_y / G$.) In a
