@@ -26,8 +26,9 @@ MEANING = {
 
 def figures_table(evaluated: Evaluated) -> Table:
     """A column for each policy, a row for each figure, with 95 % bootstrap intervals over prompts."""
-    title = f"{len(evaluated.prompts)} held-out prompts, {_sampling(evaluated)}; 95 % bootstrap intervals"
-    table = Table(box=box.SIMPLE, title=title)
+    title = f"{len(evaluated.prompts)} held-out prompts, {_sampling(evaluated)}"
+    caption = f"95 % bootstrap intervals over prompts. Shares in %: {', '.join(PERCENT)}; KL in nats per answer."
+    table = Table(box=box.SIMPLE, title=title, caption=caption)
     table.add_column("figure", no_wrap=True)
     for name in evaluated.figures:
         table.add_column(Text(name), justify="right")

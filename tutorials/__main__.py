@@ -70,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         for each in every
         if each in chosen or (folder / f"{each.name}.html").exists()
     ]
+    console.print(f"running {len(chosen)}, {AT_ONCE} at once: up to a minute each")
     seconds, failed = {}, []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {pool.submit(build, each, pages, folder): each for each in chosen}
