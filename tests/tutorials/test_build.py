@@ -197,7 +197,8 @@ def test_a_good_tutorial_exits_with_0_and_is_quiet(tmp_path):
     """The control of the one below; and what is built alone links to what is there."""
     done = build(tmp_path, {"01_tiny.py": BROKEN, "02_second.py": SECOND}, "--only", "2")
     assert done.returncode == 0, done.stderr
-    said, path = done.stderr.splitlines()
+    begun, said, path = done.stderr.splitlines()
+    assert begun.startswith("running 1, ")
     assert said.startswith("02_second  ")
     assert path == f"open {tmp_path}/site/02_second.html"
     assert [link["href"] for link in soup(tmp_path / "site" / "02_second.html").nav.find_all("a")] == ["index.html"]
