@@ -2,7 +2,7 @@
 
 Rewards are 1 (rare, probability p), R(y) (as rare) and 0 (one answer; exp-crowd has several). A cell has 1,000 seeds
 or more, rows of one table; every method has the best of the same learning rates in each cell, so that a longer step is
-no merit.
+no merit; and one rate for all, by plain steps and under Adam.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,9 @@ METHODS: dict[str, dict[str, Any]] = {
     CONTROL: {"method": "grpo", "seed": 1},
 }
 ONE_RATE = 0.4  # for all, as the paper has one for all
+ADAM_RATE = 0.1  # for all under Adam, which the paper uses
 ENOUGH = 0.96  # above the upper end of the interval of the quantile at 0.9, with 700 seeds or more
+MOST = 0.6  # the same for the median
 RATES = (1.6, 0.8, 3.2, ONE_RATE, 6.4)  # in the order in which they are tried
 
 
@@ -71,6 +73,7 @@ class Waits:
     quantile: Array  # nine of ten runs are there, at the rate that is best for it
     median: Array  # half of them are, at the rate that is best for that
     one_rate: Array  # half of them are, at the one rate for all
+    adam: Array  # half of them are, at one rate for all under Adam
     best: Array  # the rate that is best for the quantile, (P, Q)
     taught: Array  # steps of SFT that came before: 0 but for SFT, then GRPO, (P, Q)
 
@@ -83,18 +86,21 @@ def steps_to_goal(size: str) -> dict[str, Waits]:
     lies between the smallest of the ends. Rates whose wait can no longer be the smallest are given up.
     """
     cells = grid(size)
-    miss = 0.05 / (len(cells.rates) * len(cells.qualities) * len(METHODS) * len(RATES) * 2)
-    return {name: _of_method(name, cells, miss) for name in METHODS}
+    return {name: _of_method(name, cells, each_miss(cells)) for name in METHODS}
+
+
+def each_miss(cells: Grid) -> float:
+    """What is left of 5 % for each interval: cells, methods, two quantiles of every rate and a median under Adam."""
+    return 0.05 / (len(cells.rates) * len(cells.qualities) * len(METHODS) * (2 * len(RATES) + 1))
 
 
 def _of_method(name: str, cells: Grid, miss: float) -> Waits:
     rows = [_of_row(name, p, cells, miss) for p in cells.rates]
-    quantile, median, one_rate, best, taught = (np.stack(each, axis=-2) for each in zip(*rows, strict=True))
-    return Waits(quantile, median, one_rate, best, taught)
+    return Waits(*(np.stack(each, axis=-2) for each in zip(*rows, strict=True)))
 
 
-def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, Array, Array, Array, Array]:
-    """The cells of one success rate: twice (3, Q), then (3, Q), (Q), (Q)."""
+def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, ...]:
+    """The cells of one success rate, in the order of `Waits`: four times (3, Q), then (Q), (Q)."""
     rewards = torch.tensor([[1.0, q, 0.0] for q in cells.qualities]).repeat_interleave(cells.seeds, 0)
     logits = rare(p, 1, len(rewards))
     lessons = torch.zeros(len(rewards))
@@ -114,7 +120,11 @@ def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, Array
     by_rate = np.stack([quantiles[rate][0] for rate in RATES])
     best = np.array(RATES)[by_rate.argmin(0)]
     smallest = [np.min(list(each.values()), axis=0) for each in (quantiles, medians)]
-    return smallest[0], smallest[1], medians[ONE_RATE], best, lessons.view(len(cells.qualities), -1)[:, 0].numpy()
+    config = runs.settings(optimizer="adam", learning_rate=ADAM_RATE, max_steps=cells.steps, **METHODS[name])
+    arrived = first_arrivals(rewards, logits, config, len(cells.qualities), enough=MOST)
+    adam = _with_interval(arrived.view(len(cells.qualities), -1).numpy(), 0.5, miss)
+    lesson = lessons.view(len(cells.qualities), -1)[:, 0].numpy()
+    return smallest[0], smallest[1], medians[ONE_RATE], adam, best, lesson
 
 
 def rare(p: float, failures: int, rows: int) -> Tensor:
@@ -165,8 +175,8 @@ def costs(name: str, steps: Array, taught: Array) -> dict[str, Array]:
 def ratio(name: str, size: str, of: str = "quantile", against: str = "GRPO", currency: str = "samples") -> Array:
     """Cost of one method over another's, and the ends of its interval: (3, P, Q), NaN where neither gets there.
 
-    `of`: "quantile", "median" or "one_rate". In the ends, who isn't there within the run's steps is known to need at
-    least one more, and no more is known.
+    `of`: "quantile", "median", "one_rate" or "adam". In the ends, who isn't there within the run's steps is known to
+    need at least one more, and no more is known.
     """
     found, beyond = steps_to_goal(size), grid(size).steps + 1
 

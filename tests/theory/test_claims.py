@@ -31,7 +31,7 @@ from theory.claims import (
     thm_7,
 )
 from theory.exact import ExactBandit
-from theory.family import OBJECTIVES, closed_form, group
+from theory.family import OBJECTIVES, by_autograd, closed_form, group
 from theory.intervals import quantile_interval
 from theory.ledger import UNTESTABLE, Run, claims, settle
 from theory.report import verdicts_in
@@ -223,6 +223,56 @@ def test_the_map_s_rates_that_are_given_up_could_not_have_won():
     whole = [race.first_arrivals(rewards, logits, each, 1).numpy() for each in config.values()]
     assert kept.quantile[0, 0, 0] == min(np.quantile(each, 0.9, method="higher") for each in whole)
     assert kept.median[0, 0, 0] == min(np.median(each) for each in whole)
+
+
+def test_a_rate_that_is_slow_in_one_cell_is_not_given_up_for_another(monkeypatch):
+    # the first rate is best where y is best, at once; the second where y can be beaten: both must be seen to the end
+    monkeypatch.setattr(race, "RATES", (6.4, race.ONE_RATE, 0.8))
+    cells = race.Grid([0.05], [0.7, 1.0], 300, 60)
+    kept = race._of_method("GRAO repaired", cells, 0.01)
+    rewards = torch.tensor([[1.0, q, 0.0] for q in cells.qualities]).repeat_interleave(300, 0)
+    configs = [race.runs.settings(method="grao", learning_rate=rate, max_steps=60) for rate in race.RATES]
+    whole = [race.first_arrivals(rewards, race.rare(0.05, 1, 600), each, 2).view(2, -1).numpy() for each in configs]
+    for column in range(2):
+        waits = np.stack([each[column] for each in whole])
+        low, high = race.quantile_interval(waits, 0.9, 0.01)
+        assert kept.quantile[:, 0, column].tolist() == [
+            np.quantile(waits, 0.9, axis=-1, method="higher").min(),
+            low.min(),
+            high.min(),
+        ]
+        low, high = race.quantile_interval(waits[1], 0.5, 0.01)
+        assert kept.one_rate[1:, 0, column].tolist() == [low, high]
+
+
+def test_runs_end_only_when_the_intervals_are_known():
+    assert race.each_miss(race.grid("default")) == pytest.approx(0.05 / (9 * 5 * 11))
+    for size in ("quick", "default", "full"):
+        cells = race.grid(size)
+        n, miss = cells.seeds, race.each_miss(cells)
+        waits = np.arange(1.0, n + 1)
+        assert race.quantile_interval(waits, race.SHARE, miss)[1] < race.ENOUGH * n
+        assert race.quantile_interval(waits, 0.5, miss)[1] < race.MOST * n
+
+
+def test_the_map_s_control_is_another_draw_and_its_ratio_the_worse_ends():
+    found = race.steps_to_goal("quick")
+    assert (found[race.CONTROL].quantile != found["GRPO"].quantile).any()
+    for of in ("quantile", "median", "one_rate", "adam"):
+        one, other = getattr(found["GRAO repaired"], of), getattr(found["GRPO"], of)
+        beyond = race.grid("quick").steps + 1
+        low, high = race.ratio("GRAO repaired", "quick", of)[1:]
+        assert np.array_equal(low, np.maximum(np.minimum(one[1], beyond), 1) / np.maximum(other[2], 1))
+        assert np.array_equal(high, np.maximum(one[2], 1) / np.maximum(np.minimum(other[1], beyond), 1))
+
+
+def test_srft_by_hand():
+    # H = 1; two samples, right and wrong; R(y) = 0 in the pool: Â_y = −1/√2, cut where p < 0.8
+    for p, w_y in ((0.2, 0.5 / np.e), (0.9, 0.5 / np.e - 0.9 / sqrt(2))):
+        w_o, found = by_autograd("SRFT", group([1.0, 0.0], 0.0, p))
+        assert w_o.tolist() == pytest.approx([0.1 * np.e / 2, -1 / 2])
+        assert float(found) == pytest.approx(w_y)
+        assert float(closed_form("SRFT", group([1.0, 0.0], 0.0, p))[1]) == pytest.approx(w_y)
 
 
 def test_with_more_ways_to_fail_the_start_is_as_rare():

@@ -1,6 +1,7 @@
 """exp-crowd: the map of exp-map has one way to fail; with more of them a beatable reference is a longer detour."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +11,9 @@ from theory.figures import COLOURS, figure
 from theory.groups import Array
 from theory.intervals import share_interval
 from theory.ledger import Check, Finding, Run, claim, number
-from theory.race import METHODS, first_arrivals, rare
+from theory.race import METHODS, ONE_RATE, first_arrivals, rare
 
-P, QUALITY = 0.05, 0.7
+P, QUALITY, CERTAIN = 0.05, 0.7, 0.9
 RATES = (0.2, 0.4, 0.8, 1.6, 3.2)
 NAMES = ("GRPO", "GRAO repaired")
 
@@ -41,13 +42,29 @@ def shares(size: str) -> tuple[list[int], dict[str, Array]]:
     return crowds, found
 
 
+def captured(name: str, failures: int, size: str, **changes: Any) -> tuple[float, float]:
+    """Share of runs at one rate for all that are certain of the reference at some time, and their median π(best) then,
+    over its start.
+    """
+    seeds, steps = {"quick": (400, 60), "default": (1000, 120), "full": (4000, 240)}[size]
+    config = runs.settings(learning_rate=ONE_RATE, max_steps=steps, **(METHODS[name] | changes))
+    best = torch.full((seeds,), torch.nan)
+    rewards = torch.tensor([1.0, QUALITY] + [0.0] * failures)
+    for step in runs.run(rewards, 1, rare(P, failures, seeds), config):
+        pi = step.theta.softmax(-1)
+        best = torch.where(best.isnan() & (pi[:, 1] >= CERTAIN), pi[:, 0], best)
+    return float((~best.isnan()).double().mean()), float(best.nanmedian() / P)
+
+
 @claim("exp-crowd", "The more ways there are to fail, the more a beatable reference holds GRAO up.")
 def exp_crowd(run: Run) -> Finding:
-    """While nothing succeeds, a group whose pool has the reference pushes all failures down and the reference up. One
-    failing answer gives its probability to the best and to the reference alike. Of many, each is pushed a little, the
-    best answer no more than they rise, and the reference alone has gained: the policy is certain of it early. The loop,
-    1,000 seeds; the best answer and the reference (0.7) at 5 % each; the best of five learning rates for each method
-    and number; exact intervals (Clopper and Pearson).
+    """Until the best answer is met imitation raises the reference and lowers the failures. The reference's odds against
+    the best rise alike for every number F of failures; the best's odds against a failure rise by 1/F as much, since F
+    share the push. So one failing answer gives way to the best as well, and many give way to the reference alone: the
+    policy is certain of it (0.9) with little left of the best. It needs no dead group: in `outputs`, where those say
+    nothing, a group that meets the reference does the same. The loop, 1,000 seeds; the best answer and the reference
+    (0.7) at 5 % each; the best of five learning rates for each method and number, and for the mechanism 0.4 for all;
+    exact intervals (Clopper and Pearson).
     """
     crowds, found = shares(run.size)
     with figure(run, "exp-crowd", legend="lower left") as axes:
@@ -59,15 +76,25 @@ def exp_crowd(run: Run) -> Finding:
             axes.set_xscale("log", base=2)
             axes.set_xticks(crowds, [str(each) for each in crowds])
     grpo, grao = (found[name] for name in NAMES)
+    certain = {(name, crowd): captured(name, crowd, run.size) for name in NAMES for crowd in (crowds[0], crowds[-1])}
+    few, many = (certain[NAMES[1], crowd] for crowd in (crowds[0], crowds[-1]))
+    literal = captured("GRAO repaired", crowds[-1], run.size, pool="outputs")
     return Finding(
         f"With one failing answer {number(float(grao[0][0]))} of GRAO's runs are there in time (GRPO: "
         f"{number(float(grpo[0][0]))}), with {crowds[-1]} of them {number(float(grao[0][-1]))} "
-        f"({number(float(grpo[0][-1]))}). A language model has more ways to fail than any table: exp-map, which "
+        f"({number(float(grpo[0][-1]))}); {many[0]:.0%} of them have by then been certain of "
+        f"the reference (with one failing answer {few[0]:.0%}; GRPO's {certain[NAMES[0], crowds[-1]][0]:.0%}; in "
+        f"`outputs` {literal[0]:.0%}), with {many[1]:.2f} of the best answer's first probability left. "
+        "A language model has more ways to fail than any table: exp-map, which "
         "has one, is kind to GRAO, unless answers share weights.",
         holds=[Check(f"share of runs, GRPO − GRAO repaired, {crowds[-1]} failing answers, worse ends",
                      float(grpo[1][-1] - grao[2][-1]), ">", 0.1, "one failing answer, better ends",
-                     float(grpo[2][0] - grao[1][0]))],
-        numbers={f"share of runs with V >= 0.9, {name}, {crowd} failing, interval from, to": tuple(map(float, row))
+                     float(grpo[2][0] - grao[1][0])),
+               Check(f"share of GRAO's runs certain of the reference at some time, {crowds[-1]} failing answers",
+                     many[0], ">", 0.5, "one failing answer", few[0])],
+        numbers={f"share of runs certain of the reference at some time, {name}, {crowd} failing": share
+                 for (name, crowd), (share, _) in certain.items()}
+        | {f"share of runs with V >= 0.9, {name}, {crowd} failing, interval from, to": tuple(map(float, row))
                  for name, rows in found.items() for crowd, row in zip(crowds, rows.T, strict=True)},
         figures=["exp-crowd"],
     )  # fmt: skip

@@ -44,9 +44,9 @@ def exp_family(run: Run) -> Finding:
     CHORD (arXiv:2508.11408) is (1−μ) GRPO + μ SFT, φ weighing each token. SRFT (arXiv:2506.19767) adds to SFT, which it
     weighs by the policy's entropy H, a clipped ratio for the reference, whose behaviour policy is taken to be certain.
     Settled by autograd through this package's functions (these neighbours' own terms are written here). The samples'
-    weights are the neighbours' up to a factor. Only GRAO's and LUFFY's w_y can be negative. LUFFY's is at most
-    Â_y / 4 / (G+1), at p = γ, and dies with p; GRAO's as printed has the same size at any p (thm-4). The repair takes
-    the negative half away.
+    weights are the neighbours' up to a factor. Only GRAO's, LUFFY's and SRFT's w_y can be negative, SRFT's only
+    where p > 1−ε. LUFFY's is at most Â_y / 4 / (G+1), at p = γ, and dies with p; GRAO's as printed has the same size at
+    any p (thm-4). The repair takes the negative half away.
     """
     errors = {name: error(name) for name in OBJECTIVES}
     example = group([1.0, 1.0, 0.5, 0.0], 0.5, 0.2)
@@ -61,8 +61,8 @@ def exp_family(run: Run) -> Finding:
         f"The reference's is GRAO's own: where it is the loser of its group and all but forgotten, "
         f"{' and '.join(negative)} alone pushes it down further (w_y = {lost['GRAO printed']:.2f}; LUFFY's "
         f"{lost['LUFFY']:.1g}, the others' 0 or more). Repaired, what is left is SFT weighted by how far the "
-        "reference is ahead: a sign from rewards, which CHORD's schedule doesn't have (SRFT's weight never falls below "
-        "its SFT's), and no fading with p, which LUFFY's has: at p = 1e-6 and "
+        "reference is ahead: a sign from rewards, which CHORD's schedule doesn't have (SRFT's weight falls below its "
+        "SFT's only where p > 1 − ε), and no fading with p, which LUFFY's has: at p = 1e-6 and "
         f"ahead of a dead group its weight is {float(closed_form('GRAO repaired', _rescue())[1]):.2f}, LUFFY's "
         f"{float(closed_form('LUFFY', _rescue())[1]):.1g}.",
         holds=[

@@ -90,7 +90,8 @@ def exp_rates(run: Run) -> Finding:
         f"e^{linear:.3f} a step). "
         f"GRPO's and repaired GRAO's exact flows go like t^{slopes['grpo']:.2f} and t^{slopes['grao repaired']:.2f}, "
         f"GRPO {paths['gradient'][-1] / paths['grpo'][-1]:.2f} times as close in the end: with "
-        f"constant steps the rate is true and slack. With A5's steps it is false: t^{slow['grao repaired']:.2f}. "
+        f"constant steps the rate is true and slack. With A5's steps it is false: t^{slow['grao repaired']:.2f} (of V; "
+        "‖∇V‖², which claim-3 is about, goes like its square). "
         f"Sampled, the median seed's exponent is {np.median(sampled[0.36, 0.0]):.2f} with constant steps and "
         f"{np.median(sampled[0.36, POWER]):.2f} with A5's.",
         holds=[

@@ -64,17 +64,18 @@ def printed_bound(gap: float, rate: float, steps: int, L: float, M2: float) -> f
     return 2 * gap / (rate * steps) + L * rate * M2
 
 
-def quadratic(rate: float, steps: int, L: float = 1.0, noise: float = 1.0) -> tuple[float, float]:
+def quadratic(rate: float, steps: int, L: float = 1.0, noise: float = 1.0, M2: float = 0.0) -> tuple[float, float]:
     """min_k E‖∇J‖², exactly, for J = −L x²/2 with noise of variance 1 on its gradient, and the printed bound.
 
     Started in the stationary law, E x² = η σ² / (L (2 − ηL)): the case that leaves the bound no room.
+    M² is the largest E‖ĝ‖² on the path, unless it is given.
     """
     square = rate * noise / (L * (2 - rate * L))
-    gap, M2, smallest = L * square / 2, L**2 * square + noise, L**2 * square
+    gap, largest, smallest = L * square / 2, L**2 * square + noise, L**2 * square
     for _ in range(steps):
         square = (1 - rate * L) ** 2 * square + rate**2 * noise
-        smallest, M2 = min(smallest, L**2 * square), max(M2, L**2 * square + noise)
-    return smallest, printed_bound(gap, rate, steps, L, M2)
+        smallest, largest = min(smallest, L**2 * square), max(largest, L**2 * square + noise)
+    return smallest, printed_bound(gap, rate, steps, L, M2 or largest)
 
 
 @claim(
@@ -84,9 +85,10 @@ def quadratic(rate: float, steps: int, L: float = 1.0, noise: float = 1.0) -> tu
 def claim_3(run: Run) -> Finding:
     """For an L-smooth J that is bounded above, an unbiased ĝ with E‖ĝ‖² <= M² and an *ascent* step, telescoping gives
     min_k E‖∇J‖² <= (J* − J_1)/(ηT) + L η M²/2: the printed bound is right, and twice too loose. (Printed with J_1 − J*,
-    it is negative.) Half of it can't be improved on: a quadratic with noise attains it. Neither hypothesis is eq-3's:
-    J is unbounded (thm-4) and F is no gradient (thm-5). Measured on V itself, with the centred rewards whose expected
-    step is ∇V.
+    it is negative.) Of that half the noise's term can't be improved on: on a quadratic with noise, started in its
+    stationary law, ‖∇J‖² = η L σ² / (2 − ηL) is L η M²/2 exactly, for M² = 2 σ² / (2 − ηL) on the path, and the rest
+    goes with 1/T. Neither hypothesis is eq-3's: J is unbounded (thm-4) and F is no gradient (thm-5). Measured on V
+    itself, with the centred rewards whose expected step is ∇V.
     """
     L, M2 = smoothness(REWARDS, run.pick(4, 20, 100)), noise_bound()
     seeds = run.pick(200, 2000, 20000)
@@ -110,8 +112,10 @@ def claim_3(run: Run) -> Finding:
             Check("min_k E‖∇V‖² over half the printed bound, largest over T", max(slack.values()), "<", 1.0,
                   "‖F‖² of the printed objective at certainty, over the same bound",
                   stays / (longest / ratios[max(ratios)] / 2)),
-            Check("the same on a quadratic with noise, where it is tight", attained / (room / 2), "<", 1.0,
-                  "over a quarter of the printed bound", attained / (room / 4)),
+            Check("the same on a quadratic with noise", attained / (room / 2), "<", 1.0,
+                  "with the noise's variance alone for M²", attained / (quadratic(0.5, 2000, M2=1.0)[1] / 2)),
+            Check("the same, where the bound is tight", attained / (room / 2), ">", 0.99, "on the bandit",
+                  max(slack.values())),
             Check("V gained by ascent in the last run", float(values[-1].mean() - values[0].mean()), ">", 0.1,
                   "by the printed descent step (eq-7)", _backwards_gain(seeds)),
         ],
