@@ -55,6 +55,21 @@ def sampled_gaps(rho: float, power: float, steps: int, seeds: int) -> Array:
     return 1 - ascend(table, fixed(rho), steps=steps - 1, seeds=seeds, rate=lambda k: rate * (k + 1) ** -power)
 
 
+def _draw(run: Run, paths: dict[str, Array], decaying: dict[str, Array], short: Array) -> None:
+    """1 − V by step, both axes logarithmic: a power of t is a straight line."""
+    steps = len(paths["gradient"])
+    with figure(run, "exp-rates", legend="lower left") as axes:
+        if axes is not None:
+            for kind, path in paths.items():
+                axes.loglog(np.arange(1, steps + 1), path, label=kind)
+            for kind, path in decaying.items():
+                axes.loglog(np.arange(1, steps + 1), path, "--", label=f"{kind}, Robbins-Monro steps")
+            axes.loglog(np.arange(1, len(short) + 1), short, label="entropy (distance from its optimum)")
+            axes.loglog([10, steps], [3, 3 * 10 / steps], "k:", label="1/t")
+            axes.loglog([10, steps], [3, 3 * (10 / steps) ** 0.5], "k--", label="1/√t")
+            axes.set(xlabel="step", ylabel="1 − V", ylim=(1e-6, 5), xlim=(1, None))
+
+
 @claim("exp-rates", "V comes to its best at claim-3's rate, O(1/√T) or faster.")
 def exp_rates(run: Run) -> Finding:
     """First the known: exact softmax policy gradient has gap Θ(1/t), with entropy it is linear (Mei et al. 2020); both
@@ -75,16 +90,7 @@ def exp_rates(run: Run) -> Finding:
     sampled = {(rho, power): exponents(sampled_gaps(rho, power, length, seeds))
                for rho in (0.0, 0.36) for power in (0.0, POWER)}  # fmt: skip
     linear = float(np.log(short[200] / short[100]) / 100)
-    with figure(run, "exp-rates", legend="lower left") as axes:
-        if axes is not None:
-            for kind, path in paths.items():
-                axes.loglog(np.arange(1, steps + 1), path, label=kind)
-            for kind, path in decaying.items():
-                axes.loglog(np.arange(1, steps + 1), path, "--", label=f"{kind}, Robbins-Monro steps")
-            axes.loglog(np.arange(1, len(short) + 1), short, label="entropy (distance from its optimum)")
-            axes.loglog([10, steps], [3, 3 * 10 / steps], "k:", label="1/t")
-            axes.loglog([10, steps], [3, 3 * (10 / steps) ** 0.5], "k--", label="1/√t")
-            axes.set(xlabel="step", ylabel="1 − V", ylim=(1e-6, 5), xlim=(1, None))
+    _draw(run, paths, decaying, short)
     return Finding(
         f"The laboratory gives the known rates (t^{slopes['gradient']:.2f}; with entropy a factor "
         f"e^{linear:.3f} a step). "
