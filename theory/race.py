@@ -5,8 +5,10 @@ or more, rows of one table; every method has the best of the same learning rates
 no merit; and one rate for all, by plain steps and under Adam.
 """
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -38,8 +40,8 @@ RATES = (1.6, 0.8, 3.2, ONE_RATE, 6.4)  # in the order in which they are tried
 class Grid:
     """Initial success rates, rewards of the reference, seeds of each cell, steps."""
 
-    rates: list[float]
-    qualities: list[float]
+    rates: tuple[float, ...]
+    qualities: tuple[float, ...]
     seeds: int
     steps: int
 
@@ -57,10 +59,10 @@ class Grid:
 def grid(size: str) -> Grid:
     """What is run in the tests, by `make theory` and with --full."""
     if size == "quick":
-        return Grid([0.02], [0.5, 1.0], 700, 60)
+        return Grid((0.02,), (0.5, 1.0), 700, 60)
     if size == "default":
-        return Grid([0.003, 0.02, 0.1], [0.3, 0.7, 1.0], 1000, 240)
-    return Grid([0.001, 0.003, 0.01, 0.03, 0.1, 0.3], [0.1, 0.3, 0.5, 0.7, 0.9, 1.0], 2000, 400)
+        return Grid((0.003, 0.02, 0.1), (0.3, 0.7, 1.0), 1000, 240)
+    return Grid((0.001, 0.003, 0.01, 0.03, 0.1, 0.3), (0.1, 0.3, 0.5, 0.7, 0.9, 1.0), 2000, 400)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,16 @@ def steps_to_goal(size: str) -> dict[str, Waits]:
     lies between the smallest of the ends. Rates whose wait can no longer be the smallest are given up.
     """
     cells = grid(size)
-    return {name: _of_method(name, cells, each_miss(cells)) for name in METHODS}
+    tasks = [(name, p, cells, each_miss(cells)) for p in cells.rates for name in METHODS]  # the slow ones first
+    rows = dict(zip(tasks, _at_once(tasks, 1 if size == "quick" else 2), strict=True))
+    return {name: collected([row for task, row in rows.items() if task[0] == name]) for name in METHODS}
+
+
+def _at_once(tasks: list[tuple[str, float, Grid, float]], processes: int) -> list[tuple[Array, ...]]:
+    if processes == 1:
+        return [_of_row(*task) for task in tasks]
+    with ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        return list(pool.map(_of_row, *zip(*tasks, strict=True)))
 
 
 def each_miss(cells: Grid) -> float:
@@ -94,8 +105,8 @@ def each_miss(cells: Grid) -> float:
     return 0.05 / (len(cells.rates) * len(cells.qualities) * len(METHODS) * (2 * len(RATES) + 1))
 
 
-def _of_method(name: str, cells: Grid, miss: float) -> Waits:
-    rows = [_of_row(name, p, cells, miss) for p in cells.rates]
+def collected(rows: list[tuple[Array, ...]]) -> Waits:
+    """The map of a method from its rows, one for each success rate."""
     return Waits(*(np.stack(each, axis=-2) for each in zip(*rows, strict=True)))
 
 

@@ -213,8 +213,8 @@ def test_the_map_s_arrivals_by_hand():
 
 
 def test_the_map_s_rates_that_are_given_up_could_not_have_won():
-    cells = race.Grid([0.1], [0.5], 300, 40)
-    kept = race._of_method("GRPO", cells, 0.01)
+    cells = race.Grid((0.1,), (0.5,), 300, 40)
+    kept = race.collected([race._of_row("GRPO", cells.rates[0], cells, 0.01)])
     config = {rate: race.runs.settings(method="grpo", learning_rate=rate, max_steps=40) for rate in race.RATES}
     rewards, logits = (
         torch.tensor([[1.0, 0.5, 0.0]]).repeat(300, 1),
@@ -228,8 +228,8 @@ def test_the_map_s_rates_that_are_given_up_could_not_have_won():
 def test_a_rate_that_is_slow_in_one_cell_is_not_given_up_for_another(monkeypatch):
     # the first rate is best where y is best, at once; the second where y can be beaten: both must be seen to the end
     monkeypatch.setattr(race, "RATES", (6.4, race.ONE_RATE, 0.8))
-    cells = race.Grid([0.05], [0.7, 1.0], 300, 60)
-    kept = race._of_method("GRAO repaired", cells, 0.01)
+    cells = race.Grid((0.05,), (0.7, 1.0), 300, 60)
+    kept = race.collected([race._of_row("GRAO repaired", cells.rates[0], cells, 0.01)])
     rewards = torch.tensor([[1.0, q, 0.0] for q in cells.qualities]).repeat_interleave(300, 0)
     configs = [race.runs.settings(method="grao", learning_rate=rate, max_steps=60) for rate in race.RATES]
     whole = [race.first_arrivals(rewards, race.rare(0.05, 1, 600), each, 2).view(2, -1).numpy() for each in configs]
