@@ -83,7 +83,7 @@ axes.text(0.004, 300, "GRPO", color=style.ORANGE)
 axes.text(0.0011, 9.2, "GRAO, reference right", color=style.BLUE)
 axes.set(
     xlabel="probability p of a right answer",
-    ylabel="reward queries to the first signal",
+    ylabel="queries to the first signal",
 )
 style.show(
     drawn,

@@ -149,11 +149,13 @@ style.show(
 #
 # After the training the base and the trained model answered the same 67 held-out prompts. By the reward, it went
 # well. So somebody read the answers, and then counted what the reward had not been asked about. A *second metric* need not be
-# clever, only independent of the first. Here there are three:
+# clever, only independent of the first. These three were chosen *after* reading the answers, so that their intervals flatter
+# the difference; on other answers they would have to be counted again:
 #
 # - whether an answer is short (at most 16 tokens);
 # - whether it ends with a question mark;
-# - whether it has a phrase of apology or inability, by a regular expression (printed below).
+# - whether it has a phrase of apology or inability, by a regular expression (printed below). It sees letters and no meaning: "you
+#   can't" is counted too.
 #
 # Intervals of shares are *Wilson's*, which hold for small counts too.
 
@@ -220,9 +222,10 @@ style.show(
 # %% [markdown]
 # What to see: an answer with the phrase earns far more than one without, and twice as many answers have it: 15 instead of
 # 7, which by itself could still be chance (the intervals overlap; of the 14 prompts where only one of the two models has it, 11 are
-# the trained model's). What is beyond doubt: answers are short, 26 of them instead of 6, and they ask back, 21 instead of 3. (Some of that is one
-# and the same thing. The base was cut off at 64 tokens in 43 answers, and whoever is cut off does not come to his question mark.) And part of the gain
-# is none of these: the answers that are neither short nor sorry have gained too.
+# the trained model's, and a fair coin does that in 6 of 100 cases, either way). Clear of chance: short answers are 26 instead of 6, and those
+# that end with a question mark 21 instead of 3. (Some of that is one
+# and the same thing. The base was cut off at 64 tokens in 43 answers, the trained model in 4, and whoever is cut off does not come to a question mark.)
+# And the answers that are neither short nor sorry earn more than such answers did before, though they are answers to fewer, and other, prompts.
 #
 # Are these answers *less harmful*? The reward says so. That is the one witness that cannot be called, since it is what was
 # optimised, and it puts the policy level with its references: 52 % of the answers beat theirs, from 40 to 64. An answer that asks
@@ -253,7 +256,7 @@ settings = replace(
     learning_rate=1e-3,
     max_steps=STEPS,
 )
-ROWS = ("proxy", "true", "tokens", "KL")
+ROWS = ("proxy", "true", "tokens", "KL")  # KL: how far from the base, explained below
 
 
 def run_watched(task, seed, **changes):
@@ -343,13 +346,13 @@ style.show(
 
 # %% [markdown]
 # What to see: the policy has done what it was paid for, perfectly. This is *reward hacking*, and it does not look bad in the log:
-# the reward climbs, smoothly, to its maximum. At first the true reward may even go along, because ascending and sorted are
+# the reward climbs to its maximum. At first the true reward goes along for a few steps, because ascending and sorted are
 # related. Then they part. The control shows that the fault is the reward's, not the method's or the step size's: with the true reward the same
 # settings do what they should, and the proxy rises as well.
 #
 # ## Read the answers
 #
-# What has it found? The first three samples of some steps, seed 0:
+# What has it found? The first three samples of some steps, seed 0, and of the last step, every seed:
 
 # %%
 for step, samples in runs["GRAO on the proxy"][0][1].items():
@@ -358,18 +361,22 @@ for step, samples in runs["GRAO on the proxy"][0][1].items():
             f"{prompt}{answer:8} {p:.2f} {t:.2f}" for prompt, answer, p, t in samples
         )
         print(f"step {step:2}  " + "   ".join(shown))
-print("         prompt=answer, proxy, true reward")
+print("         prompt=answer, proxy, true reward\n")
+for seed, (_, read) in zip(SEEDS, runs["GRAO on the proxy"], strict=True):
+    shown = (f"{prompt}{answer:8}" for prompt, answer, *_ in read[STEPS])
+    print(f"seed {seed}, step {STEPS}:  " + "  ".join(shown))
 
 # %% [markdown]
 # An answer of two digits has one pair of neighbours. If it ascends, all pairs do. And then the digits need not be those of the prompt
-# at all. That is the short question of the real model once more: nothing in it to find fault with.
+# at all: each seed ends with a few answers of its own, which it gives to everything. That is the short question of the real model once more: nothing in it to find fault with.
 #
 # It takes three answers to see it. A page of them at every evaluation (`--log-completions`, or the folder `completions/`) is
 # the cheapest alarm there is.
 #
 # ## What helps, and how far
 #
-# - **A second metric**, independent of the reward, from the first step on. Here the length would have done.
+# - **A second metric**, independent of the reward, from the first step on. Here the length would have done, if late, for the true reward
+#   sinks before the answers are much shorter, and with some luck: a longer answer that ascends would have earned as much.
 # - **Stop early**, where the second metric is best. That needs one that is close to what you want.
 # - **A KL penalty.** $\mathrm{KL}(\pi \,\|\, \pi_0)$ says how far the policy has moved away from the base $\pi_0$, in nats: the mean of
 #   $\log \pi(o) - \log \pi_0(o)$ over its own samples. GRPO and PPO can subtract it (`--beta`); GRAO's objective has no such term.
@@ -401,7 +408,7 @@ below.set(xlabel="step", ylabel="KL to the base, nats an answer")
 style.show(
     drawn,
     "The true reward, and how far the policy is from the base, of the same four runs (the penalty is 0.3). Means and bands as before.",
-    alt="On the proxy the true reward falls to about a tenth with GRAO and GRPO alike; with the penalty it stays about where "
+    alt="On the proxy the true reward falls to about 0.15 with GRAO and GRPO alike; with the penalty it stays about where "
     "it began. The distance is largest for the hacked policies; the honest one moves away too.",
 )
 
@@ -436,8 +443,22 @@ assert (
 )
 assert answers["phrase_only_after"] == 11
 assert answers["phrase_only_before"] == 3
+assert 0.05 < binomtest(11, 14).pvalue < 0.065  # a fair coin
+for key, before, after in (
+    ("all_short", 6, 26),
+    ("questions", 3, 21),
+    ("cut_off", 43, 4),
+):
+    assert [answers[name][key] for name in ("base", "after")] == [before, after]
+for name in ("base", "after"):
+    groups = [answers[name][what] for what in ("phrase", "short", "other")]
+    assert groups[0]["mean_reward"] > max(g["mean_reward"] for g in groups[1:]) + 0.6
+    assert sum(g["count"] for g in groups) == 67
+    earned = sum(g["count"] * g["mean_reward"] for g in groups)
+    assert abs(earned / 67 - evaluation[name]["reward"][0]) < 1e-3  # one record, twice
 assert (log["reward"] < log["reference/reward"]).float().mean() > 0.8
-assert log["loss_share/imitation"].mean() > log["loss_share/exploration"].mean()
+for term in ("exploration", "alignment"):
+    assert log["loss_share/imitation"].mean() > log[f"loss_share/{term}"].mean()
 assert evaluation["after"]["RAS"][1] < 0.5 < evaluation["after"]["RAS"][2]
 assert 5 < evaluation["after"]["KL"][0] < 7
 assert (
@@ -457,10 +478,18 @@ first, last = (
     for at in (0, -1)
 )
 for hacked in ("GRAO on the proxy", "GRPO on the proxy"):
-    assert (last[hacked]["proxy"] > 0.85).all()
+    assert last[hacked]["proxy"].mean() > 0.85
     assert (last[hacked]["true"] < first[hacked]["true"] - 0.05).all()
     assert last[hacked]["true"].mean() < 0.25
-assert last["GRAO on the proxy"]["tokens"].mean() < 4
+assert last["GRAO on the proxy"]["tokens"].mean() < 4.5
+of_true, of_length = (
+    curves["GRAO on the proxy"][:, ROWS.index(row)].mean(0)
+    for row in ("true", "tokens")
+)
+peak = of_true.argmax()
+assert of_true[peak] > of_true[0] + 0.02  # goes along
+sinking = peak + (of_true[peak:] < of_true[peak] - 0.08).int().argmax()
+assert of_length[sinking] > 4.5  # before the answers are much shorter
 control = last["GRAO on the true reward"]
 assert (control["true"] > first["GRAO on the true reward"]["true"] + 0.1).all()
 assert (control["proxy"] > first["GRAO on the true reward"]["proxy"] + 0.1).all()
@@ -473,7 +502,7 @@ assert penalised["true"].mean() > free["true"].mean() + 0.05  # holds the worst 
 assert (
     penalised["true"].mean() < first["the same with KL penalty"]["true"].mean() + 0.05
 )  # no cure
-assert 3 < control["KL"].mean() < last["GRAO on the proxy"]["KL"].mean()
+assert 3 < control["KL"].mean() < 0.75 * last["GRAO on the proxy"]["KL"].mean()
 
 # %% [markdown]
 # ## Exercises

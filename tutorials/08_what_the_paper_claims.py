@@ -4,7 +4,7 @@
 # A paper says things; a *ledger* settles them, one row for each, by computation. How a claim becomes a verdict, why
 # every check stands beside a control, and what an honest reader can take home.
 #
-# You need tutorials 1 (the objective) and 3 (the bandit). The ledger is `python -m theory`; its report, with every
+# You need tutorials 1 (the objective), 2 (the collapse, the ablation) and 3 (the bandit). The ledger is `python -m theory`; its report, with every
 # argument and every number, is `theory/REPORT.md`, and `make theory` fails where the two differ. The ids (claim-4, thm-6)
 # are the report's headings.
 
@@ -188,7 +188,7 @@ style.show(
 
 # %% [markdown]
 # The prescription makes the bound worse: the largest advantage is √(G − 1) (thm-2), so the larger the group, the
-# larger it gets. And at the prescribed size it is no rarity, but happens in one group of fourteen. Berry and Esseen speak of the
+# larger it gets. And at the prescribed size, where success is rare, it is no rarity, but happens in one group of fourteen. Berry and Esseen speak of the
 # distribution of a *mean*; about the largest of the terms they say nothing. That is the error in the claim: a true
 # theorem about something else.
 #
@@ -223,8 +223,8 @@ print("after a step of 0.5:")
 print(f"π {one_step.round(4)}, V {one_step @ three:.4f}")
 
 # %% [markdown]
-# How can that be? The middle answer is nearly as good as the best, and far likelier; but in a group it mostly meets the
-# best, loses, and is pushed down as hard as if it were worthless: dividing by $\sigma$ makes a gap of 0.01 as large as
+# How can that be? The middle answer is nearly as good as the best, and far likelier; but where it meets another answer than
+# itself, that is mostly the best: it loses, and is pushed down as hard as if it were worthless: dividing by $\sigma$ makes a gap of 0.01 as large as
 # any. The mass that it loses is shared out, and the worst answer, which is rarely drawn and so rarely pushed, gets some of it.
 #
 # Control: with two reward levels (0 for the middle answer) the same policy improves. And without eq-4's division by
@@ -251,6 +251,7 @@ axes.set(
     ylim=(0.951, 0.9545),
     xlim=(0, 15),
 )
+axes.set_yticks([0.951, 0.952, 0.953, 0.954])
 axes.legend(loc="lower right")
 style.show(
     drawn,
@@ -310,7 +311,7 @@ below.set(ylabel="off the abstract, points", ylim=(-1.5, 1.5))
 below.legend(loc="upper left")
 style.show(
     drawn,
-    "Above: RAS as tables 1 and 2 print it, with the ± that they print. Below: how far the mean of the four ratios is "
+    "Above: RAS as tables 1 and 2 print it; the ± that they print are smaller than the marks. Below: how far the mean of the four ratios is "
     "from the abstract, as printed and with PPO's and GRPO's RAS exchanged for one model on one data set.",
     alt="GRAO has the highest RAS in all four columns. Below, two bars of about one point, which vanish after the exchange.",
 )
@@ -319,7 +320,8 @@ style.show(
 # If PPO's and GRPO's RAS in one column have each other's place, all four agree up to little more than rounding; of the 24
 # exchanges one can make, no other does. That explains the numbers; it does not say which of them are right.
 #
-# The ablation (table-3) is another case. The text says that leaving out exploration costs most. The table:
+# The ablation (table-3; its NAG, eq-6, is the share of answers that the training made better) is another case. The text says that
+# leaving out exploration costs most. The table:
 
 # %%
 drops = {name: -np.mean(relative(name)) for name in PRINTED_CHANGE}
@@ -333,7 +335,7 @@ for name, drop in drops.items():
 #
 # ## All of it
 #
-# `theory/REPORT.md` has every row. CI settles all of them again and compares, so what follows is parsed, not typed.
+# `theory/REPORT.md` has every row. `make theory` settles all of them again and compares, so what follows is parsed, not typed.
 
 # %%
 report = verdicts_in((HERE.parent / "theory" / "REPORT.md").read_text())
@@ -431,6 +433,8 @@ assert np.allclose(push, [0.16, -0.1216, -0.0384])
 assert np.allclose(slope, [0.00952, 0.028576, -0.038096])
 assert np.isclose(push @ slope, float(by_hand(*HAND)))
 assert push @ slope < 0 < min(controls.values())
+along = undivided.update(theta) / slope
+assert np.allclose(along, along[0])  # along the slope itself
 assert one_step @ three < pi @ three
 assert one_step[2] > pi[2]  # the worst gains
 assert 0 < paths["GRPO"][0] - paths["GRPO"].min() < 1e-3
@@ -439,6 +443,7 @@ assert (np.diff(paths["without σ"]) > 0).all()
 for method, said in ABSTRACT.items():
     assert (abs(printed[method] - said) < 0.035) == (method in ("SFT", "DPO"))
     assert abs(mended[method] - said) < 1.5 * rounding(method)
+assert len(exchanges()) == 24
 assert sorted(exchanges().values())[1] > 0.5  # no other exchange
 assert all(
     TABLES[data]["GRAO"][model][0]

@@ -2,9 +2,9 @@
 # # Questions, with answers that run
 #
 # My loss is 0. My loss grows. My reward does not move, my answers grow and grow, my KL is negative, my ratio is not 1,
-# I have NaNs: each symptom produced in a few lines, its cause, and its cure shown to work.
+# I have NaNs: each symptom produced or measured in a few lines, its cause, and what to do.
 #
-# You need tutorial 1, and tutorial 3 for the bandit: rows of a table with ten answers each, one perfect (reward 1), one
+# You need tutorial 1, tutorial 7 for the KL, and tutorial 3 for the bandit: rows of a table with ten answers each, one perfect (reward 1), one
 # the reference (0.7), eight worthless. Names in `code` are those of a run's `metrics.jsonl`.
 
 # %%
@@ -159,7 +159,8 @@ assert 0.6 < reached["GRAO, G = 8"] < 0.75
 # %% [markdown]
 # ## My answers grow and grow
 #
-# **What you see.** `completions/mean_length` rises, mostly of answers that are wrong.
+# **What you see.** `completions/mean_length` rises, mostly of answers that are wrong. (No run here grows: the pull on each
+# token is what can be shown in a line.)
 #
 # Two wrong answers, one of 2 tokens and one of 16, both with advantage −1. How hard is each token pushed down?
 
@@ -192,14 +193,15 @@ print(f"mean over tokens {long[True]:.0%}, sum {long[False]:.0%}")
 # says its end, and is scored as it stands. The embedded model needs six tokens; give it four, then eight, and look at the best reward among 128 answers:
 
 # %%
-clipped = {}
+clipped, highest = {}, {}
 for limit in (4, 8):
     lm = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=limit)
     report = next(iter(train(Sorting(16), lm, TINY)))
     clipped[limit] = report.means()
+    highest[limit] = report.batch.rewards.outputs.max().item()
     print(
         f"{limit} tokens: cut off {clipped[limit]['completions/clipped_ratio']:.0%}, "
-        f"best {report.batch.rewards.outputs.max().item():.2f}"
+        f"best {highest[limit]:.2f}"
     )
 
 # %%
@@ -210,6 +212,7 @@ assert long[True] > 0.6
 assert abs(long[False] - 0.5) < 0.02
 assert clipped[4]["completions/clipped_ratio"] > 0.9
 assert clipped[8]["completions/clipped_ratio"] < 0.1
+assert highest[4] < 0.7 < 0.8 < highest[8]
 
 # %% [markdown]
 # ## My KL is negative
