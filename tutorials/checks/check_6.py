@@ -61,6 +61,12 @@ def check_mask(answer: Answer) -> None:
     assert answer([1, 0, 2, 11], 11) == [True] * 4, (
         "a token of id 0 is a token; no id but END's says anything"
     )
+    assert answer([11, 3, 7, 0], 7) == [True, True, True, False], (
+        "another model has another END: here it is 7, and 11 is a token like any other"
+    )
+    assert answer([1] * 9, 11) == [True] * 9, (
+        "nine tokens, nine entries: no length is built in"
+    )
 
 
 def check_token_weights(answer: Answer) -> None:
@@ -73,6 +79,9 @@ def check_token_weights(answer: Answer) -> None:
     )
     assert list(answer(0.5, [False, False])) == [0, 0], (
         "no token, no weight: what do you divide by?"
+    )
+    assert answer(0.6, [False, True, True]) == pytest.approx([0, 0.3, 0.3]), (
+        "the mask says which tokens are real, not only how many"
     )
     real = torch.tensor([True, True, True, True, False, False])
     logprobs = torch.full((6,), -1.0, dtype=torch.float64, requires_grad=True)

@@ -45,6 +45,9 @@ def check_divergence(answer: Answer) -> None:
     assert answer(*rows, masks) == pytest.approx(1.2), (
         "two answers with 2.0 and 0.4: the mean over answers, not over tokens"
     )
+    assert answer([[-2.0, -1.0]], [[-0.5, -1.0]], [[True, True]]) == pytest.approx(
+        -1.5
+    ), "the KL is never negative, its estimate from samples may be: leave it as it is"
     rng = torch.Generator().manual_seed(7)
     now, before = -torch.rand(2, 5, 6, generator=rng, dtype=torch.float64)
     real = torch.arange(6) < torch.tensor([[6], [1], [3], [2], [5]])
@@ -71,3 +74,7 @@ def check_step_to_keep(answer: Answer) -> None:
     assert answer([0.6, 0.7, 0.8, 0.9], [0.5, 0.4, 0.6, 0.1]) == 2, (
         "a dip is not the end: compare all steps"
     )
+    assert answer([0.1, 0.9, 5.0], [0.52, 0.51, 0.1]) == 0, (
+        "the second metric decides alone, however little it is ahead: do not add the two, and do not round"
+    )
+    assert answer([-0.9, -0.2, 0.4], [-3.0, -1.0, -2.0]) == 1, "metrics may be negative"

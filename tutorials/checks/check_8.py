@@ -17,26 +17,45 @@ COLUMNS = [(data, model) for data in TABLES for model in (0, 1)]
 def check_deviation_check(answer: Answer) -> None:
     """It is measured, on both sides, and the limit is one."""
     groups = [[0.2, 0.7, 0.1, 0.4], [3.0, 5.0, 9.0, 2.0, 8.0, 0.0], [1e3, 0.0, 0.0]]
-    found = [answer(group) for group in groups]
+    found = [_not_void(answer, group) for group in groups]
     assert all(isinstance(each, Check) for each in found), (
         "return a theory.ledger.Check, neither True nor a number"
     )
     for each in found:
+        assert each.passed or each.measured > 1e-5, (
+            f"{each.measured:.1g} off 1 is the rounding of float32: give the package float64"
+        )
         assert each.passed, (
             f"σ_A is 1 for every group, and your check says {each.measured:.3g} {each.test} {each.limit:g}: "
-            "is it the population's deviation, of all the samples?"
+            "is it the population's deviation, of all the samples, and is the reference outside the pool?"
         )
         assert each.test == "<", "it is a distance from 1: it has to be below a limit"
-        assert each.limit <= 1e-6, (
+        assert each.limit <= 1e-8, (
             f"a limit of {each.limit:g} lets more pass than rounding"
         )
     assert len({round(each.control_measured, 6) for each in found}) > 1, (
-        "your control comes out the same for every group: is it measured, or typed?"
+        "your control comes out the same for every group: is it typed, or of something that eq-4 has standardised?"
     )
-    flat = answer([0.5] * 4)
+    again = [answer(group).control_measured for group in groups]
+    assert again == [each.control_measured for each in found], (
+        "your control comes out otherwise the second time: it is no measurement"
+    )
+    flat = _not_void(answer, [0.5] * 4)
     assert not flat.passed, (
         "four equal rewards: every Â is 0, and so is σ_A. Your check passes: does it measure?"
     )
+
+
+def _not_void(answer: Answer, rewards: list[float]) -> Any:
+    try:
+        return answer(rewards)
+    except ValueError as error:
+        if "void check" not in str(error):
+            raise
+        raise AssertionError(
+            f"{error}. Rewards {rewards}: is it a size, |σ − 1|, on both sides? A signed one is below the limit wherever "
+            "σ is small"
+        ) from error
 
 
 def check_mean_improvement(answer: Answer) -> None:
@@ -58,7 +77,11 @@ def check_mean_improvement(answer: Answer) -> None:
 
 def check_falling_bandit(answer: Answer) -> None:
     """The exact step of GRPO at G = 8 points down the reward."""
-    probabilities, rewards = (np.asarray(each, dtype=float) for each in answer())
+    given = answer()
+    assert len(given) == 2, (
+        "two lists: the probabilities, and the rewards of the same answers"
+    )
+    probabilities, rewards = (np.asarray(each, dtype=float) for each in given)
     assert len(probabilities) == len(rewards) == 3, (
         "three answers: two are too few, three are enough"
     )

@@ -6,8 +6,9 @@ from theory.ledger import Check
 def deviation_check(rewards: list[float]) -> Check:
     """claim-6 speaks of σ_A, the deviation of a group's advantages. Check that |σ_A − 1| < 1e-9 for these rewards.
 
-    Take the advantages from the package (`pool="outputs"`), the population's deviation, and a control of your own:
-    the same measurement of something that is not standardised by eq-4, so that it comes out the other way.
+    Take the advantages from the package (`pool="outputs"`), in float64, and the population's deviation. And a control of your
+    own: the same measurement, |σ − 1|, of numbers of the same group that eq-4 has not standardised, so that it comes out the
+    other way. It has to follow the group, as a number that is typed does not.
     """
     raise NotImplementedError
 

@@ -41,3 +41,16 @@ def token_weights__weighs_padding(weight: float, mask: list[bool]) -> list[float
 
 def token_weights__does_not_divide(weight: float, mask: list[bool]) -> list[float]:
     return [weight if real else 0.0 for real in mask]
+
+
+def mask__has_the_end_built_in(tokens: list[int], end: int) -> list[bool]:
+    return [11 not in tokens[:place] for place in range(len(tokens))]
+
+
+def mask__is_six_wide(tokens: list[int], end: int) -> list[bool]:
+    return [end not in tokens[:place] for place in range(len(tokens))][:6]
+
+
+def token_weights__takes_the_first_tokens(weight: float, mask: list[bool]) -> list[float]:
+    real = sum(mask)
+    return [weight / max(real, 1)] * real + [0.0] * (len(mask) - real)

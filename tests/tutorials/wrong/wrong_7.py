@@ -31,6 +31,22 @@ def divergence__multiplies_by_the_mask(logprobs: Rows, base: Rows, mask: Masks) 
     return sum((a - b) * m for row in rows for a, b, m in zip(*row, strict=True)) / len(mask)
 
 
+def divergence__is_cut_off_at_0(logprobs: Rows, base: Rows, mask: Masks) -> float:
+    return max(0.0, _sums(logprobs, base, mask) / len(mask))
+
+
+def step_to_keep__adds_the_two(reward: list[float], second: list[float]) -> int:
+    return max(range(len(second)), key=lambda step: reward[step] + second[step])
+
+
+def step_to_keep__multiplies_the_two(reward: list[float], second: list[float]) -> int:
+    return max(range(len(second)), key=lambda step: reward[step] * second[step])
+
+
+def step_to_keep__rounds(reward: list[float], second: list[float]) -> int:
+    return max(range(len(second)), key=lambda step: (round(second[step], 1), reward[step]))
+
+
 def step_to_keep__trusts_the_reward(reward: list[float], second: list[float]) -> int:
     return reward.index(max(reward))
 

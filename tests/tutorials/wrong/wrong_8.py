@@ -30,6 +30,29 @@ def deviation_check__limit_too_wide(rewards):
     return Check("|σ_A − 1|", off, "<", 0.1, "of the rewards", off_rewards)
 
 
+def deviation_check__single_precision(rewards):
+    group = torch.tensor(rewards, dtype=torch.float32)
+    advantages, _ = group_advantages(group, group.mean(), pool="outputs")
+    off, off_rewards = ((each.std(correction=0) - 1).abs().item() for each in (advantages, group))
+    return Check("|σ_A − 1|", off, "<", 1e-9, "of the rewards", off_rewards)
+
+
+def deviation_check__single_precision_and_a_wide_limit(rewards):
+    check = deviation_check__single_precision(rewards)
+    return Check("|σ_A − 1|", check.measured, "<", 1e-6, "of the rewards", check.control_measured)
+
+
+def deviation_check__signed(rewards):
+    group = torch.tensor(rewards, dtype=torch.float64)
+    advantages, _ = group_advantages(group, group.mean(), pool="outputs")
+    off, off_rewards = ((each.std(correction=0) - 1).item() for each in (advantages, group))
+    return Check("σ_A − 1", off, "<", 1e-9, "of the rewards", off_rewards)
+
+
+def deviation_check__control_of_dice(rewards):
+    return Check("|σ_A − 1|", _deviations(rewards)[0], "<", 1e-9, "dice", 1 + torch.rand(1).item())
+
+
 def deviation_check__a_truth_value(rewards):
     return _deviations(rewards)[0] < 1e-9
 
@@ -64,3 +87,7 @@ def falling_bandit__weights_for_probabilities():
 
 def falling_bandit__two_answers():
     return [0.3, 0.7], [1.0, 0.0]
+
+
+def falling_bandit__probabilities_alone():
+    return [0.25, 0.745, 0.005]
