@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     path = answers_path(options.number, options.solution)
     try:
         answers = load(path)
-    except Exception as error:  # whatever the reader wrote
+    except (Exception, SystemExit) as error:  # whatever the reader wrote
         console.print(
             f"[red]error:[/] {escape(str(path))} does not import: {escape(_where(error, path))}"
         )
@@ -108,20 +108,20 @@ def _problem(answer: Any, check: Any, answers: ModuleType) -> str | None:
         return "not written yet"
     except AssertionError as error:
         return str(error) or "wrong"
-    except Exception as error:  # whatever the reader wrote
+    except (Exception, SystemExit) as error:  # whatever the reader wrote
         if place := _line(error, Path(inspect.getfile(answers))):
             return f"{type(error).__name__}: {error}{place}"
         return f"what it returns is not of the kind asked for: {error}"
     return None
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.msg}, line {error.lineno}"
     return f"{type(error).__name__}: {error}{_line(error, path)}"
 
 
-def _line(error: Exception, path: Path) -> str:
+def _line(error: BaseException, path: Path) -> str:
     """The last line of the reader's own file that an error came through; empty where it came through none."""
     lines = [
         frame.lineno

@@ -19,8 +19,8 @@ Line = tuple[
 def colour(change: float, full: float) -> str:
     """White at 0, towards blue above and orange below; `full` and more have the strongest colour.
 
-    >>> colour(0.0, 3.0), colour(9.0, 3.0)
-    ('#ffffff', '#59a3cd')
+    >>> colour(0.0, 3.0), colour(9.0, 3.0), colour(-9.0, 3.0)
+    ('#ffffff', '#59a3cd', '#efc159')
     """
     strength = STRONGEST * min(abs(change) / full, 1.0)
     hue = UP if change > 0 else DOWN

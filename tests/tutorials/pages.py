@@ -1,9 +1,12 @@
 """What is wrong with a page in a real browser, at one width: run it as `python -m tests.tutorials.pages FILE...`."""
 
+import base64
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -74,6 +77,21 @@ def problems(started: Any, path: Path, width: int) -> list[str]:
             complaints.append("no title")
         complaints += [f"a link leads nowhere: {link}" for link in seen["links"] if leads_nowhere(link)]
     return complaints
+
+
+def cut_off(page: str) -> list[str]:
+    """The words of each picture in a page that has ink on its edge: a label that did not fit."""
+    from PIL import Image
+
+    found = []
+    for alt, data in re.findall(r'alt="([^"]*)" src="data:image/png;base64,([^"]+)"', page):
+        with Image.open(BytesIO(base64.b64decode(data))) as opened:
+            grey = opened.convert("L")
+        inner = Image.new("L", (grey.width - 4, grey.height - 4), 255)
+        grey.paste(inner, (2, 2))
+        if grey.getextrema()[0] < 200:
+            found.append(alt)
+    return found
 
 
 def leads_nowhere(link: str) -> bool:

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 import nbformat
 import pytest
 
-from tests.tutorials.pages import CHROMIUM, WIDTHS, browser, opened, problems
+from tests.tutorials.pages import CHROMIUM, WIDTHS, browser, cut_off, opened, problems
+from tutorials import style
 from tutorials.build import HERE, tutorials
 
 SITE = HERE / "_build"
@@ -106,10 +107,26 @@ def test_every_slider_of_a_built_page_moves(chromium, path):
 
 @built
 def test_the_index_has_every_tutorial(chromium):
-    names = [tutorial.name for tutorial in tutorials()]
+    built_now = {path.stem for path in PAGES}  # with --only, some
+    names = [tutorial.name for tutorial in tutorials() if tutorial.name in built_now]
     with opened(chromium, SITE / "index.html", 360) as (page, _):
         links = page.locator("li > a")
         assert [link.get_attribute("href") for link in links.all()] == [f"{name}.html" for name in names]
+
+
+def test_a_picture_that_is_cut_off_is_noticed():
+    """The control of the one below: a label longer than its axis."""
+    fits, (axes,) = style.figure()
+    axes.set_ylabel("short")
+    cut, (axes,) = style.figure()
+    axes.set_ylabel("a label that is far too long for the height of its axis, and longer still")
+    assert cut_off(style.image(fits, "it fits") + style.image(cut, "it does not")) == ["it does not"]
+
+
+@built
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_no_picture_is_cut_off(path):
+    assert cut_off(path.read_text()) == []
 
 
 @built

@@ -1,12 +1,18 @@
 """A percent script becomes a page that stands alone, sliders are pictures drawn in advance, and a failure is told."""
 
+import base64
+from io import BytesIO
+
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from nbclient.exceptions import CellTimeoutError
+from PIL import Image
 
-from tests.tutorials.tiny import BROKEN, FIRST, SECOND, build
+from tests.tutorials.tiny import BROKEN, FIRST, ROOT, SECOND, build
+from tutorials import build as building
 from tutorials import interactive, style
-from tutorials.build import read, tutorials, with_formulas
+from tutorials.build import execute, read, set_formulas, shell, tutorials, with_formulas
 from tutorials.interactive import LIMIT, sliders
 
 
@@ -52,7 +58,17 @@ def test_the_page_has_title_text_and_output(page):
     assert page.h1.text == "A tiny page"
     assert "a long line of output, a long line" in page.text
     assert page.html["lang"] == "en"
+    assert any("print(" in code.text and not code.find_parent("details") for code in page.find_all("pre"))
     assert page.find("meta", {"name": "viewport"})
+
+
+def test_a_tutorial_runs_from_the_root_on_one_core_and_offline(page):
+    """Whatever the environment says; what it reads, it names from the project's root."""
+    assert f"here: {ROOT.name} 1 1" in page.text
+
+
+def test_a_title_is_text():
+    assert BeautifulSoup(shell("&lt; is <", "", "", ""), "html.parser").title.text == "&lt; is <"
 
 
 def test_formulas_become_mathml_and_those_in_code_stay(page):
@@ -94,6 +110,14 @@ def test_what_is_a_formula(text, formulas):
     assert formulas or left == text
 
 
+def test_the_eleventh_formula_has_its_place():
+    formulas = []
+    body = with_formulas(" and ".join(f"$x_{{{n}}}$" for n in range(12)), formulas)
+    found = BeautifulSoup(set_formulas(body, formulas), "html.parser")
+    assert [math.text for math in found.find_all("math")] == [f"x{n}" for n in range(12)]
+    assert "FORMULA" not in found.text
+
+
 def test_the_code_of_a_picture_is_folded_and_no_other(page):
     (folded,) = page.find_all("details")
     assert folded.summary.text == "code of the picture"
@@ -108,6 +132,32 @@ def test_a_picture_carries_its_bytes_its_words_and_its_size(page):
     assert image["src"].startswith("data:image/png;base64,")
     assert int(image["width"]) == round(style.WIDTH * 96)
     assert image.find_next("figcaption").text == "A caption with <angles>."
+    with Image.open(BytesIO(base64.b64decode(image["src"].partition(",")[2]))) as picture:
+        assert picture.width >= 1.5 * int(image["width"]), "sharp on a phone"
+
+
+def test_words_of_any_kind_stay_words(monkeypatch):
+    """Quotes and angles in a caption or in `alt` end no attribute and open no tag."""
+    seen = []
+    for module in (style, interactive):
+        monkeypatch.setattr(module, "present", lambda markup, words: seen.append(BeautifulSoup(markup, "html.parser")))
+    style.show(style.figure()[0], 'a "<b>" & c', alt='"<i>" & so on')
+    sliders(lambda β: style.figure()[0], {"β": [0]}, {"β": 0}, 'a "<b>" & c', alt='"<i>" & so on')
+    assert [shown.img["alt"] for shown in seen] == ['"<i>" & so on', '"<i>" & so on (β = 0)']
+    assert [shown.figcaption.text for shown in seen] == ['a "<b>" & c'] * 2
+
+
+def test_panels_stand_one_above_the_other_and_letters_are_no_smaller_than_10():
+    drawn, panels = style.figure(rows=3)
+    drawn.draw_without_rendering()
+    boxes = [panel.get_position() for panel in panels]
+    assert len({round(box.x0, 6) for box in boxes}) == 1
+    assert boxes[0].y0 > boxes[1].y1 > boxes[1].y0 > boxes[2].y1
+    sizes = {name: size for name, size in style.STYLE.items() if name.endswith("size")}
+    assert len(sizes) == 6
+    assert min(sizes.values()) >= 10
+    assert panels[0].xaxis.label.get_size() == sizes["axes.labelsize"]
+    assert panels[0].get_xticklabels()[0].get_size() == sizes["xtick.labelsize"]
 
 
 def test_nothing_is_loaded_from_elsewhere(page, tiny_site):
@@ -135,6 +185,7 @@ def test_the_index_lists_them_with_their_summaries(tiny_site):
         *("01_tiny.html", "notebooks/01_tiny.ipynb"),
         *("02_second.html", "notebooks/02_second.ipynb"),
     ]
+    assert [link.has_attr("download") for link in index.select("li a")] == [False, True] * 2
     assert [link.text for link in index.select("li > a")] == ["A tiny page", "The second"]
     first, second = index.select("li p")
     assert first.math.text == "x2"
@@ -203,6 +254,22 @@ def test_a_good_tutorial_exits_with_0_and_is_quiet(tmp_path):
     assert path == f"open {tmp_path}/site/02_second.html"
     assert [link["href"] for link in soup(tmp_path / "site" / "02_second.html").nav.find_all("a")] == ["index.html"]
     assert [link["href"] for link in soup(tmp_path / "site" / "index.html").select("li > a")] == ["02_second.html"]
+
+
+def test_what_was_built_earlier_stays_in_the_index(tmp_path):
+    """`--only` builds one page again; the others are still there."""
+    scripts = {"01_tiny.py": SECOND, "02_second.py": SECOND}
+    assert build(tmp_path, scripts).returncode == 0
+    assert build(tmp_path, scripts, "--only", "2").returncode == 0
+    links = [link["href"] for link in soup(tmp_path / "site" / "index.html").select("li > a")]
+    assert links == ["01_tiny.html", "02_second.html"]
+
+
+def test_a_cell_that_does_not_end_is_given_up(monkeypatch, tmp_path):
+    (tmp_path / "01_slow.py").write_text(SECOND.replace("x = 1", "import time\ntime.sleep(60)"))
+    monkeypatch.setattr(building, "SECONDS", 1)
+    with pytest.raises(CellTimeoutError):
+        execute(read(tmp_path / "01_slow.py"))
 
 
 def test_a_failing_cell_exits_with_1_and_tells_the_error(tmp_path):

@@ -91,6 +91,12 @@ def test_exit_codes_and_words(capsys):
     assert f"0 of 3 right. Your answers are read from {answers_path(1)}" in said
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_command_judges_the_tutorial_that_it_is_given(number, capsys):
+    assert main([str(number), "--solution"]) == 0
+    assert capsys.readouterr().out.split() == [word for name in functions(number) for word in ("right", name)]
+
+
 @pytest.mark.parametrize("number", ["0", "9", "-1"])
 def test_a_number_out_of_range(number, capsys):
     assert main(["--", number]) == 2
@@ -140,6 +146,24 @@ def test_an_exception_of_the_readers_is_told_with_its_line_and_the_others_are_ju
     assert f"not yet  advantages: IndexError: list index out of range, line {line} of exercise_1.py" in said
     assert "right    objective" in said
     assert "2 of 3 right" in said
+
+
+def test_an_assert_of_the_readers_own_is_not_right(written, capsys):
+    """It has no words, and still it is no answer."""
+    assert written("def advantages(rewards, reference):\n    assert False\n") == 1
+    assert "not yet  advantages: wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["raise SystemExit(0)\n", "import sys\n\nsys.exit()\n"])
+def test_a_file_that_exits_is_not_right(text, written, capsys):
+    """Its exit code would be taken for the judge's."""
+    assert written(text) == 2
+    assert "exercise_1.py does not import: SystemExit" in capsys.readouterr().out
+
+
+def test_an_answer_that_exits_is_not_right(written, capsys):
+    assert written("def advantages(rewards, reference):\n    raise SystemExit(0)\n") == 1
+    assert "not yet  advantages: SystemExit: 0, line 2 of exercise_1.py" in capsys.readouterr().out
 
 
 def test_a_function_that_is_gone_is_missed(written, capsys):
