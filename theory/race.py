@@ -117,17 +117,17 @@ def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, ...]:
     lessons = torch.zeros(len(rewards))
     if name.startswith("SFT"):
         logits, lessons = _taught(rewards, logits)
-    quantiles, medians, enough = {}, {}, float("inf")
+    quantiles, medians, given_up = {}, {}, float("inf")
     for rate in RATES:
         config = runs.settings(learning_rate=rate, max_steps=cells.steps, **METHODS[name])
-        until = float("inf") if rate == ONE_RATE else enough
+        until = float("inf") if rate == ONE_RATE else given_up
         waits = (
             first_arrivals(rewards, logits, config, len(cells.qualities), until, ENOUGH)
             .view(len(cells.qualities), -1)
             .numpy()
         )
         quantiles[rate], medians[rate] = _with_interval(waits, SHARE, miss), _with_interval(waits, 0.5, miss)
-        enough = float(np.min([each[2] for each in quantiles.values()], axis=0).max())
+        given_up = float(np.min([each[2] for each in quantiles.values()], axis=0).max())
     by_rate = np.stack([quantiles[rate][0] for rate in RATES])
     best = np.array(RATES)[by_rate.argmin(0)]
     smallest = [np.min(list(each.values()), axis=0) for each in (quantiles, medians)]

@@ -28,9 +28,8 @@ MATH = re.compile(
     r"\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^\s$](?:[^$]*?[^\s$\\])?)\$(?![\w$])",
     re.DOTALL,
 )
-PLACE = re.compile(
-    r"FORMULA(\d+)END"
-)  # where a formula will stand: Markdown has nothing to mark up in it
+# Where a formula will stand: Markdown has nothing to mark up in it.
+PLACE = re.compile(r"FORMULA(\d+)END")
 FENCE = re.compile(r"(```.*?```|``.+?``|`[^`\n]*`)", re.DOTALL)
 
 

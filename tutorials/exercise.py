@@ -68,11 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def answers_path(number: int, solution: bool = False) -> Path:
     """The reader's file, or ours."""
-    return (
-        HERE
-        / ("solutions" if solution else "exercises")
-        / f"{'solution' if solution else 'exercise'}_{number}.py"
-    )
+    kind = "solution" if solution else "exercise"
+    return HERE / f"{kind}s" / f"{kind}_{number}.py"
 
 
 def load(path: Path) -> ModuleType:
