@@ -1,7 +1,7 @@
 """Evaluate trained policies beside their base on held-out prompts: the paper's RAS and NAG with bootstrap intervals.
 
 The data, the reward and the lengths are those of the first run. Reward, length, repetition and the distance from the
-base stand side by side, because a reward can be satisfied without being deserved. Writes evaluation.md, with case
+base stand side by side, because a reward can rise while the answers get worse. Writes evaluation.md, with case
 studies of the first prompts (not the best), and evaluation.json.
 """
 
@@ -16,17 +16,19 @@ import tyro
 from rich.console import Console
 from torch import Tensor
 
-from grao_ref.assessment import Answers, Evaluated, assess
-from grao_ref.cases import figures_table, markdown
-from grao_ref.cli import fail, parse, quiet_libraries
-from grao_ref.config import Config
 from grao_ref.equations.checks import require_positive
-from grao_ref.evaluation import EVALUATION_SEED, TextEvaluation
-from grao_ref.experiment import Experiment, name_of, prepare
+from grao_ref.evaluation.assess import Evaluated, assess
+from grao_ref.evaluation.held_out import HeldOut
+from grao_ref.evaluation.metrics import Answers, Comparison
+from grao_ref.evaluation.monitor import TextEvaluation
+from grao_ref.evaluation.tables import markdown, metrics_table
+from grao_ref.methods.registry import label_of
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.load import load_language_model
-from grao_ref.presets import PRESETS
-from grao_ref.records import Samples, move, take
+from grao_ref.records import Samples, move
+from grao_ref.settings.config import Config
+from grao_ref.settings.flags import fail, parse, quiet_libraries
+from grao_ref.settings.presets import PRESETS
+from grao_ref.setups import language_policy, prepare
 
 COMMON = ("model_name_or_path", "dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split")
 SPLIT = ("test_size", "seed")  # what the held-out prompts of a data set without a test split depend on
@@ -69,14 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         fail(error)
     console = Console()
-    console.print(figures_table(evaluated))
+    console.print(metrics_table(evaluated))
     (folder / "evaluation.md").write_text(markdown(evaluated, settings.num_cases))
-    figures = {
-        name: {figure: [n if n == n else None for n in measured] for figure, measured in each.items()}
-        for name, each in evaluated.figures.items()
+    metrics = {
+        policy: {name: [n if n == n else None for n in measured] for name, measured in each.items()}
+        for policy, each in evaluated.metrics.items()
     }
-    (folder / "evaluation.json").write_text(json.dumps(figures, indent=2, allow_nan=False))
-    written = f"Case studies: {folder / 'evaluation.md'}\nFigures:      {folder / 'evaluation.json'}"
+    (folder / "evaluation.json").write_text(json.dumps(metrics, indent=2, allow_nan=False))
+    written = f"Case studies: {folder / 'evaluation.md'}\nMetrics:      {folder / 'evaluation.json'}"
     console.print(written, soft_wrap=True, markup=False)
     return 0
 
@@ -87,42 +89,44 @@ def evaluate(settings: Settings) -> Evaluated:
     Raises `ValueError` on runs that can't be compared or whose model is missing.
     """
     configs = {run: config_of(run) for run in settings.runs}
-    config = replace(
-        configs[settings.runs[0]],
-        reward_funcs=settings.reward_funcs or configs[settings.runs[0]].reward_funcs,
-        reward_weights=() if settings.reward_funcs else configs[settings.runs[0]].reward_weights,
-        max_eval_prompts=settings.max_eval_prompts or configs[settings.runs[0]].max_eval_prompts,
-        use_peft=False,
-        save_steps=0,
-        resume_from_checkpoint=None,
-    )
+    config = judging(settings, configs[settings.runs[0]])
     for run, other in configs.items():
-        for setting in COMMON if config.dataset_name == "sorting" or config.dataset_test_split else COMMON + SPLIT:
+        for setting in COMMON if config.dataset_test_split else COMMON + SPLIT:
             if getattr(other, setting) != getattr(config, setting):
                 raise ValueError(
                     f"the runs must have the same base and the same held-out prompts: {setting} is "
                     f"{getattr(config, setting)!r} in {settings.runs[0]} and {getattr(other, setting)!r} in {run}"
                 )
-    experiment = prepare(config)
-    base, judged = experiment.policy, experiment.evaluation
-    if not isinstance(base, CausalLMPolicy) or not isinstance(judged, TextEvaluation):
+    setup = prepare(config)
+    base, monitor = setup.policy, setup.evaluation
+    if not isinstance(base, CausalLMPolicy) or not isinstance(monitor, TextEvaluation):
         raise ValueError("a bandit's policy is known exactly: there is nothing to sample")
+    held_out = monitor.held_out
     temperature = config.temperature if settings.temperature is None else settings.temperature
-    before = answer(base, base, judged, temperature, settings)
+    before = answer(base, base, held_out, temperature, settings)
     answers = {"base": before}
-    if config.model_name_or_path == "tiny":
-        base = base.frozen()  # its trained weights are loaded in its place; of other models no copy is needed
     for run, other in configs.items():
-        trained = trained_policy(run, other, experiment)
-        answers[_label(run, other, answers)] = answer(trained, base, judged, temperature, settings)
-    reference = judged.reference_rewards()
-    figures = {name: assess(now, before, reference, resamples=settings.resamples) for name, now in answers.items()}
-    fixed = judged.fixed
-    texts = [
-        [judged.text(tokens.ids[n][tokens.mask[n]].tolist()) for n in range(len(fixed))]
-        for tokens in (fixed.prompts, fixed.references)
-    ]
-    return Evaluated(texts[0], texts[1], reference, answers, figures, temperature)
+        trained, _ = language_policy(replace(config, model_name_or_path=str(run / "model")))
+        answers[_label(run, other, answers)] = answer(trained, base, held_out, temperature, settings)
+    references = held_out.reference_rewards(settings.per_device_eval_batch_size)
+    metrics = {
+        name: assess(Comparison(now, before, *references), resamples=settings.resamples)
+        for name, now in answers.items()
+    }
+    return Evaluated(*held_out.texts(), *references, answers, metrics, temperature)
+
+
+def judging(settings: Settings, first: Config) -> Config:
+    """The first run's settings, as far as they are about data, base and reward, with what the flags change."""
+    return replace(
+        first,
+        reward_funcs=settings.reward_funcs or first.reward_funcs,
+        reward_weights=() if settings.reward_funcs else first.reward_weights,
+        max_eval_prompts=settings.max_eval_prompts or first.max_eval_prompts,
+        use_peft=False,
+        save_steps=0,
+        resume_from_checkpoint=None,
+    )
 
 
 def config_of(run: Path) -> Config:
@@ -135,40 +139,26 @@ def config_of(run: Path) -> Config:
     return config
 
 
-def trained_policy(run: Path, config: Config, experiment: Experiment) -> CausalLMPolicy:
-    """What the run saved."""
-    assert isinstance(experiment.policy, CausalLMPolicy)
-    if config.model_name_or_path == "tiny":
-        experiment.policy.load(run / "model")
-        return experiment.policy
-    from grao_ref.text_experiment import policy_of
-
-    model, tokenizer = load_language_model(str(run / "model"), device=experiment.policy.device)
-    return policy_of(model, tokenizer.eos_token_id, experiment.config)
-
-
 @torch.no_grad()
 def answer(
-    policy: CausalLMPolicy, base: CausalLMPolicy, judged: TextEvaluation, temperature: float, settings: Settings
+    policy: CausalLMPolicy, base: CausalLMPolicy, held_out: HeldOut, temperature: float, settings: Settings
 ) -> Answers:
-    """One answer to each held-out prompt, by the same dice for every policy, and what the base thinks of it."""
-    rng = torch.Generator(policy.device).manual_seed(EVALUATION_SEED)
-    parts, rewards, scores = [], [], []
-    for first in range(0, len(judged.fixed), settings.per_device_eval_batch_size):
-        part = take(replace(judged.fixed, rejected=None), slice(first, first + settings.per_device_eval_batch_size))
-        prompts = move(part.prompts, policy.device)
-        if temperature == 0:
-            samples = policy.greedy(prompts)
-        else:
-            samples = policy.sample(prompts, 1, temperature=temperature, rng=rng)
-            scores.append(base.logprobs(prompts, samples.ids, samples.mask, temperature=temperature).cpu())
-        parts.append(move(samples, torch.device("cpu")))
-        rewards.append(judged.reward(part, parts[-1])[:, 0])
+    """One answer to each held-out prompt, by the same random numbers for every policy, and its likelihood under the base."""
+    parts, rewards, scored, scores = [], [], [], []
+    size = settings.per_device_eval_batch_size
+    for part, samples in held_out.sampled(policy, num_generations=1, temperature=temperature, size=size):
+        parts.append(samples)
+        if temperature > 0:
+            prompts, there = move(part.prompts, policy.device), move(samples, policy.device)
+            scores.append(base.logprobs(prompts, there.ids, there.mask, temperature=temperature).cpu())
+        reward, could = held_out.rewards(part, samples)
+        rewards.append(reward[:, 0])
+        scored.append(could[:, 0])
     samples, base_logprobs = joined(parts), None
     if scores:
         base_logprobs = torch.cat([_widened(score, samples.ids.shape[-1]) for score in scores])
-    texts = [judged.text(ids[0][mask[0]].tolist()) for ids, mask in zip(samples.ids, samples.mask, strict=True)]
-    return Answers(samples, texts, torch.cat(rewards), base_logprobs)
+    texts = [held_out.text(ids[0][mask[0]].tolist()) for ids, mask in zip(samples.ids, samples.mask, strict=True)]
+    return Answers(samples, texts, torch.cat(rewards), torch.cat(scored), base_logprobs)
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
@@ -182,8 +172,8 @@ def joined(parts: Sequence[Samples]) -> Samples:
 
 def _label(run: Path, config: Config, taken: Iterable[str]) -> str:
     """Method and folder; the whole path where two runs' folders have the same name."""
-    label = f"{name_of(config)} ({run.resolve().name})"
-    return label if label not in taken else f"{name_of(config)} ({run})"
+    label = f"{label_of(config)} ({run.resolve().name})"
+    return label if label not in taken else f"{label_of(config)} ({run})"
 
 
 def _widened(values: Tensor, width: int) -> Tensor:

@@ -1,8 +1,9 @@
 """What the stages of one step hand to each other: frozen records, with a shape on every field.
 
-N prompts, G samples of each, T tokens of a sample, Y of a reference, U of a rejected answer. A new quantity
-is a new field, never a new meaning of an old one. The first dimension of every field is the prompts', so
-that `take` can split a batch between its prompts and nowhere else: a group is never torn apart.
+N prompts, G samples of each, T tokens of a sample, Y of a reference, U of a rejected answer, F reward functions. A new
+quantity is a new field, never a new meaning of an old one. A mask is True where the entry beside it counts; what stands
+behind it is never read. The first dimension of every field is the prompts', so that `take` can split a batch between
+its prompts and nowhere else: a group is never torn apart.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,8 @@ Record = TypeVar("Record")
 class Tokens:
     """One sequence for each prompt: the prompts themselves, references y, rejected answers."""
 
-    ids: Int[Tensor, "N T"]  # tokens, anything behind the mask
-    mask: Bool[Tensor, "N T"]  # True on the tokens that count; made from lengths, never from ids
+    ids: Int[Tensor, "N T"]
+    mask: Bool[Tensor, "N T"]  # True on the sequence's tokens; made from lengths, never from ids
 
     def __post_init__(self) -> None:
         _require_shapes(2, ids=self.ids, mask=self.mask)
@@ -30,41 +31,60 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Samples:
-    """What the policy said: G samples of each prompt, exactly as sampled (never re-encoded text)."""
+    """The group: G samples of each prompt, exactly as sampled (never re-encoded text)."""
 
     ids: Int[Tensor, "N G T"]
     mask: Bool[Tensor, "N G T"]  # True on sampled tokens, the end-of-sequence token included
     logprobs: Float[Tensor, "N G T"]  # log-probabilities under the policy that sampled: π_θold
     ended: Bool[Tensor, "N G"] | None = None  # True where the answer ended by itself, and was not cut off
-    sampled: Bool[Tensor, "N G T"] | None = None  # the mask before answers that could not be scored lost theirs
 
     def __post_init__(self) -> None:
         _require_shapes(3, ids=self.ids, mask=self.mask, logprobs=self.logprobs)
 
-    @property
-    def said(self) -> Bool[Tensor, "N G T"]:
-        """True on every token of every answer, scored or not."""
-        return self.mask if self.sampled is None else self.sampled
+
+@dataclass(frozen=True)
+class Scores:
+    """What each of F reward functions gave each answer, unweighted."""
+
+    values: Float[Tensor, "N G F"]  # 0 where not scored
+    scored: Bool[Tensor, "N G F"]  # True where the function could score the answer
+
+    def __post_init__(self) -> None:
+        _require_shapes(3, values=self.values, scored=self.scored)
+
+    @classmethod
+    def complete(cls, values: Float[Tensor, "N G F"]) -> "Scores":
+        """Scores where every function could score every answer."""
+        return cls(values, torch.ones_like(values, dtype=torch.bool))
 
 
 @dataclass(frozen=True)
 class Rewards:
-    """R(o_i, y) of the samples and R(y, y) of the references, by the same functions; NaN: could not be scored."""
+    """R(o_i, y) of the samples and R(y, y) of the references, by the same functions; 0 where not scored."""
 
     outputs: Float[Tensor, "N G"]
     reference: Float[Tensor, "N"]
-    parts: Float[Tensor, "N G F"] | None = None  # what each of F reward functions gave the samples, unweighted
+    scored: Bool[Tensor, "N G"]  # True on samples that could be scored: only they are averaged over and trained on
+    reference_scored: Bool[Tensor, "N"]  # True on references that could be scored
+    parts: Scores | None = None  # of the samples, by reward function
 
     def __post_init__(self) -> None:
-        _require_shapes(2, outputs=self.outputs)
+        _require_shapes(2, outputs=self.outputs, scored=self.scored)
+        _require_shapes(1, reference=self.reference, reference_scored=self.reference_scored)
         _require_prompts(self.outputs, self.reference)
+
+    @classmethod
+    def complete(cls, outputs: Float[Tensor, "N G"], reference: Float[Tensor, "N"]) -> "Rewards":
+        """Rewards where everything could be scored."""
+        everything = (torch.ones_like(rewards, dtype=torch.bool) for rewards in (outputs, reference))
+        return cls(outputs, reference, *everything)
 
 
 @dataclass(frozen=True)
 class Advantages:
-    """Â_oi and Â_y of eq-4: constants of the step, computed once, before the batch is split."""
+    """Â_oi of the samples and Â_y of the reference: constants of the step, computed before the batch is split."""
 
-    outputs: Float[Tensor, "N G"]
+    outputs: Float[Tensor, "N G"]  # 0 for a sample that could not be scored
     reference: Float[Tensor, "N"]
 
     def __post_init__(self) -> None:
@@ -74,7 +94,7 @@ class Advantages:
 
 @dataclass(frozen=True)
 class Critique:
-    """PPO's targets for every token: GAE's advantages, the returns, and what the critic said before the update."""
+    """PPO's targets for every token, constants of the step: GAE's advantages, returns, the critic's values before it."""
 
     advantages: Float[Tensor, "N G T"]
     returns: Float[Tensor, "N G T"]
@@ -85,27 +105,18 @@ class Critique:
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """Log-probabilities under the frozen reference model (for KL and DPO): constants of the run."""
+class LogProbs:
+    """Log-probabilities of a batch's tokens under one policy, 0 behind the masks; only what a method needs is there."""
 
-    outputs: Float[Tensor, "N G T"] | None = None
-    chosen: Float[Tensor, "N Y"] | None = None
+    samples: Float[Tensor, "N G T"] | None = None
+    references: Float[Tensor, "N Y"] | None = None
     rejected: Float[Tensor, "N U"] | None = None
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What the policy that is trained says of the batch, token by token, with gradient."""
-
-    outputs: Float[Tensor, "N G T"] | None = None  # log π of the samples
-    references: Float[Tensor, "N Y"] | None = None  # log π of y
-    rejected: Float[Tensor, "N U"] | None = None  # log π of the rejected answers
-    values: Float[Tensor, "N G T"] | None = None  # the critic's V before each sampled token
+    values: Float[Tensor, "N G T"] | None = None  # no log-probabilities: the critic's V before each sampled token
 
 
 @dataclass(frozen=True)
 class Batch:
-    """All that the updates of one step need; an algorithm fills the fields that its equations read."""
+    """All that the updates of one step need; a method's `Needs` decide which of the optional fields are there."""
 
     prompts: Tokens
     references: Tokens  # y; DPO's chosen answers
@@ -113,14 +124,14 @@ class Batch:
     samples: Samples | None = None
     rewards: Rewards | None = None
     advantages: Advantages | None = None
+    reference_model: LogProbs | None = None  # of the policy before training: constants of the run
     critique: Critique | None = None
-    frozen: Frozen | None = None
     rows: Int[Tensor, "N"] | None = None  # where in its data set each prompt stands, for a task that has one
 
     def __post_init__(self) -> None:
         for name, record in vars(self).items():
-            for field, tensor in vars(record).items() if is_dataclass(record) else ():
-                if tensor is not None and tensor.shape[0] != len(self):
+            for field, tensor in _tensors(record):
+                if tensor.shape[0] != len(self):
                     raise ValueError(f"{name}.{field} must have {len(self)} prompts, got shape {tuple(tensor.shape)}")
 
     def __len__(self) -> int:
@@ -150,6 +161,15 @@ def _each(record: Record, change: Callable[[Tensor], Tensor]) -> Record:
         return _each(value, change) if is_dataclass(value) else change(value)
 
     return type(record)(**{field.name: changed(getattr(record, field.name)) for field in fields(record)})  # type: ignore[arg-type]
+
+
+def _tensors(value: Any) -> list[tuple[str, Tensor]]:
+    """The tensors of a record and of the records in it, by name."""
+    if not is_dataclass(value):
+        return []
+    named = vars(value).items()
+    own = [(name, field) for name, field in named if isinstance(field, Tensor)]
+    return own + [(f"{name}.{inner}", tensor) for name, field in named for inner, tensor in _tensors(field)]
 
 
 def _require_shapes(dimensions: int, **tensors: Tensor) -> None:

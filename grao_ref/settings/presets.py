@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from grao_ref.config import Config
+from grao_ref.settings.config import Config
 
 TINY = Config()  # the embedded task: under a minute on one core
 BANDIT = replace(

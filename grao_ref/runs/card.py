@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from grao_ref.checkpoint import settings_of
-from grao_ref.config import Config
+from grao_ref.methods.registry import method_of
+from grao_ref.settings.config import Config, settings_of
 
 CARD = """---
 library_name: transformers
@@ -44,7 +44,7 @@ def write_card(
     before, reference, after = scores
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("torch", "transformers"))
     text = CARD.format(
-        method=config.method,
+        method=method_of(config.method).name,
         model=config.model_name_or_path,
         name=name,
         version=version,

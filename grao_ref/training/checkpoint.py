@@ -10,7 +10,6 @@ checkpoint-10/
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from grao_ref.config import Config
-from grao_ref.loop import Training
+from grao_ref.settings.config import Config, settings_of
+from grao_ref.training.loop import Training
 
 # Settings that change nothing about the steps themselves: a resumed run may have others.
 FREE = {
-    "max_steps", "eval_steps", "max_eval_prompts", "log_completions", "num_completions_to_print", "save_steps",
+    "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions", "num_completions_to_print", "save_steps",
     "save_total_limit", "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir",
     "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16",
 }  # fmt: skip
@@ -44,7 +43,7 @@ def save_checkpoint(
     training.policy.save(unfinished)
     if beside is not None:
         beside(unfinished)
-    save_file(_moments(training.optimizer) | _dice(training), unfinished / "training.safetensors")
+    save_file(_moments(training.optimizer) | _generators(training), unfinished / "training.safetensors")
     state = {"step": training.step, "tokens": training.tokens, "config": settings_of(config)}
     (unfinished / "training.json").write_text(json.dumps(state, indent=2))
     shutil.rmtree(folder, ignore_errors=True)
@@ -83,7 +82,7 @@ def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
         training.policy.load(folder)
         _restore_moments(training.optimizer, tensors)
         training.rng.set_state(tensors["rng"])
-        # A GPU's dice mean nothing to a CPU: a run that moves there goes on, with other samples.
+        # A GPU's generator means nothing to a CPU: a run that moves there goes on, with other samples.
         if "sampling_rng" in tensors and training.sampling_rng is not training.rng:
             training.sampling_rng.set_state(tensors["sampling_rng"])
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -112,13 +111,7 @@ def _unreadable(folder: Path, error: Exception) -> ValueError:
     return ValueError(f"the checkpoint {folder} can't be read: {reason}")
 
 
-def settings_of(config: Config) -> dict[str, Any]:
-    """The settings as JSON and YAML write them."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    return plain
-
-
-def _dice(training: Training) -> dict[str, Tensor]:
+def _generators(training: Training) -> dict[str, Tensor]:
     states = {"rng": training.rng.get_state()}
     if training.sampling_rng is not training.rng:
         states["sampling_rng"] = training.sampling_rng.get_state()

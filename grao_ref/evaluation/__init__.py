@@ -1,0 +1,1 @@
+"""Evaluation: held-out prompts, one sampling loop, one registry of metrics, tables."""

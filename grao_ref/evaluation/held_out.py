@@ -1,0 +1,70 @@
+"""Held-out prompts, how answers to them are sampled, and how they are scored: the same while training and after it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from grao_ref.policies.causal_lm import CausalLMPolicy
+from grao_ref.records import Batch, Samples, move, take
+from grao_ref.settings.checks import SEEDS
+from grao_ref.tasks.interface import Task, weighted
+
+EVALUATION_SEED = SEEDS  # no run has it
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Prompts that nothing is trained on, the same for the whole run, with the task that scores answers to them."""
+
+    task: Task
+    batch: Batch  # on the CPU
+    text: Callable[[list[int]], str]  # tokens -> what they read like
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """`size` prompts at a time, in their order."""
+        for first in range(0, len(self.batch), size):
+            yield take(replace(self.batch, rejected=None), slice(first, first + size))
+
+    def sampled(
+        self, policy: CausalLMPolicy, *, num_generations: int, temperature: float, size: int
+    ) -> Iterator[tuple[Batch, Samples]]:
+        """Answers of a policy, `size` prompts at a time, on the CPU, with the prompts that they answer.
+
+        Every call uses the same random numbers, so policies are compared on equal terms. Temperature 0: greedy.
+        """
+        rng = torch.Generator(policy.device).manual_seed(EVALUATION_SEED)
+        for part in self.parts(size):
+            prompts = move(part.prompts, policy.device)
+            if temperature == 0:
+                samples = policy.greedy(prompts)
+            else:
+                samples = policy.sample(prompts, num_generations, temperature=temperature, rng=rng)
+            yield part, move(samples, CPU)
+
+    def rewards(self, part: Batch, answers: Samples) -> tuple[Float[Tensor, "N G"], Bool[Tensor, "N G"]]:
+        """R(o, y) of answers to some of the prompts, and which of them could be scored."""
+        return weighted(self.task.reward(part, answers.ids, answers.mask), self.task.reward_weights)
+
+    def reference_rewards(self, size: int) -> tuple[Float[Tensor, "N"], Bool[Tensor, "N"]]:
+        """R(y, y) of each prompt, and which of them could be scored; `size` prompts at a time."""
+        found = [self.rewards(part, _as_samples(part)) for part in self.parts(size)]
+        rewards, scored = (torch.cat(pieces)[:, 0] for pieces in zip(*found, strict=True))
+        return rewards, scored
+
+    def texts(self) -> tuple[list[str], list[str]]:
+        """The prompts and the references as text."""
+        each = (self.batch.prompts, self.batch.references)
+        prompts, references = (
+            [self.text(tokens.ids[n][tokens.mask[n]].tolist()) for n in range(len(self.batch))] for tokens in each
+        )
+        return prompts, references
+
+
+def _as_samples(batch: Batch) -> Samples:
+    """The references, as groups of one."""
+    ids, mask = batch.references.ids[:, None], batch.references.mask[:, None]
+    return Samples(ids, mask, torch.zeros(ids.shape))

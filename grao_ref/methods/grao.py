@@ -1,0 +1,89 @@
+"""GRAO (arXiv:2508.07750): eq-3 on the advantages of eq-4, as printed or repaired (thm-4), whole or ablated."""
+
+from grao_ref.equations.grao import grao_objective, grao_objective_while_ahead
+from grao_ref.equations.logprob import mean_log_likelihood
+from grao_ref.equations.masked import over_scored
+from grao_ref.methods.interface import (
+    Method,
+    Needs,
+    Terms,
+    given,
+    prompt_count,
+    standardized,
+    trained_tokens,
+)
+from grao_ref.records import Advantages, Batch, LogProbs, Rewards
+from grao_ref.settings.config import Config
+
+
+def needs(config: Config) -> Needs:
+    """Groups, and log π(y)."""
+    return Needs(samples=True, references=True)
+
+
+def advantages(rewards: Rewards, config: Config) -> Advantages:
+    """eq-4: the reference joins the pool, or is measured against the samples'."""
+    return standardized(rewards, pool=config.pool)
+
+
+def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
+    """J_GRAO of each group (eq-3). Its mean over the group runs over the samples that could be scored."""
+    A, scored = given(batch.advantages), given(batch.rewards).scored
+    beta = 0.0 if "imitation" in config.ablate else config.imitation_coef
+    lam = 0.0 if "alignment" in config.ablate else config.alignment_coef
+    eq_3 = grao_objective_while_ahead if config.imitate_only_when_ahead else grao_objective
+    J_y = mean_log_likelihood(given(logprobs.references), batch.references.mask)
+    terms = eq_3(
+        mean_log_likelihood(given(logprobs.samples), trained_tokens(batch)),
+        J_y,
+        over_scored(A.outputs, scored),
+        A.reference,
+        beta=beta,
+        lam=lam,
+    )
+    left_out = terms.exploration if "exploration" in config.ablate else 0.0
+    metrics = {
+        "objective/exploration": terms.exploration - left_out,
+        "objective/imitation": beta * terms.imitation,
+        "objective/alignment": lam * terms.alignment,
+        "reference/logp_per_token": J_y,
+    }
+    return Terms(terms.total - left_out, metrics)
+
+
+def check(config: Config) -> None:
+    """Raise `ValueError` where nothing is left of eq-3."""
+    if len(set(config.ablate)) == 3:
+        raise ValueError("ablate leaves out all three terms: nothing would be trained")
+
+
+def label(config: Config) -> str:
+    """Which of the two objectives is trained, and without which terms: neither passes for the other."""
+    without = "".join(f" − {term}" for term in config.ablate)
+    return ("grao, repaired" if config.imitate_only_when_ahead else "grao, as printed") + without
+
+
+def summary(config: Config) -> str:
+    """The same in a sentence, with the switch to the other one."""
+    if config.imitate_only_when_ahead:
+        return (
+            "grao, repaired. The reference is imitated only while it is ahead of its group (thm-4); "
+            "--no-imitate-only-when-ahead trains the objective as printed."
+        )
+    return (
+        "grao, as printed. Once the policy is better than a reference, it unlearns it without end (thm-4); "
+        "--imitate-only-when-ahead is the repair."
+    )
+
+
+GRAO = Method(
+    name="grao",
+    needs=needs,
+    advantages=advantages,
+    objective=objective,
+    denominator=prompt_count,
+    reads=("imitation_coef", "alignment_coef", "pool", "imitate_only_when_ahead", "ablate"),
+    check=check,
+    label=label,
+    summary=summary,
+)

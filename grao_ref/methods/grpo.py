@@ -1,0 +1,74 @@
+"""GRPO (arXiv:2402.03300): the clipped ratio on the group's advantages, minus a KL penalty. It never reads y."""
+
+from torch import Tensor
+
+from grao_ref.equations.divergence import k3
+from grao_ref.equations.grpo import GRPO_LOSS_TYPES, grpo_objective
+from grao_ref.equations.logprob import probability_ratio
+from grao_ref.methods.interface import (
+    Method,
+    Needs,
+    Terms,
+    beta_or,
+    given,
+    mean_over_group,
+    standardized,
+    trained_tokens,
+)
+from grao_ref.records import Advantages, Batch, LogProbs, Rewards
+from grao_ref.settings.config import Config
+
+KL_WEIGHT = 0.0  # TRL's default
+
+
+def needs(config: Config) -> Needs:
+    """Groups; and log π_ref of the samples where there is a KL penalty."""
+    return Needs(samples=True, reference_model=("samples",) if beta_or(KL_WEIGHT, config) > 0 else ())
+
+
+def advantages(rewards: Rewards, config: Config) -> Advantages:
+    """Â_i = (R_i − μ_r) / σ_r over the group's samples: the reference is not in the pool, and is not trained on."""
+    return standardized(rewards, pool="outputs")
+
+
+def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
+    """Σ of min(ρ_t Â, clip(ρ_t) Â) − β_KL k3 over each group's tokens, each weighted as `loss_type` says."""
+    samples, new, kl_coef = given(batch.samples), given(logprobs.samples), beta_or(KL_WEIGHT, config)
+    mask = trained_tokens(batch)
+    tokens = grpo_objective(
+        new,
+        samples.logprobs,
+        given(batch.advantages).outputs,
+        mask,
+        epsilon_low=config.epsilon,
+        epsilon_high=config.epsilon,
+    )
+    metrics = {"clip_ratio/region_mean": clipped(logprobs, batch, config)}
+    if kl_coef > 0:
+        penalty = k3(new, given(given(batch.reference_model).samples), mask)
+        tokens = tokens - kl_coef * penalty
+        metrics["kl"] = mean_over_group(penalty, batch)
+    return Terms(GRPO_LOSS_TYPES[config.loss_type].numerator(tokens, mask).sum(dim=-1), metrics)
+
+
+def denominator(batch: Batch, config: Config) -> int:
+    """What the loss type divides by, counted over the samples that could be scored."""
+    mask = given(batch.samples).mask[given(batch.rewards).scored]
+    return GRPO_LOSS_TYPES[config.loss_type].denominator(mask, config.max_completion_length)
+
+
+def clipped(logprobs: LogProbs, batch: Batch, config: Config) -> Tensor:
+    """Share of tokens whose ratio has left 1 ± ε, by prompt."""
+    new, mask = given(logprobs.samples).detach(), trained_tokens(batch)
+    outside = (probability_ratio(new, given(batch.samples).logprobs, mask) - 1).abs() > config.epsilon
+    return mean_over_group(outside.to(new.dtype), batch)
+
+
+GRPO = Method(
+    name="grpo",
+    needs=needs,
+    advantages=advantages,
+    objective=objective,
+    denominator=denominator,
+    kl_weight=KL_WEIGHT,
+)

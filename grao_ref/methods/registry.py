@@ -1,0 +1,83 @@
+"""The table of methods, by name. A user's own method comes in by `register`, or by its dotted path, without a change here.
+
+    register(MINE)                                  in Python; `Config(method="mine")` then trains it
+    --method my_package.my_module.MINE              on the command line and in a config file
+"""
+
+from grao_ref.methods.dpo import DPO
+from grao_ref.methods.grao import GRAO
+from grao_ref.methods.grpo import GRPO
+from grao_ref.methods.interface import Method, Needs
+from grao_ref.methods.ppo import PPO
+from grao_ref.methods.sft import SFT
+from grao_ref.plugins.importing import import_object
+from grao_ref.plugins.near import hint
+from grao_ref.settings.config import Config
+
+BUILT_IN = {method.name: method for method in (SFT, DPO, PPO, GRPO, GRAO)}
+METHODS = dict(BUILT_IN)  # and what users add: by name, or by dotted path once it has been imported
+
+
+def register(method: Method) -> str:
+    """Make a method usable by its name, which is returned.
+
+    Raises `ValueError` on a part that is missing, naming it, and on a name that another method has.
+    """
+    require_parts(method)
+    if METHODS.setdefault(method.name, method) is not method:
+        raise ValueError(f"there is another method {method.name!r} already: give this one a name of its own")
+    return method.name
+
+
+def method_of(name: str) -> Method:
+    """The method with this name, or at this dotted path. Raises `ValueError` where there is none, with the nearest."""
+    if name in METHODS:
+        return METHODS[name]
+    if "." not in name:
+        known = f"it has to be one of {', '.join(METHODS)}, or package.module.METHOD"
+        raise ValueError(f"unknown method {name!r}; {hint(name, METHODS, known)}")
+    method = import_object(name, "method")
+    if not isinstance(method, Method):
+        raise ValueError(f"method {name!r} is a {type(method).__name__}; name a `Method` (grao_ref.methods.interface)")
+    require_parts(method)
+    METHODS[name] = method
+    return method
+
+
+def label_of(config: Config) -> str:
+    """What tables, logs and files call a run with these settings."""
+    method = method_of(config.method)
+    return method.name if method.label is None else method.label(config)
+
+
+def summary_of(config: Config) -> str:
+    """Which objective is trained, in a line."""
+    method = method_of(config.method)
+    return f"{label_of(config)}." if method.summary is None else method.summary(config)
+
+
+def require_parts(method: Method) -> None:
+    """Raise `ValueError` on a method that lacks a part, or a part that its needs imply, naming both."""
+    if not isinstance(method, Method):
+        raise ValueError(f"a method is a `Method` (grao_ref.methods.interface), got {type(method).__name__}")
+    if not isinstance(method.name, str) or not method.name.strip():
+        raise ValueError(f"a method has a name, got {method.name!r}")
+    for part in ("needs", "objective", "denominator"):
+        if not callable(getattr(method, part)):
+            raise ValueError(f"method {method.name!r} has no {part}")
+    require_needs(method, Config())
+
+
+def require_needs(method: Method, config: Config) -> Needs:
+    """What the method needs with these settings. Raises `ValueError` on a part that they imply and that is missing."""
+    needs = method.needs(config)
+    if not isinstance(needs, Needs):
+        raise ValueError(f"method {method.name!r}: needs must return `Needs`, got {type(needs).__name__}")
+    if needs.samples and not callable(method.advantages):
+        raise ValueError(f"method {method.name!r} has no advantages: it needs samples, whose rewards become advantages")
+    if needs.critic and not (needs.samples and callable(method.critique)):
+        raise ValueError(f"method {method.name!r} has no critique: it needs a critic, whose values become targets")
+    unknown = set(needs.reference_model) - {"samples", "references", "rejected"}
+    if unknown:
+        raise ValueError(f"method {method.name!r}: there are no {', '.join(sorted(unknown))} for a reference model")
+    return needs

@@ -1,0 +1,1 @@
+"""Runs: a policy trained, evaluated, logged, checkpointed and saved into a folder."""

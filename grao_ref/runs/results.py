@@ -1,0 +1,38 @@
+"""What a command's runs came to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from scipy import stats
+from torch import Tensor
+
+from grao_ref.evaluation.monitor import Shown
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a command's runs came to: curves by name, the references' reward, one run's answers before and after."""
+
+    curves: dict[str, "Curve"]
+    reference: float
+    shown: str  # whose answers these are
+    before: Shown
+    after: Shown
+    rows: list[dict[str, Any]]  # of the metrics, every run's
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Mean reward of R runs at S steps."""
+
+    steps: list[int]
+    scores: Float[Tensor, "S R"]
+
+    def at(self, index: int) -> str:
+        """Mean, and Student's 95 % interval over the runs where there are several."""
+        scores = self.scores[index].double()
+        if len(scores) < 2 or index == 0:  # before training all runs are the same
+            return f"{scores.mean():.3f}"
+        half = stats.t.ppf(0.975, len(scores) - 1) * scores.std(correction=1) / len(scores) ** 0.5
+        return f"{scores.mean():.3f} ± {half:.3f}"

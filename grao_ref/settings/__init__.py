@@ -1,0 +1,1 @@
+"""Settings: their names, ranges and defaults, what is refused, presets to start from, the command line."""

@@ -1,0 +1,87 @@
+"""Training as a generator of reports: collect, update, report. Logging, checkpoints and stopping are the caller's."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grao_ref.methods.registry import method_of
+from grao_ref.policies.interface import Policy
+from grao_ref.records import Batch, move
+from grao_ref.settings.checks import check
+from grao_ref.settings.config import Config
+from grao_ref.tasks.interface import Task
+from grao_ref.training.collect import collect
+from grao_ref.training.machine import Machine
+from grao_ref.training.metrics import averaged, completion_metrics, mean_of, reward_metrics, shares
+from grao_ref.training.update import make_optimizer, update
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened in one step."""
+
+    step: int
+    metrics: dict[str, Float[Tensor, "M"] | Float[Tensor, ""]]  # by prompt, for the prompts that have it; or one for all
+    batch: Batch
+
+    def means(self) -> dict[str, float]:
+        """Every metric's mean over the prompts that have it."""
+        means = {name: mean_of(values) for name, values in self.metrics.items()}
+        return {name: mean for name, mean in means.items() if mean is not None}
+
+
+@dataclass
+class Training:
+    """All that changes from step to step, and nothing else: what a checkpoint holds."""
+
+    policy: Policy
+    reference_model: Policy  # the policy before the first step, where the method needs it; else the policy
+    optimizer: torch.optim.Optimizer
+    rng: torch.Generator  # the task's random generator
+    sampling_rng: torch.Generator  # the policy's, on its device: on a CPU they are one
+    machine: Machine = field(default_factory=Machine)
+    step: int = 0
+    tokens: int = 0  # sampled so far
+
+
+def start(policy: Policy, config: Config, machine: Machine = Machine()) -> Training:
+    """A run before its first step. Raises `ValueError` on settings that no run can use together."""
+    check(config)
+    needs = method_of(config.method).needs(config)
+    rng, sampling_rng = machine.generators(config.seed, policy.device)
+    return Training(
+        policy,
+        policy.frozen() if needs.reference_model else policy,
+        make_optimizer(policy, config),
+        rng,
+        sampling_rng,
+        machine,
+    )
+
+
+def train(task: Task, policy: Policy, config: Config) -> Iterator[Report]:
+    """Train the policy in place; yields a report after each of `max_steps` steps."""
+    return proceed(task, start(policy, config), config)
+
+
+def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
+    """Go on from where a run stands, up to `max_steps`."""
+    machine, policy, optimizer = training.machine, training.policy, training.optimizer
+    while training.step < config.max_steps:
+        began = time.perf_counter()
+        prompts = move(machine.prompts(task.draw(training.rng, training.step + 1)), policy.device)
+        batch = collect(prompts, task, policy, training.reference_model, config, training.sampling_rng)
+        how = {"independent_prompts": task.independent_prompts, "machine": machine}
+        updates = [update(policy, optimizer, batch, config, **how) for _ in range(config.num_iterations)]
+        training.step += 1
+        training.tokens += 0 if batch.samples is None else int(batch.samples.mask.sum())
+        metrics = averaged(updates)
+        metrics |= reward_metrics(batch, task) | completion_metrics(batch) | shares(metrics)
+        metrics["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
+        metrics["num_tokens"] = torch.tensor(float(training.tokens))
+        metrics["step_time"] = torch.tensor(time.perf_counter() - began)  # seconds
+        yield Report(training.step, metrics, batch)

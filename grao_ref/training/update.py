@@ -1,0 +1,71 @@
+"""Second half of a step: log-probabilities -> terms -> their sum over a denominator -> one minus sign -> optimiser."""
+
+import torch
+from torch import Tensor
+
+from grao_ref.equations.reduce import batch_loss
+from grao_ref.methods.interface import Needs
+from grao_ref.methods.registry import method_of, require_needs
+from grao_ref.policies.interface import Policy
+from grao_ref.records import Batch, LogProbs, split, take
+from grao_ref.settings.config import Config
+from grao_ref.training.logprobs import log_probabilities
+from grao_ref.training.machine import Machine
+
+
+def make_optimizer(policy: Policy, config: Config) -> torch.optim.Optimizer:
+    """SGD, or Adam with decoupled weight decay, over all that the policy trains."""
+    if config.optimizer == "adam":
+        return torch.optim.AdamW(policy.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.SGD(policy.parameters(), lr=config.learning_rate)
+
+
+def update(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    config: Config,
+    *,
+    independent_prompts: bool,
+    machine: Machine = Machine(),
+) -> dict[str, Tensor]:
+    """One optimiser step on the batch; its metrics: by prompt, (N,), and `grad_norm` before clipping.
+
+    `loss` is what is minimised: its mean over the prompts is the loss of the batch. The gradient of a given batch does
+    not depend on how many micro-batches it is split into: each is divided by the same denominator, counted over the
+    whole batch, and groups stay whole. Prompts that share no parameters are each a batch of one.
+    Raises `FloatingPointError` on an objective or a gradient that is not finite.
+    """
+    method = method_of(config.method)
+    needs = require_needs(method, config)
+    whole = take(batch, slice(0, 1)) if independent_prompts else batch
+    denominator = machine.total(method.denominator(whole, config))
+    optimizer.zero_grad(set_to_none=True)
+    parts = []
+    for rows in split(len(batch), config.gradient_accumulation_steps):
+        part = take(batch, rows)
+        terms = method.objective(forward(policy, part, needs, config), part, config)
+        torch.autograd.backward(batch_loss(terms.objective, denominator))
+        parts.append({"loss": -terms.objective * (len(whole) / denominator)} | dict(terms.metrics))
+    limit = config.max_grad_norm if config.max_grad_norm > 0 else torch.inf
+    norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), limit)
+    metrics = {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]} | {"grad_norm": norm}
+    if not (norm.isfinite() and metrics["loss"].isfinite().all()):
+        raise FloatingPointError(
+            f"the objective is {-metrics['loss'].sum().item()} and its gradient's norm {norm.item()}: "
+            "the step was refused, the policy is as it was"
+        )
+    optimizer.step()
+    return metrics
+
+
+def forward(policy: Policy, batch: Batch, needs: Needs, config: Config) -> LogProbs:
+    """The log-probabilities (and values) that the method's objective reads, with gradient."""
+    wanted = {
+        "samples": needs.samples,
+        "references": needs.references,
+        "rejected": needs.rejected,
+        "values": needs.critic,
+    }
+    named = [name for name, is_needed in wanted.items() if is_needed]
+    return log_probabilities(policy, batch, named, temperature=config.likelihood_temperature)
