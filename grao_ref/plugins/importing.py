@@ -1,0 +1,32 @@
+"""Objects that a user names by a dotted path, such as `my_package.my_module.my_reward`."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from grao_ref.plugins.near import hint
+
+
+def import_object(path: str, what: str) -> Any:
+    """The object at `package.module.name`. The current directory is searched too.
+
+    `what`: what the path is meant to name, for the error messages (`reward function`). Raises `ValueError` on a path
+    without a dot, a module that can't be imported, and a name that the module does not have.
+    """
+    module_name, _, attribute = path.rpartition(".")
+    if not module_name or not attribute:
+        raise ValueError(f"{what} {path!r} is no dotted path; it has to be package.module.name")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # a user's module may raise anything when it runs
+        raise ValueError(
+            f"{what} {path!r}: {module_name} can't be imported ({type(error).__name__}: {error})"
+        ) from error
+    if not hasattr(module, attribute):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        near = hint(attribute, public, "no name in it is like it")
+        raise ValueError(f"{what} {path!r}: {module_name} has no {attribute!r}; {near}")
+    return getattr(module, attribute)
