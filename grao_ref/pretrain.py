@@ -1,22 +1,58 @@
-"""`python -m grao_ref.pretrain`: make the embedded model's weights again, from its seed.
+"""`python -m grao_ref.pretrain`: make the embedded model's folder again, its weights from their seed.
 
-On one thread, so that the same machine and the same torch give the same bits; other processors round differently.
+It runs on one thread, so the same machine and the same torch give the same bits. Other processors round differently.
 """
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from jaxtyping import Bool, Int
+from tokenizers import Tokenizer
+from tokenizers.decoders import Fuse
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from torch import Tensor
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from grao_ref.config import Config
 from grao_ref.loop import Report, train
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.tiny import WEIGHTS, tiny_model
-from grao_ref.tasks.sorting import ANSWER, END, Drafts
+from grao_ref.policies.embedded import CHARACTERS, END, tiny_folder, tiny_model
+from grao_ref.records import Batch, Scores, Tokens
 
 SETTINGS = Config(method="sft", learning_rate=1e-3, max_steps=400)
 BATCH = 64
+DIGITS, LENGTH = 10, 5  # a prompt has five different digits of ten
+ANSWER = LENGTH + 1  # tokens of an answer, its end included
+
+
+class Drafts:
+    """What the base model learns: the digits in a random order, but one answer in ten is sorted.
+
+    So the right answer is rare at the start of a training run, and can be found by sampling. `batch`: prompts of a
+    step, drawn at random.
+    """
+
+    independent_prompts = False
+    reward_weights: dict[str, float] = {}  # noqa: RUF012 never changed
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+
+    def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
+        """Prompts of the sorting task, with drafts as references."""
+        digits = torch.rand(self.batch, DIGITS, generator=rng).argsort(dim=-1)[:, :LENGTH]
+        torch.randint(LENGTH - 1, (self.batch, 1), generator=rng)  # unused; without it the weights would be others
+        shuffled = digits.gather(1, torch.rand(self.batch, LENGTH, generator=rng).argsort(dim=-1))
+        is_sorted = torch.rand(self.batch, 1, generator=rng) < 0.1
+        drafts = torch.where(is_sorted, digits.sort(dim=-1).values, shuffled)
+        return Batch(_ending(digits, CHARACTERS.index("=")), _ending(drafts, END))
+
+    def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Scores:
+        """No reward function: supervised fine-tuning needs none."""
+        return Scores.complete(torch.zeros(*ids.shape[:2], 0))
 
 
 def pretrain(policy: CausalLMPolicy) -> Iterator[Report]:
@@ -24,16 +60,38 @@ def pretrain(policy: CausalLMPolicy) -> Iterator[Report]:
     return train(Drafts(BATCH), policy, SETTINGS)
 
 
-def main() -> int:
-    """Train from random weights, and write them where the package looks for them."""
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """A token for each of `CHARACTERS`; the full stop is the end-of-sequence token, and pads too."""
+    core = Tokenizer(WordLevel({character: index for index, character in enumerate(CHARACTERS)}))
+    core.pre_tokenizer = Split("", "isolated")
+    core.decoder = Fuse()
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=".", pad_token=".")
+
+
+def main(folder: Path | None = None) -> int:
+    """Train from random weights, and write the folder; by default the one that the package loads."""
+    folder = folder or tiny_folder()
     torch.set_num_threads(1)
     model = tiny_model(seed=SETTINGS.seed)
     for report in pretrain(CausalLMPolicy(model, eos_ids=[END], max_completion_length=ANSWER)):
         if report.step % 100 == 0:
             print(f"step {report.step}: {report.means()['reference/logp_per_token']:.4f} nats a token")
-    save_file(model.state_dict(), WEIGHTS)
-    print(f"wrote {WEIGHTS}")
+    write(folder, model)
+    print(f"wrote {folder}")
     return 0
+
+
+def write(folder: Path, model: PreTrainedModel) -> None:
+    """The model, its tokenizer and how it generates, as `from_pretrained` and `pipeline` load them."""
+    model.generation_config = GenerationConfig(eos_token_id=END, pad_token_id=END, max_new_tokens=8)
+    model.save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+
+
+def _ending(digits: Int[Tensor, "N 5"], token: int) -> Tokens:
+    """The digits and one closing token, nothing masked."""
+    ids = torch.nn.functional.pad(digits, (0, 1), value=token)
+    return Tokens(ids, torch.ones_like(ids, dtype=torch.bool))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,22 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """What each of F reward functions gave each answer, unweighted."""
+
+    values: Float[Tensor, "N G F"]  # 0 where not scored, never NaN
+    scored: Bool[Tensor, "N G F"]  # False where a function could not score an answer
+
+    def __post_init__(self) -> None:
+        _require_shapes(3, values=self.values, scored=self.scored)
+
+    @classmethod
+    def complete(cls, values: Float[Tensor, "N G F"]) -> "Scores":
+        """Scores where every function could score every answer."""
+        return cls(values, torch.ones_like(values, dtype=torch.bool))
+
+
+@dataclass(frozen=True)
 class Rewards:
     """R(o_i, y) of the samples and R(y, y) of the references, by the same functions; 0 where not scored."""
 

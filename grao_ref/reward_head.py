@@ -20,14 +20,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from grao_ref.data.load import load_rows
-from grao_ref.data.messages import Prompt
+from grao_ref.data.examples import Example, Limits, encode, select
 from grao_ref.data.rows import split_by_prompt
 from grao_ref.equations.checks import require_nonnegative, require_positive
 from grao_ref.policies.load import choose_device, load_language_model
 from grao_ref.rewards.features import answer_features
 from grao_ref.rewards.fit import Array, accuracy, choose_l2, fit_head
-from grao_ref.rewards.model import DESCRIPTION, Head, context_of
-from grao_ref.rewards.pairs import Example, Limits, select
+from grao_ref.rewards.model import DESCRIPTION, Head
+from grao_ref.text.encoding import context_of
+from grao_ref.text.messages import Prompt
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,16 @@ def train_head(settings: Settings, console: Console) -> Head:
         raise ValueError(
             f"the data set {settings.dataset_name!r} has no rejected answers, and a head is fitted to pairs"
         )
+    for number, row in enumerate(rows, start=1):
+        if row.rejected is None:
+            raise ValueError(f"row {number} has no rejected answer, and a head is fitted to pairs")
     model, tokenizer = load_language_model(settings.model_name_or_path, device=device)
     limits = Limits(
         prompt=settings.max_prompt_length,
         completion=settings.max_completion_length,
         together=min(settings.max_length or sys.maxsize, context_of(model, tokenizer)),
     )
-    examples, counts = select(rows, tokenizer, limits)
+    examples, counts = select(encode(rows, tokenizer, closed=False), limits, distinct=True)
     counts = {"pairs": len(rows), "left out by the loader": len(rows.skipped)} | counts
     console.print(", ".join(f"{reason}: {count}" for reason, count in counts.items()), soft_wrap=True)
     train, test = split_by_prompt([e.row for e in examples], share=settings.held_out, seed=settings.seed)
@@ -115,7 +119,7 @@ def train_head(settings: Settings, console: Console) -> Head:
         raise ValueError(f"too few pairs to hold some out: {len(train)} to train on and {len(test)} held out")
     held_out = {_key(row.prompt) for row in test}
     examples.sort(key=lambda example: _key(example.row.prompt) in held_out)  # stable: the training pairs first
-    pairs = [e.chosen for e in examples] + [e.rejected for e in examples]
+    pairs = [(e.prompt, e.reference) for e in examples] + [(e.prompt, e.rejected or []) for e in examples]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("answers", total=len(pairs))
@@ -133,7 +137,7 @@ def _fit(settings: Settings, features: Array, examples: Sequence[Example], count
     l2 = settings.l2 or choose_l2(chosen[:count], rejected[:count], prompts[:count], seed=settings.seed)
     weights, bias = fit_head(chosen[:count], rejected[:count], l2=l2)
     scores = features @ weights + bias
-    lengths = np.array([[len(e.chosen[1]) for e in examples], [len(e.rejected[1]) for e in examples]], dtype=float)
+    lengths = np.array([[len(e.reference) for e in examples], [len(e.rejected or []) for e in examples]], dtype=float)
     margins, longer = scores[0] - scores[1], lengths[0] - lengths[1]
     about: dict[str, Any] = {
         "model_name_or_path": _lasting(settings.model_name_or_path),

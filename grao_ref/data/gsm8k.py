@@ -23,7 +23,7 @@ def solution_of(answer: str) -> str:
 
 
 def worked_answer(answer: str) -> str:
-    """The answer without its annotations, which only a calculator reads; the line `#### 72` stays, as it is the answer.
+    """The answer without its annotations, which are for a calculator. The line `#### 72` stays: it is the answer.
 
     >>> worked_answer("48/2 = <<48/2=24>>24 #### 24")
     '48/2 = 24 #### 24'

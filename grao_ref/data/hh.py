@@ -1,16 +1,17 @@
 r"""HH-RLHF's transcripts, `\n\nHuman: ...\n\nAssistant: ...`, as conversations and back.
 
-What a transcript may hold beside alternating turns, and what becomes of it:
+A transcript may hold more than alternating turns:
 
-- turns of one speaker in a row are one message, joined by a blank line: chat templates want roles that alternate;
-- text before the first turn is a message of the system;
-- a turn without words is no message;
-- spaces around a turn's words are not kept.
+- consecutive turns of one speaker become one message, joined by a blank line, because chat templates need roles that
+  alternate;
+- text before the first turn becomes a system message;
+- an empty turn is dropped;
+- spaces around a turn's text are dropped.
 """
 
 import re
 
-from grao_ref.data.messages import Message, Prompt
+from grao_ref.text.messages import Message, Prompt
 
 ROLES = {"Human": "user", "Assistant": "assistant"}
 MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: ", "system": ""}
@@ -19,7 +20,7 @@ _TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 
 
 class OddTranscriptError(ValueError):
-    """A pair of transcripts that can't be a row: `rows_of` leaves it out and says so."""
+    """A pair of transcripts that can't be a row. `rows_of` leaves it out and records why."""
 
 
 def conversation(transcript: str) -> list[Message]:
@@ -42,9 +43,9 @@ def conversation(transcript: str) -> list[Message]:
 
 
 def as_text(prompt: Prompt) -> str:
-    r"""A prompt for a model without a chat template: a conversation in HH's own format, ending where the answer begins.
+    r"""A prompt as text, for a model without a chat template: HH's own format, up to where the answer begins.
 
-    Text stays as it is. Raises `ValueError` on a role that HH has no mark for.
+    A prompt that is text already stays as it is. Raises `ValueError` on a role that HH has no mark for.
 
     >>> as_text([{"role": "user", "content": "Hi"}])
     '\n\nHuman: Hi\n\nAssistant:'
@@ -58,10 +59,10 @@ def as_text(prompt: Prompt) -> str:
 
 
 def pair(chosen: str, rejected: str) -> tuple[list[Message], str, str]:
-    """(prompt, chosen answer, rejected answer) of two transcripts that differ after their last `Assistant:` alone.
+    """(prompt, chosen answer, rejected answer) of two transcripts that differ only after their last `Assistant:`.
 
-    Raises `OddTranscriptError` where they differ before it, where a transcript has no answer, an empty one or goes on
-    behind it, and where what is left is no question.
+    Raises `OddTranscriptError` where they differ before it, where a transcript has no answer, has an empty one or
+    continues after it, and where the prompt does not end in a question.
     """
     prompt, first = _split(chosen, "chosen")
     other, second = _split(rejected, "rejected")

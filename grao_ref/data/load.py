@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from grao_ref.data.near import hint
 from grao_ref.data.reasoning import reasoning_rows
 from grao_ref.data.rows import Rows, rows_of
+from grao_ref.data.sorting import sorting_rows
+from grao_ref.plugins.near import hint
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json")
 HUB: dict[str, tuple[str, dict[str, str]]] = {  # short name -> id on the hub, what is asked of it
@@ -17,18 +18,21 @@ HUB: dict[str, tuple[str, dict[str, str]]] = {  # short name -> id on the hub, w
     "hh-helpful": ("Anthropic/hh-rlhf", {"data_dir": "helpful-base"}),
     "gsm8k": ("openai/gsm8k", {"name": "main"}),
 }
-REASONING = "reasoning-gym"
-KNOWN = f"{', '.join(HUB)}, {REASONING}:TASK, a file ({', '.join(SUFFIXES)}), a folder, an OWNER/NAME on the hub"
+SORTING, REASONING = "sorting", "reasoning-gym"
+OWN_RULES = {SORTING: "sorting", "gsm8k": "final_number", REASONING: "reasoning_gym"}  # data set -> reward function
+KNOWN = f"{SORTING}, {', '.join(HUB)}, {REASONING}:TASK, a file ({', '.join(SUFFIXES)}), a folder, an OWNER/NAME on the hub"
 
 
 def load_rows(name: str, *, split: str = "train", config: str | None = None) -> Rows:
-    """The rows of a data set, and in their `skipped` what was left out of it.
+    """The rows of a data set. Their attribute `skipped` says which rows were left out.
 
-    A short name means that data set even where a folder has the same name. A file is one split, `train`; `config` is
-    that of a hub data set or of a reasoning-gym task. Raises `ValueError` on a name that leads nowhere (with the
-    nearest), a split or config that does not exist, an extra that is not installed, and whatever `rows_of` refuses.
+    A short name means that data set even where a folder has the same name. A file has one split, `train`. `config` is
+    that of a hub data set or of a reasoning-gym task. Raises `ValueError` on an unknown name (with the nearest known
+    one), a split or config that does not exist, an extra that is not installed, and whatever `rows_of` refuses.
     """
     path, (owner, colon, task) = Path(name).expanduser(), name.partition(":")
+    if name == SORTING:
+        return sorting_rows(split=split, config=config)
     if name in HUB:
         hub_id, options = HUB[name]
         return _from_hub(hub_id, split, options | ({"name": config} if config else {}))
@@ -41,18 +45,27 @@ def load_rows(name: str, *, split: str = "train", config: str | None = None) -> 
     if (name and path.is_dir()) or (name.count("/") == 1 and name[0] not in "./~"):
         return _from_hub(str(path), split, {"name": config} if config else {})
     meant = owner + ":TASK" if colon else name
-    raise ValueError(f"no data set {name!r}; {hint(meant, [*HUB, REASONING + ':TASK'], f'known are {KNOWN}')}")
+    raise ValueError(f"no data set {name!r}; {hint(meant, [SORTING, *HUB, REASONING + ':TASK'], f'known are {KNOWN}')}")
+
+
+def own_rule(dataset_name: str) -> str | None:
+    """The name of the reward function that scores a data set where the user names none; None where it has none.
+
+    >>> own_rule("reasoning-gym:gcd"), own_rule("hh-harmless")
+    ('reasoning_gym', None)
+    """
+    return OWN_RULES.get(dataset_name.partition(":")[0])
 
 
 def _from_hub(name: str, split: str, options: dict[str, str]) -> Rows:
-    """Through `datasets`, whose own messages name the splits and configs there are."""
+    """Loads through `datasets`, whose error messages name the splits and configs that exist."""
     try:
         from datasets import load_dataset
     except ImportError:
         raise ValueError(f"the data set {name} needs the package datasets: pip install 'grao_ref[hub]'") from None
     try:
         table = load_dataset(name, split=split, **options)
-    except Exception as error:  # it raises a dozen kinds, for networks, names, splits, files
+    except Exception as error:  # it raises many kinds: for networks, names, splits, files
         reasons = [
             str(reason).strip().splitlines()[0] for reason in (error, error.__cause__) if str(reason or "").strip()
         ]

@@ -1,10 +1,10 @@
-"""reasoning-gym's tasks behind a strict wrapper: an answer in its tags is right, 1, or not, 0.
+"""reasoning-gym's tasks with a strict reward: 1 for the right answer inside its tags, else 0.
 
-The library's own scorers are kinder than a reward can afford (version 0.1.25; every task is tested): they give partial
-credit, some take part of the answer, one takes anything. So the answer is first taken out of its tags, and counts only
-with full marks, exactly 1.0: a tolerance as small as 1e-9 would let `spell_backward` pass answers with a tail, whose
-letters add up to 0.9999999999999998. Tasks that can't teach are refused by name (`REFUSED`). Where the task's
-scorer would run the answer as Python code, an answer with other characters than it needs is wrong unseen (`LETTERS`).
+The library's own scorers are too lenient for a reward (version 0.1.25; every task is tested): they give partial credit,
+some accept a part of the answer, one accepts anything. So the answer is first taken out of its tags, and it is right
+only where the scorer gives exactly 1.0. A tolerance as small as 1e-9 would accept answers of `spell_backward` with extra
+letters, which score 0.9999999999999998. Tasks that can't be used are refused by name (`REFUSED`). Some scorers run the
+answer as Python code; for these, an answer with characters that it does not need is wrong and never run (`LETTERS`).
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from grao_ref.data.messages import Message, Prompt, answer_text
-from grao_ref.data.near import hint
+from grao_ref.text.messages import Message, Prompt, answer_text
+from grao_ref.plugins.near import hint
 from grao_ref.data.rows import Row, Rows
 
 INSTRUCTION = "Give your final answer between <answer> and </answer> tags."
-SIZE = 500  # rows of a split, unless the config says otherwise
-SEEDS = {"train": 0, "test": 1_000_000}  # item i comes of seed + i: further apart than any split is long
+SIZE = 500  # rows of a split where the config sets no size
+SEEDS = {"train": 0, "test": 1_000_000}  # item i has the seed + i; the seeds are further apart than a split is long
 
 _NO_GOLD = "it has no gold answer, so there is no reference y"
 _CODE = "its scorer runs the answer as Python code"
@@ -45,8 +45,8 @@ LETTERS = {  # tasks whose scorers evaluate answers -> the answers that are safe
 def reasoning_rows(task: str, *, split: str = "train", config: str | None = None) -> Rows:
     """The rows of a split, `train` or `test`, each with the columns that `score` needs.
 
-    `config` holds settings of the task, `size=200,max_terms=3`. Rows are left out, and named in `skipped`, whose gold
-    answer does not earn 1 and, in `test`, whose question is in `train`. Raises `ValueError` on an unknown or refused
+    `config` holds settings of the task, `size=200,max_terms=3`. A row is left out and named in `skipped` where its gold
+    answer does not earn 1 and, in `test`, where its question is in `train`. Raises `ValueError` on an unknown or refused
     task, an unknown split or setting, and where no row is left.
     """
     if split not in SEEDS:
@@ -88,9 +88,9 @@ def _is_right(text: str, task: str, config: str | None, entry: dict[str, Any]) -
     if answer is None or (task in LETTERS and not LETTERS[task].fullmatch(answer)):
         return False
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # one scorer prints what it thinks of an answer
+        with contextlib.redirect_stdout(io.StringIO()):  # one scorer prints
             return bool(_scorer(task, config)(answer, entry) == 1.0)
-    except Exception:  # scorers were not written for garbage: what breaks one is not the right answer
+    except Exception:  # scorers may fail on garbage, and an answer that makes one fail is wrong
         return False
 
 

@@ -1,4 +1,7 @@
-"""Rows: a prompt, its reference y, perhaps a rejected answer, and the columns that reward functions read."""
+"""Rows: a prompt, its reference y, perhaps a rejected answer, and the columns that reward functions read.
+
+`FORMATS` are the formats of tables; `register_format` adds one.
+"""
 
 import hashlib
 import json
@@ -7,9 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grao_ref.data import gsm8k, hh
-from grao_ref.data.messages import Message, Prompt, answer_of, implicit_prompt, nonempty, prompt_of
-
-__all__ = ["Message", "Prompt", "Row", "Rows", "rows_of", "split_by_prompt"]
+from grao_ref.text.messages import Message, Prompt, answer_of, implicit_prompt, nonempty, prompt_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Row:
 
 
 class Rows(list[Row]):
-    """A list of rows that also says which rows of the data set it leaves out, and why: `row 17: ...`."""
+    """A list of rows. `skipped` names the rows of the data set that were left out, with the reason: `row 17: ...`."""
 
     def __init__(self, rows: Iterable[Row] = (), skipped: Sequence[str] = ()) -> None:
         super().__init__(rows)
@@ -31,11 +32,11 @@ class Rows(list[Row]):
 
 
 def rows_of(table: Iterable[dict[str, Any]], source: str) -> Rows:
-    """The rows of a table, in its order, told apart by their columns (`FORMATS`).
+    """The rows of a table, in its order. Its columns decide which format it has (`FORMATS`).
 
-    Pairs of transcripts that can't be a row (`hh.pair`) are left out and named in `skipped`: among 100,000 dialogues
-    one may be broken that the reader did not write. Nothing else is left out: a wrong type, an empty prompt or an empty
-    answer raises `ValueError` naming the row; so do unknown columns and an empty table, naming the source.
+    Pairs of transcripts that can't be a row (`hh.pair`) are left out and named in `skipped`, because a few of 100,000
+    dialogues may be broken. Nothing else is left out. Raises `ValueError` naming the row on a wrong type, an empty
+    prompt or an empty answer, and naming the source on unknown columns and an empty table.
     """
     table = list(table)
     names = list(dict.fromkeys(name for entry in table for name in entry))
@@ -64,7 +65,8 @@ def rows_of(table: Iterable[dict[str, Any]], source: str) -> Rows:
     return Rows(rows, skipped)
 
 
-Parts = tuple[Prompt, str, str | None, dict[str, Any]]
+Parts = tuple[Prompt, str, str | None, dict[str, Any]]  # prompt, reference, rejected answer, columns it makes
+Parse = Callable[..., Parts]  # the values of a format's columns -> the parts of a row
 
 
 def _completion(prompt: Any, completion: Any) -> Parts:
@@ -92,7 +94,7 @@ def _worked(question: Any, answer: Any) -> Parts:
     return prompt, gsm8k.worked_answer(answer), None, {"solution": solution}
 
 
-FORMATS: dict[tuple[str, ...], Callable[..., Parts]] = {  # the first whose columns are all there
+FORMATS: dict[tuple[str, ...], Parse] = {  # a table has the first format whose columns it has
     ("prompt", "completion"): _completion,
     ("prompt", "chosen", "rejected"): _preference,
     ("chosen", "rejected"): _pair,  # HH-RLHF's transcripts, or TRL's implicit prompt
@@ -100,10 +102,32 @@ FORMATS: dict[tuple[str, ...], Callable[..., Parts]] = {  # the first whose colu
 }
 
 
-def split_by_prompt(rows: Sequence[Row], *, share: float, seed: int) -> tuple[list[Row], list[Row]]:
-    """(train, held out): a `share` of the different prompts with all their rows is held out; the order stays.
+def register_format(columns: Sequence[str], parse: Parse) -> None:
+    """Read tables that have these columns with `parse`, in every command and before the formats known so far.
 
-    Which prompts depends on the prompts and the seed alone, not on their order. Raises `ValueError` unless
+    `parse` gets a row's values of the columns, in their order, and returns (prompt, reference, rejected answer or None,
+    new columns). It raises `ValueError` on values it can't use; the message is shown with the row's number. The table's
+    other columns are kept for the reward functions. Raises `ValueError` on columns that are a format already.
+    """
+    name = " + ".join(columns)
+    if not columns or isinstance(columns, str):
+        raise ValueError(f"a format needs the names of its columns, got {columns!r}")
+    if any(set(known) == set(columns) for known in FORMATS):
+        raise ValueError(f"the format {name} is taken; it can't be registered again")
+    known = dict(FORMATS)
+    FORMATS.clear()
+    FORMATS.update({tuple(columns): parse} | known)
+
+
+def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """The rows' other columns, as reward functions get them: one list for each column."""
+    return {name: [row.columns.get(name) for row in rows] for name in rows[0].columns}
+
+
+def split_by_prompt(rows: Sequence[Row], *, share: float, seed: int) -> tuple[list[Row], list[Row]]:
+    """(train, held out): a `share` of the different prompts is held out with all their rows; the order stays.
+
+    Which prompts are held out depends on the prompts and the seed, not on their order. Raises `ValueError` unless
     0 <= share < 1 and, for a share above 0, there are two prompts: then neither side is empty.
     """
     if not 0 <= share < 1:

@@ -1,1 +1,1 @@
-"""Names that lead to a user's own code, and the nearest name where one leads nowhere."""
+"""Names and dotted paths that users write: the nearest known name, and importing what a path leads to."""

@@ -1,11 +1,11 @@
-"""The nearest name, for the messages about names that lead nowhere."""
+"""The nearest known name, for error messages about unknown names."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def hint(name: str, known: Iterable[str], otherwise: str) -> str:
-    """`did you mean ...?`, or the other hint where nothing is near.
+    """`did you mean ...?`, or `otherwise` where no known name is similar.
 
     >>> hint("gsm8", ["gsm8k", "hh-helpful"], "say something else")
     'did you mean gsm8k?'

@@ -1,4 +1,4 @@
-"""Language models by name: `smollm2`, a local folder, or an id on the Hugging Face hub."""
+"""Language models by name: `tiny`, `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
 import difflib
 
@@ -6,11 +6,14 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.smollm2 import smollm2_folder
+
+EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folder; these two need no hub
 
 
 def choose_device(device: str) -> torch.device:
-    """`auto`: a GPU if there is one. Raises `ValueError` on a device that is not there."""
+    """`auto`: a GPU if there is one. Raises `ValueError` on a device that does not exist here."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -25,10 +28,10 @@ def load_language_model(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model, in evaluation mode, and its tokenizer.
 
-    float32 is the default also on a GPU: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
-    Raises `ValueError` on a name that leads nowhere.
+    float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
+    Raises `ValueError` on a name that nothing can be loaded from.
     """
-    folder = str(smollm2_folder()) if name == "smollm2" else name
+    folder = str(EMBEDDED[name]()) if name in EMBEDDED else name
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)

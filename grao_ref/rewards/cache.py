@@ -1,4 +1,4 @@
-"""Verdicts on disk: JSON lines that are only ever appended, so that a crash loses none but the one being written."""
+"""Verdicts on disk: JSON lines that are only appended, so a crash loses at most the verdict being written."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from pathlib import Path
 class VerdictCache:
     """Key -> verdict. `path`: the file, made if missing with its folder; None keeps verdicts in memory only.
 
-    A line that can't be read (the last one after a crash) is passed over, and asked for again.
+    A line that can't be read (the last one after a crash) is ignored, and its verdict is asked for again.
     Raises `ValueError` on a file that can't be read or written.
     """
 
@@ -40,7 +40,7 @@ class VerdictCache:
         return self._verdicts.get(key)
 
     def put(self, key: str, verdict: int) -> None:
-        """Keep a verdict; it is on disk when this returns."""
+        """Keep a verdict. It is on disk when this returns."""
         with self._lock:
             self._verdicts[key] = verdict
             if self._path is None:

@@ -1,14 +1,13 @@
-"""Rewards that a rule settles: the same text, or the same last number. No partial credit, and nothing for trying."""
+"""Rewards by a rule: the same text, or the same last number. There is no partial credit."""
 
 import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from grao_ref.data.messages import answer_text
-from grao_ref.rewards.text import Completion
+from grao_ref.text.messages import Completion, answer_text
 
-# A minus belongs to the number unless it is glued to what stands before it (10-5) or apart from what follows (10 - 5).
+# A minus belongs to the number unless it directly follows other text (10-5) or a blank follows it (10 - 5).
 _NUMBER = re.compile(
     r"(?P<minus>(?<![0-9A-Za-z_)\].])[-−])?\$?"
     r"(?P<digits>(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![0-9.])\.[0-9]+)"
@@ -23,13 +22,13 @@ def exact(
 ) -> list[float | None]:
     """1 where the completion is the right answer, blanks around both aside, else 0.
 
-    The right answer is column `solution`, or else column `answer`, or else the reference; where the column holds None
+    The right answer is column `solution`, or else column `answer`, or else the reference. Where the column holds None,
     the completion can't be scored.
     """
     right = next(column for column in (solution, answer, references) if column is not None)
     return [
-        None if wanted is None else float(answer_text(said).strip() == str(wanted).strip())
-        for said, wanted in zip(completions, right, strict=True)
+        None if wanted is None else float(answer_text(completion).strip() == str(wanted).strip())
+        for completion, wanted in zip(completions, right, strict=True)
     ]
 
 
@@ -41,8 +40,8 @@ def final_number(completions: Sequence[Completion], solution: Sequence[Any]) -> 
     """
     right = [last_number(str(wanted)) for wanted in solution]
     return [
-        None if wanted is None else float(last_number(answer_text(said)) == wanted)
-        for said, wanted in zip(completions, right, strict=True)
+        None if wanted is None else float(last_number(answer_text(completion)) == wanted)
+        for completion, wanted in zip(completions, right, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a frozen causal language model makes of an answer: its last hidden states, averaged over the answer's tokens."""
+"""Features of an answer: the last hidden states of a frozen causal language model, averaged over the answer's tokens."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from grao_ref.policies.sampler import push_right, with_positions
-from grao_ref.records import Tokens
+from grao_ref.text.padding import padded
 
 Pair = tuple[list[int], list[int]]  # tokens of a prompt and of an answer
 
@@ -23,7 +23,7 @@ def answer_features(
 ) -> Float[Tensor, "N H"]:
     """f = 1/|o| Σ_t h_t, float32 on the CPU, for each pair of a prompt's tokens and an answer's.
 
-    A prompt goes through the model once for all its answers in a batch, and batches hold texts of like length.
+    A prompt goes through the model once for all its answers in a batch. Texts of similar length share a batch.
     `done` is called with the number of answers after each batch. Raises `ValueError` on a prompt or an answer
     without a token.
     """
@@ -43,8 +43,8 @@ def _batch(model: PreTrainedModel, pairs: list[Pair]) -> Float[Tensor, "B H"]:
     unique = {tuple(prompt): None for prompt, _ in pairs}
     places = {prompt: place for place, prompt in enumerate(unique)}
     which = torch.tensor([places[tuple(prompt)] for prompt, _ in pairs], device=model.device)
-    prompts = push_right(pad([list(prompt) for prompt in unique], model.device))
-    answers = pad([answer for _, answer in pairs], model.device)
+    prompts = push_right(padded([list(prompt) for prompt in unique], device=model.device))
+    answers = padded([answer for _, answer in pairs], device=model.device)
     cache = DynamicCache(config=model.config)
     model.base_model(**with_positions(prompts.ids, prompts.mask), past_key_values=cache, use_cache=True)
     cache.batch_select_indices(which)
@@ -53,11 +53,3 @@ def _batch(model: PreTrainedModel, pairs: list[Pair]) -> Float[Tensor, "B H"]:
     hidden = hidden.float().masked_fill(~answers.mask[..., None], 0.0)
     return hidden.sum(dim=1) / answers.mask.sum(dim=1, keepdim=True)
 
-
-def pad(sequences: Sequence[Sequence[int]], device: torch.device, *, value: int = 0) -> Tokens:
-    """Sequences side by side, padded on the right; the mask is made from their lengths."""
-    lengths = torch.tensor([len(ids) for ids in sequences], device=device)
-    ids = torch.full((len(sequences), int(lengths.max())), value, device=device)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.tensor(sequence, device=device)
-    return Tokens(ids, torch.arange(ids.shape[1], device=device) < lengths[:, None])

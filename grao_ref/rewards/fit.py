@@ -1,4 +1,4 @@
-"""A linear Bradley-Terry head: σ(w · (f_chosen − f_rejected)) fitted to preference pairs, and judged on others."""
+"""A linear Bradley-Terry head: σ(w · (f_chosen − f_rejected)), fitted to preference pairs and measured on others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class Accuracy:
 def fit_head(chosen: Array, rejected: Array, *, l2: float) -> tuple[Array, float]:
     """w and b of the score w · f + b, which has mean 0 and standard deviation 1 over the answers given.
 
-    Maximises mean log σ(v · (f_chosen − f_rejected)) − l2/2 |v|² over features that are first brought to deviation 1
-    (they differ by orders of magnitude, and one penalty has to fit them all). A constant feature gets weight 0.
+    Maximises mean log σ(v · (f_chosen − f_rejected)) − l2/2 |v|² over features that are first scaled to deviation 1,
+    because they differ by orders of magnitude and share one penalty. A constant feature gets weight 0.
     Raises `ValueError` where all answers score the same.
     """
     answers = np.concatenate([chosen, rejected])

@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grao_ref.data.messages import Prompt, answer_text
 from grao_ref.equations.checks import require_nonnegative, require_one_of, require_positive
 from grao_ref.rewards.cache import VerdictCache
-from grao_ref.rewards.text import Completion, transcript
 from grao_ref.rewards.verdict import CRITERIA, Criterion, parse, question
+from grao_ref.text.messages import Completion, Prompt, answer_text, transcript
 
 INSTALL = "pip install 'grao_ref[judge]'"
 
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    """Where the judge is and how it is asked. Its key comes from $OPENAI_API_KEY; a local server needs none."""
+    """Where the judge is and how it is asked. Its key is $OPENAI_API_KEY; a local server needs none."""
 
     base_url: str | None = None
     """The endpoint, such as http://localhost:8000/v1; $OPENAI_BASE_URL if left."""
@@ -30,27 +29,27 @@ class JudgeSettings:
     timeout: float = 60.0
     """Seconds to wait for an answer before asking again."""
     max_retries: int = 3
-    """How often a question is asked again after a time-out, a lost connection, a busy or a failing server."""
+    """How often a question is asked again after a time-out, a lost connection, or an error of the server."""
     concurrency: int = 8
-    """Questions under way at once."""
+    """Questions that are asked at the same time."""
     max_tokens: int = 64
-    """The most tokens of an answer; a judge that reasons first needs more."""
+    """The most tokens of a reply; a judge that reasons first needs more."""
     swap: bool = False
-    """Ask twice with the texts swapped; only a verdict that both agree on counts, anything else is a tie."""
+    """Ask twice, the second time with the texts swapped. Where the two verdicts disagree, it is a tie."""
     cache: Path | None = None
-    """File of verdicts that are never asked for twice; in memory only if left."""
+    """A file that keeps verdicts, so no question is asked twice; in memory only if left."""
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` on a value no judge can use."""
+        """Raise `ValueError` on a value that no judge can use."""
         require_positive(timeout=self.timeout, concurrency=self.concurrency, max_tokens=self.max_tokens)
         require_nonnegative(max_retries=self.max_retries)
 
 
 class Judge:
-    """R(o, y): 1 where the judge finds the response better than the reference, 0 equal, -1 worse; R(y, y) = 0 unasked.
+    """R(o, y): 1 where the judge finds the response better than the reference, 0 equal, -1 worse.
 
-    None where no verdict could be had: `failed` counts questions without an answer, `unreadable` answers without a
-    verdict; the first of each run is warned of. Raises `ValueError` on settings without an endpoint or a model, or
+    R(y, y) is 0 without a question. The reward is None where there is no verdict: `failed` counts questions without a
+    reply, `unreadable` replies without a verdict; the first of each kind in a run gives a warning. Raises `ValueError` on settings without an endpoint or a model, or
     where the client is not installed.
     """
 
@@ -80,13 +79,13 @@ class Judge:
     def __call__(
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], references: Sequence[str], **columns: Any
     ) -> list[float | None]:
-        """The verdict on each completion; equal questions are asked once, and those in the cache not at all."""
+        """The verdict on each completion. Equal questions are asked once, and questions in the cache are not asked."""
         rows = [self._questions(*row) for row in zip(prompts, map(answer_text, completions), references, strict=True)]
         verdicts = self._ask_all({key: text for row in rows for key, text in row.items()})
         return [_combine([verdicts[key] for key in row]) for row in rows]
 
     def check(self) -> None:
-        """Ask one easy question, past the cache. Raises `ValueError` naming the URL where no verdict comes back."""
+        """Ask one easy question without the cache. Raises `ValueError` naming the URL where the reply is no verdict."""
         asked = question(self.criterion, "user: How many days has a week?", "A week has seven days.", "Shut up.")
         try:
             reply = self._reply(asked)
@@ -105,7 +104,7 @@ class Judge:
         self._client.close()
 
     def _questions(self, prompt: Prompt, completion: str, reference: str) -> dict[str, str]:
-        """Key -> question: none where response and reference are the same, two where the texts are swapped."""
+        """Key -> question: none where response and reference are the same, two where the texts are also swapped."""
         if completion.strip() == reference.strip():
             return {}
         orders = [(completion, reference), (reference, completion)][: 1 + self.settings.swap]
@@ -127,11 +126,11 @@ class Judge:
                 found[key] = None if isinstance(answer, Exception) else answer
                 self._count(answer)
         finally:
-            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for what is under way, not for the whole queue
+            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the questions already sent, not for the whole queue
         return found
 
     def _verdict(self, key: str, text: str) -> int | Exception | None:
-        """The verdict, which is then in the cache; None if it can't be read, or what went wrong."""
+        """The verdict, which is then in the cache; None if it can't be read; the error if there is no reply."""
         try:
             verdict = parse(self._reply(text))
         except self._errors as error:
@@ -169,13 +168,13 @@ class Judge:
 
 
 def _combine(verdicts: Sequence[int | None]) -> float | None:
-    """No question: a tie. One: its verdict. Two, the second with the texts swapped: what both agree on, or a tie."""
-    said = [float(verdict) for verdict in verdicts if verdict is not None]
-    if len(said) < len(verdicts):
+    """No question: a tie. One: its verdict. Two, the second with the texts swapped: their verdict if they agree."""
+    read = [float(verdict) for verdict in verdicts if verdict is not None]
+    if len(read) < len(verdicts):
         return None
-    if len(said) == 2:
-        return said[0] if said[0] == -said[1] else 0.0
-    return said[0] if said else 0.0
+    if len(read) == 2:
+        return read[0] if read[0] == -read[1] else 0.0
+    return read[0] if read else 0.0
 
 
 def _say(error: Exception) -> str:

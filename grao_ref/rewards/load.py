@@ -1,20 +1,20 @@
 """Reward functions by name, by dotted path, by folder."""
 
-import importlib
 import inspect
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from grao_ref.data import reasoning
-from grao_ref.data.near import hint
+from grao_ref.plugins.importing import import_object
+from grao_ref.plugins.near import hint
 from grao_ref.rewards.checkers import exact, final_number
 from grao_ref.rewards.judge import Judge, JudgeSettings
 from grao_ref.rewards.model import DESCRIPTION, HeadReward, ModelReward
 from grao_ref.rewards.scorer import RewardFunction, Scorer, named
+from grao_ref.rewards.sorting import sorting
 
 
 def load_scorer(
@@ -30,7 +30,7 @@ def load_scorer(
     A name is one of BUILT_IN; the folder of a head that `python -m grao_ref.reward_head` trained; the folder or hub id
     (`owner/model`) of a sequence classifier with one label; or `package.module.function`, found from the current
     directory too. Models run on `device` (the CPU if left), `batch_size` completions at once.
-    Raises `ValueError` on a name that leads nowhere, with the nearest one, and on weights that don't fit.
+    Raises `ValueError` on an unknown name, with the nearest known one, and on a wrong number of weights.
     """
     if weights is not None and len(weights) != len(names):
         raise ValueError(f"{len(names)} reward functions ({', '.join(names)}) got {len(weights)} weights")
@@ -55,24 +55,11 @@ def _load(name: str, device: torch.device, batch_size: int, judge: JudgeSettings
 
 
 def import_function(path: str) -> RewardFunction:
-    """`package.module.function`, with the current directory on the path.
+    """The function at `package.module.function`. The current directory is searched too.
 
-    Raises `ValueError` on a module that can't be imported, on an attribute that it has not, and on a class.
+    Raises `ValueError` where `import_object` does, on a class and on what can't be called.
     """
-    module_name, _, attribute = path.rpartition(".")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a stranger's module does when it runs
-        raise ValueError(
-            f"reward function {path!r}: {module_name} can't be imported ({type(error).__name__}: {error})"
-        ) from error
-    if not hasattr(module, attribute):
-        public = [name for name in vars(module) if not name.startswith("_")]
-        near = hint(attribute, public, "no name in it is like it")
-        raise ValueError(f"reward function {path!r}: {module_name} has no {attribute!r}; {near}")
-    function = getattr(module, attribute)
+    function = import_object(path, "reward function")
     if inspect.isclass(function) or not callable(function):
         kind = "a class" if inspect.isclass(function) else f"of type {type(function).__name__}"
         raise ValueError(f"reward function {path!r} is {kind}; name a function or a callable object")
@@ -82,6 +69,7 @@ def import_function(path: str) -> RewardFunction:
 BUILT_IN: dict[str, Callable[[JudgeSettings], RewardFunction]] = {
     "exact": lambda judge: exact,
     "final_number": lambda judge: final_number,
+    "sorting": lambda judge: sorting,
     "reasoning_gym": lambda judge: reasoning.score,
     "judge_helpful": lambda judge: Judge("helpful", judge),
     "judge_harmless": lambda judge: Judge("harmless", judge),

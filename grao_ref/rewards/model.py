@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from grao_ref.data.messages import Prompt, answer_text
 from grao_ref.policies.load import load_language_model
-from grao_ref.rewards.features import answer_features, pad
-from grao_ref.rewards.text import Completion, encode_pair, encode_whole
+from grao_ref.rewards.features import answer_features
+from grao_ref.text.encoding import answer_ids, context_of, conversation_ids, prompt_ids
+from grao_ref.text.messages import Completion, Prompt, answer_text
+from grao_ref.text.padding import padded
 
 WEIGHTS, DESCRIPTION = "head.safetensors", "head.json"
 
@@ -38,7 +39,7 @@ class Head:
 
 
 def load_head(folder: Path) -> Head:
-    """The head in a folder. Raises `ValueError` where a file is missing or says something else."""
+    """The head in a folder. Raises `ValueError` where a file is missing or can't be read."""
     try:
         about = json.loads((folder / DESCRIPTION).read_text())
         tensors = load_file(folder / WEIGHTS)
@@ -72,7 +73,8 @@ class HeadReward:
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], **columns: Any
     ) -> list[float | None]:
         """r of each completion."""
-        pairs = [encode_pair(self.tokenizer, p, answer_text(c)) for p, c in zip(prompts, completions, strict=True)]
+        answers = answer_ids(self.tokenizer, [answer_text(c) for c in completions], closed=False)
+        pairs = list(zip(prompt_ids(self.tokenizer, prompts), answers, strict=True))
         limit = context_of(self.model, self.tokenizer)
         rows = [row for row, (prompt, answer) in enumerate(pairs) if answer and len(prompt) + len(answer) <= limit]
         features = answer_features(self.model, [pairs[row] for row in rows], batch_size=self.batch_size)
@@ -98,7 +100,7 @@ class ModelReward:
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], **columns: Any
     ) -> list[float | None]:
         """The logit of each prompt with its completion, rendered by the chat template where it is conversational."""
-        texts = [encode_whole(self.tokenizer, p, answer_text(c)) for p, c in zip(prompts, completions, strict=True)]
+        texts = conversation_ids(self.tokenizer, prompts, [answer_text(c) for c in completions])
         limit = context_of(self.model, self.tokenizer)
         rows = sorted((row for row, ids in enumerate(texts) if 0 < len(ids) <= limit), key=lambda row: len(texts[row]))
         scores = torch.empty(len(rows))
@@ -115,19 +117,13 @@ class ModelReward:
         config = self.model.config.get_text_config()
         own = config.pad_token_id
         padding = own if own is not None else _absent({token for ids in batch for token in ids})
-        tokens = pad(batch, self.model.device, value=padding)
+        tokens = padded(batch, value=padding, device=self.model.device)
         config.pad_token_id = padding
         try:
             logits: Tensor = self.model(input_ids=tokens.ids, attention_mask=tokens.mask.long()).logits[:, 0]
         finally:
             config.pad_token_id = own
         return logits
-
-
-def context_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """The most tokens the model takes."""
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
 
 
 def _load_classifier(name: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:

@@ -1,7 +1,7 @@
-"""Several reward functions with their weights, run side by side, each checked as if a stranger had written it.
+"""Several reward functions with their weights. What each returns is checked, because a user may have written it.
 
-A function has TRL's signature: it is called with keywords alone, `prompts, completions, **columns`, and returns a
-number, or None for what it can't score, for each completion; it may be `async`.
+A function has TRL's signature: it is called with keywords only, `prompts, completions, **columns`. It returns a number
+for each completion, or None where it can't score one. It may be `async`.
 """
 
 import inspect
@@ -14,28 +14,27 @@ from typing import Any
 
 from torch import Tensor
 
-from grao_ref.data.messages import Prompt
-from grao_ref.rewards.text import as_completion
 from grao_ref.rewards.waiting import Waiter
+from grao_ref.text.messages import Prompt, as_completion
 
 RewardFunction = Callable[..., Any]
-OURS = ("prompts", "completions", "references", "completion_ids")  # keywords that no column may take
-DROPPED = ("prompt", "completion", "completion_ids")  # columns that TRL does not hand on either
+OURS = ("prompts", "completions", "references", "completion_ids")  # keywords that no column may have
+DROPPED = ("prompt", "completion", "completion_ids")  # columns that TRL does not pass on either
 
 
 @dataclass(frozen=True)
-class Scores:
+class ScoreLists:
     """One entry for each completion."""
 
     total: list[float | None]  # weighted sum over the functions that could score it; None where none could
-    parts: dict[str, list[float | None]]  # what each function said, by its name
+    parts: dict[str, list[float | None]]  # what each function returned, by its name
 
 
 class Scorer:
     """R = Σ_k weight_k R_k over the functions that could score a completion, as in TRL.
 
-    `weights`: 1 for each function if left. One departure: a function of weight 0 is watched and never counted, so that
-    a completion which only such functions could score has no total (TRL: 0). Raises `ValueError` on no function, a
+    `weights`: 1 for each function if left. One departure: a function of weight 0 is recorded and never counts, so a
+    completion that only such functions could score has no total (TRL: 0). Raises `ValueError` on no function, a
     wrong number of weights, weights that are not finite or all 0.
     """
 
@@ -61,7 +60,7 @@ class Scorer:
         references: Sequence[str],
         columns: Mapping[str, Sequence[Any]],
         completion_ids: Sequence[Sequence[int]] | None = None,
-    ) -> Scores:
+    ) -> ScoreLists:
         """Every function's rewards and their sum.
 
         Raises `ValueError`, with the function's name, on one that raises, or returns a wrong number of rewards,
@@ -75,12 +74,12 @@ class Scorer:
                 raise _raised(name, result) from result
             results[name] = result
         parts = {name: _rewards(name, result, len(prompts)) for name, result in results.items()}
-        return Scores([self._total(parts, row) for row in range(len(prompts))], parts)
+        return ScoreLists([self._total(parts, row) for row in range(len(prompts))], parts)
 
     def probe(
         self, prompts: Sequence[Prompt], references: Sequence[str], columns: Mapping[str, Sequence[Any]]
-    ) -> Scores:
-        """Score a few references before any long work, after each function's own `check()` where it has one.
+    ) -> ScoreLists:
+        """Score a few references before the run starts, after each function's own `check()` where it has one.
 
         Raises `ValueError` where a call would, and on a function that could score none of them.
         """
@@ -94,8 +93,8 @@ class Scorer:
         return scores
 
     def _total(self, parts: Mapping[str, list[float | None]], row: int) -> float | None:
-        said = [(self.weights[name], part[row]) for name, part in parts.items()]
-        counted = [weight * reward for weight, reward in said if weight and reward is not None]
+        given = [(self.weights[name], part[row]) for name, part in parts.items()]
+        counted = [weight * reward for weight, reward in given if weight and reward is not None]
         return sum(counted) if counted else None
 
 
@@ -146,7 +145,7 @@ def _offer(
 def _call(name: str, function: RewardFunction, offered: dict[str, Any]) -> Any:
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except (ValueError, TypeError):  # a builtin that does not tell
+    except (ValueError, TypeError):  # a builtin without a signature
         parameters = [inspect.Parameter("columns", inspect.Parameter.VAR_KEYWORD)]
     if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         wanted = {parameter.name for parameter in parameters}
@@ -170,7 +169,7 @@ def _raised(name: str, error: Exception) -> ValueError:
 
 
 def _rewards(name: str, result: Any, count: int) -> list[float | None]:
-    """The function's answer as plain numbers, one for each completion."""
+    """What the function returned as plain numbers, one for each completion."""
     if isinstance(result, str | bytes | Mapping) or not hasattr(result, "__iter__"):
         kind = type(result).__name__
         raise ValueError(f"reward function {name!r} must return a list of {count} rewards, got {kind}")

@@ -1,4 +1,4 @@
-"""The paper's pairwise judging, tables 6 and 7, in our words: what a judge is asked, and how its answer is read."""
+"""The paper's pairwise judging, tables 6 and 7, in other words: the question to a judge, and how its answer is read."""
 
 import re
 from typing import Literal
@@ -47,7 +47,7 @@ def question(criterion: Criterion, context: str, first: str, second: str) -> str
 
 
 def parse(reply: str) -> int | None:
-    r"""1, 0 or -1; None unless the reply has exactly one comparison and a line that says nothing but the verdict.
+    r"""1, 0 or -1; None unless the reply has exactly one comparison, on a line that holds only the verdict.
 
     >>> parse("1 > 2"), parse("Text 2 is safer.\n\n**1 < 2**"), parse("1 = 2.")
     (1, -1, 0)

@@ -1,4 +1,4 @@
-"""One event loop for the whole run, in a thread of its own: a client that is opened in it stays open between steps."""
+"""One event loop for the whole run, in its own thread, so a client that is opened in it stays open between steps."""
 
 import asyncio
 import threading
@@ -8,13 +8,13 @@ from typing import Any
 
 
 class Waiter:
-    """Waits for asynchronous reward functions, all at once; works inside a running loop too (a notebook's)."""
+    """Waits for asynchronous reward functions, all at once. It works inside a running loop too, such as a notebook's."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def wait(self, awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
-        """Their results in order; an exception stands in the place of the result."""
+        """Their results in order. Where one raised, its exception takes the place of its result."""
         if not awaitables:
             return []
         return asyncio.run_coroutine_threadsafe(_gather(awaitables), self._running()).result()

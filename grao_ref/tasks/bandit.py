@@ -1,17 +1,17 @@
-"""A bandit: K answers with known rewards, one of which is the reference. Nothing about it is estimated."""
+"""A bandit: K answers with known rewards, one of which is the reference. Everything about it is computed exactly."""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grao_ref.records import Batch, Tokens
+from grao_ref.records import Batch, Scores, Tokens
 
 
 class Bandit:
     """N copies of one K-armed bandit, one for each row of a tabular policy.
 
-    `rewards`: (K,), the reward of each answer. `reference`: the index of y; the worst answer plays the
-    rejected one (DPO).
+    `rewards`: (K,), the reward of each answer. `reference`: the index of y. The worst answer is the rejected one
+    (DPO).
     """
 
     independent_prompts = True
@@ -36,9 +36,9 @@ class Bandit:
         worst = int(self.rewards.argmin())
         return Batch(each(torch.arange(self.copies)), answer(self.reference), rejected=answer(worst))
 
-    def reward(self, batch: Batch, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"]) -> Float[Tensor, "N G 1"]:
-        """R(a), looked up."""
-        return self.rewards[ids]
+    def reward(self, batch: Batch, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"]) -> Scores:
+        """R(a) from the table of rewards."""
+        return Scores.complete(self.rewards[ids])
 
     def expected_reward(self, theta: Float[Tensor, "N K"]) -> Float[Tensor, "N"]:
         """V(θ) = Σ_a π(a) R(a), exactly."""

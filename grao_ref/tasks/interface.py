@@ -1,4 +1,4 @@
-"""What the loop asks of a task."""
+"""What the training loop needs from a task."""
 
 from typing import Protocol, runtime_checkable
 
@@ -6,14 +6,18 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from grao_ref.records import Batch
+from grao_ref.records import Batch, Scores
 
 
-def weighted(parts: Float[Tensor, "N G F"], weights: dict[str, float]) -> Float[Tensor, "N G"]:
-    """Σ_f weight_f · R_f over the functions that count and could score an answer; NaN where none could."""
-    weight = parts.new_tensor(list(weights.values()))
-    counted = ~parts.isnan() & (weight != 0)
-    return (parts.nan_to_num(nan=0.0) * weight).sum(dim=-1).masked_fill(~counted.any(dim=-1), torch.nan)
+def weighted(scores: Scores, weights: dict[str, float]) -> tuple[Float[Tensor, "N G"], Bool[Tensor, "N G"]]:
+    """(Σ_f weight_f · R_f, scored): the weighted sum over the functions that could score an answer.
+
+    `weights`: the F weights in the order of the scores. A function of weight 0 is recorded and never counts. Where no
+    function that counts could score an answer, its sum is 0 and `scored` is False.
+    """
+    weight = scores.values.new_tensor(list(weights.values()))
+    counted = scores.scored & (weight != 0)
+    return (scores.values * weight).masked_fill(~counted, 0.0).sum(dim=-1), counted.any(dim=-1)
 
 
 @runtime_checkable
@@ -29,5 +33,5 @@ class Task(Protocol):
     def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
         """The prompts, references and rejected answers of a step; steps count from 1."""
 
-    def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G F"]:
-        """R(o, y) of each answer by each function, NaN: could not be scored. References are scored by the same call."""
+    def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Scores:
+        """What each function gives each answer o, R(o, y). References are scored by the same call."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from grao_ref.rewards.scorer import Scorer, Scores, name_of, named
+from grao_ref.rewards.scorer import Scorer, ScoreLists, name_of, named
 
 PROMPTS, SAID, REFERENCES = ["p", "q", "r"], ["a", "bb", "ccc"], ["x", "y", "z"]
 TALK = [{"role": "user", "content": "hi"}]
@@ -31,7 +31,7 @@ def constant(*rewards):
 
 def test_total_is_the_weighted_sum_over_those_that_could_score():
     scores = score({"f": constant(1, None, None), "g": constant(10, 20, None)}, [2.0, 0.5])
-    assert scores == Scores([7.0, 10.0, None], {"f": [1.0, None, None], "g": [10.0, 20.0, None]})
+    assert scores == ScoreLists([7.0, 10.0, None], {"f": [1.0, None, None], "g": [10.0, 20.0, None]})
 
 
 def test_weights_are_1_if_left():

@@ -4,10 +4,11 @@ from typing import Any
 
 Message = dict[str, str]  # {"role": ..., "content": ...}
 Prompt = str | list[Message]
+Completion = str | list[Message]
 
 
 def prompt_of(value: Any) -> Prompt:
-    """A prompt, checked: text or messages, with something in it. Raises `ValueError` otherwise."""
+    """A checked prompt: text or messages that are not blank. Raises `ValueError` otherwise."""
     if isinstance(value, str):
         return nonempty(value, "prompt")
     messages = messages_of(value, "prompt")
@@ -16,7 +17,7 @@ def prompt_of(value: Any) -> Prompt:
 
 
 def answer_of(value: Any, name: str) -> str:
-    """The text of an answer: text itself, or a list with one message of the assistant.
+    """The text of an answer, which is text already or a list with one message of the assistant.
 
     >>> answer_of([{"role": "assistant", "content": "Paris."}], "completion")
     'Paris.'
@@ -30,13 +31,25 @@ def answer_of(value: Any, name: str) -> str:
     return nonempty(messages[0]["content"], name)
 
 
-def answer_text(completion: str | list[Message]) -> str:
-    """What a completion says: text itself, or its messages' contents, one after the other."""
+def answer_text(completion: Completion) -> str:
+    """The text of a completion: text as it is, or the contents of its messages, joined."""
     return completion if isinstance(completion, str) else "".join(message["content"] for message in completion)
 
 
+def as_completion(text: str, prompt: Prompt) -> Completion:
+    """The completion in the form of its prompt: text after text, a list of one message after messages."""
+    return text if isinstance(prompt, str) else [{"role": "assistant", "content": text}]
+
+
+def transcript(prompt: Prompt) -> str:
+    """A prompt that people and judges can read: text as it is, or a paragraph `role: words` for each message."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt)
+
+
 def messages_of(value: Any, name: str) -> list[Message]:
-    """A list of messages, checked; beside `role` and `content` nothing is kept. Raises `ValueError` otherwise."""
+    """A checked list of messages; only `role` and `content` are kept. Raises `ValueError` otherwise."""
     if not isinstance(value, list):
         raise ValueError(f"{name} must be text or a list of messages, got {type(value).__name__}")
     if not value:
@@ -48,7 +61,7 @@ def messages_of(value: Any, name: str) -> list[Message]:
 
 
 def implicit_prompt(chosen: Any, rejected: Any) -> tuple[list[Message], str, str]:
-    """(prompt, chosen answer, rejected answer) of two conversations that differ in their last message alone."""
+    """(prompt, chosen answer, rejected answer) of two conversations that differ only in their last message."""
     conversations = {"chosen": messages_of(chosen, "chosen"), "rejected": messages_of(rejected, "rejected")}
     prompt, other = (messages[:-1] for messages in conversations.values())
     if prompt != other:

@@ -1,0 +1,99 @@
+"""Rows with their tokens, and the selection of those that are short enough."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from grao_ref.data.rows import Row
+from grao_ref.text.encoding import answer_ids, prompt_ids
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row and its tokens."""
+
+    row: Row
+    prompt: list[int]  # up to the point where the answer begins
+    reference: list[int]
+    rejected: list[int] | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most tokens of a prompt (chat template included), of an answer, and of the two together; None is no limit."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    together: int | None = None
+
+
+def encode(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, *, closed: bool) -> list[Example]:
+    """Every row with its tokens, in order. `closed`: answers end with the end-of-sequence token.
+
+    Raises `ValueError` on a conversation without a chat template, and on `closed` without an end-of-sequence token.
+    """
+    prompts = prompt_ids(tokenizer, [row.prompt for row in rows])
+    references = answer_ids(tokenizer, [row.reference for row in rows], closed=closed)
+    rejected = iter(answer_ids(tokenizer, [row.rejected for row in rows if row.rejected is not None], closed=closed))
+    return [
+        Example(row, prompt, reference, None if row.rejected is None else next(rejected))
+        for row, prompt, reference in zip(rows, prompts, references, strict=True)
+    ]
+
+
+def select(
+    examples: Sequence[Example], limits: Limits, *, distinct: bool = False
+) -> tuple[list[Example], dict[str, int]]:
+    """The examples that can be used, in order, and how many there are of each kind: left out by reason, and `used`.
+
+    An example is left out where an answer has no token or where its prompt or longer answer exceeds a limit.
+    `distinct`: also where both answers have the same tokens.
+    """
+    counts = dict.fromkeys(["same answer twice", "an answer without a token", "too long", "used"], 0)
+    kinds = [_kind(example, limits, distinct) for example in examples]
+    for kind in kinds:
+        counts[kind] += 1
+    return [example for example, kind in zip(examples, kinds, strict=True) if kind == "used"], counts
+
+
+def training_examples(
+    rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, limits: Limits, *, context: int | None
+) -> tuple[list[Example], dict[str, int]]:
+    """The rows that a policy can be trained on, with closed answers, and the counts of `select`.
+
+    `limits.completion` is also the longest answer that is sampled, and is needed. `context`: the most tokens the model
+    takes. Raises `ValueError` where `encode` does, on a selected prompt that leaves no room in the context for the
+    longest answer, and where no row is selected.
+    """
+    if limits.completion is None:
+        raise ValueError("training needs a limit for the length of an answer, got None")
+    examples, counts = select(encode(rows, tokenizer, closed=True), limits)
+    for example in examples:
+        if context is not None and len(example.prompt) + limits.completion > context:
+            number = next(number for number, row in enumerate(rows) if row is example.row)
+            raise ValueError(
+                f"the prompt of row {number} has {len(example.prompt)} tokens, which with max_completion_length "
+                f"{limits.completion} exceeds the model's context of {context}; max_prompt_length drops such rows"
+            )
+    if not examples:
+        raise ValueError(
+            f"none of {len(rows)} rows fits: max_prompt_length is {limits.prompt} and max_completion_length "
+            f"{limits.completion} tokens"
+        )
+    return examples, counts
+
+
+def _kind(example: Example, limits: Limits, distinct: bool) -> str:
+    prompt, answers = len(example.prompt), [example.reference]
+    if example.rejected is not None:
+        answers.append(example.rejected)
+    longest = max(map(len, answers))
+    lengths = ((prompt, limits.prompt), (longest, limits.completion), (prompt + longest, limits.together))
+    if distinct and example.reference == example.rejected:
+        return "same answer twice"
+    if not all(answers):
+        return "an answer without a token"
+    if any(limit is not None and length > limit for length, limit in lengths):
+        return "too long"
+    return "used"

@@ -1,0 +1,1 @@
+"""Prompts and answers: as text or messages, as token ids, and as padded tensors."""
