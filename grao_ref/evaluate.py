@@ -143,7 +143,7 @@ def config_of(run: Path) -> Config:
 def answer(
     policy: CausalLMPolicy, base: CausalLMPolicy, held_out: HeldOut, temperature: float, settings: Settings
 ) -> Answers:
-    """One answer to each held-out prompt, by the same random numbers for every policy, and its likelihood under the base."""
+    """One answer to each held-out prompt, and the base's log-probabilities of it."""
     parts, rewards, scored, scores = [], [], [], []
     size = settings.per_device_eval_batch_size
     for part, samples in held_out.sampled(policy, num_generations=1, temperature=temperature, size=size):

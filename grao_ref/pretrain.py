@@ -16,11 +16,11 @@ from tokenizers.pre_tokenizers import Split
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-from grao_ref.config import Config
-from grao_ref.loop import Report, train
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.embedded import CHARACTERS, END, tiny_folder, tiny_model
 from grao_ref.records import Batch, Scores, Tokens
+from grao_ref.settings.config import Config
+from grao_ref.training.loop import Report, train
 
 SETTINGS = Config(method="sft", learning_rate=1e-3, max_steps=400)
 BATCH = 64

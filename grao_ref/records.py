@@ -59,22 +59,6 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What each of F reward functions gave each answer, unweighted."""
-
-    values: Float[Tensor, "N G F"]  # 0 where not scored, never NaN
-    scored: Bool[Tensor, "N G F"]  # False where a function could not score an answer
-
-    def __post_init__(self) -> None:
-        _require_shapes(3, values=self.values, scored=self.scored)
-
-    @classmethod
-    def complete(cls, values: Float[Tensor, "N G F"]) -> "Scores":
-        """Scores where every function could score every answer."""
-        return cls(values, torch.ones_like(values, dtype=torch.bool))
-
-
-@dataclass(frozen=True)
 class Rewards:
     """R(o_i, y) of the samples and R(y, y) of the references, by the same functions; 0 where not scored."""
 
@@ -92,8 +76,8 @@ class Rewards:
     @classmethod
     def complete(cls, outputs: Float[Tensor, "N G"], reference: Float[Tensor, "N"]) -> "Rewards":
         """Rewards where everything could be scored."""
-        everything = (torch.ones_like(rewards, dtype=torch.bool) for rewards in (outputs, reference))
-        return cls(outputs, reference, *everything)
+        scored, reference_scored = (torch.ones_like(rewards, dtype=torch.bool) for rewards in (outputs, reference))
+        return cls(outputs, reference, scored, reference_scored)
 
 
 @dataclass(frozen=True)
@@ -110,7 +94,7 @@ class Advantages:
 
 @dataclass(frozen=True)
 class Critique:
-    """PPO's targets for every token, constants of the step: GAE's advantages, returns, the critic's values before it."""
+    """PPO's targets for every token: GAE's advantages, returns, and the critic's values, all from before the update."""
 
     advantages: Float[Tensor, "N G T"]
     returns: Float[Tensor, "N G T"]

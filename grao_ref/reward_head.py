@@ -19,16 +19,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from grao_ref.data.load import load_rows
 from grao_ref.data.examples import Example, Limits, encode, select
+from grao_ref.data.load import load_rows
 from grao_ref.data.rows import split_by_prompt
 from grao_ref.equations.checks import require_nonnegative, require_positive
-from grao_ref.policies.load import choose_device, load_language_model
+from grao_ref.policies.load import load_language_model
 from grao_ref.rewards.features import answer_features
 from grao_ref.rewards.fit import Array, accuracy, choose_l2, fit_head
 from grao_ref.rewards.model import DESCRIPTION, Head
 from grao_ref.text.encoding import context_of
 from grao_ref.text.messages import Prompt
+from grao_ref.training.machine import choose_device
 
 
 @dataclass(frozen=True)

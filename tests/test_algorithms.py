@@ -8,19 +8,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.collect import collect
-from grao_ref.config import Config
-from grao_ref.experiment import prepare
-from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.policies.tiny import tiny_model
-from grao_ref.presets import PRESETS
-from grao_ref.records import Advantages, Batch, Critique, Frozen, Samples, Scored, Tokens
-from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.sorting import ANSWER, END, Sorting
-from grao_ref.update import make_optimizer, score, update
+
+from grao_ref.methods.registry import BUILT_IN
+from grao_ref.policies.causal_lm import CausalLMPolicy
+from grao_ref.policies.embedded import tiny_model
+from grao_ref.policies.tabular import TabularPolicy
+from grao_ref.records import Advantages, Batch, Critique, Frozen, Samples, Scored, Tokens
+from grao_ref.settings.config import Config
+from grao_ref.settings.presets import PRESETS
+from grao_ref.setups import prepare
+from grao_ref.tasks.bandit import Bandit
+from grao_ref.training.collect import collect
+from grao_ref.training.update import make_optimizer, score, update
 from tests.equations import twins
 from tests.strategies import noise
 
@@ -100,11 +100,11 @@ def expected(method: str, scored: Scored, batch: Batch, n: int) -> float:
     return mean(sequences)
 
 
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", BUILT_IN)
 def test_objective_is_its_plain_python_twin(method):
     scored, batch = given()
-    terms, _ = ALGORITHMS[method].objective(scored, batch, replace(CONFIG, method=method))
-    whole = ALGORITHMS[method].denominator(batch, replace(CONFIG, method=method))
+    terms, _ = BUILT_IN[method].objective(scored, batch, replace(CONFIG, method=method))
+    whole = BUILT_IN[method].denominator(batch, replace(CONFIG, method=method))
     assert (terms * N / whole).tolist() == pytest.approx(
         [expected(method, scored, batch, n) for n in range(N)], rel=1e-9
     )
@@ -113,13 +113,13 @@ def test_objective_is_its_plain_python_twin(method):
 def test_printed_grao_keeps_the_reference_that_is_behind():
     scored, batch = given()
     config = replace(CONFIG, imitate_only_when_ahead=False)
-    terms, figures = ALGORITHMS["grao"].objective(scored, batch, config)
+    terms, figures = BUILT_IN["grao"].objective(scored, batch, config)
     A_o, A_y = batch.advantages.outputs[1], batch.advantages.reference[1]
     w_y = 0.5 * A_y - 0.6 * A_o.mean()
-    repaired, _ = ALGORITHMS["grao"].objective(scored, batch, CONFIG)
+    repaired, _ = BUILT_IN["grao"].objective(scored, batch, CONFIG)
     assert w_y < 0
     assert (terms - repaired)[1].item() == pytest.approx((w_y * figures["reference/logp_per_token"][1]).item())
-    total = figures["loss/exploration"] + figures["loss/imitation"] + figures["loss/alignment"]
+    total = figures["objective/exploration"] + figures["objective/imitation"] + figures["objective/alignment"]
     torch.testing.assert_close(terms, total)
 
 
@@ -141,7 +141,7 @@ def test_everything_is_scored_at_the_sampling_temperature():
     at = {p: (p.theta / 0.7).log_softmax(-1).detach().gather(1, batch.samples.ids[..., 0]) for p in (policy, frozen)}
     torch.testing.assert_close(batch.samples.logprobs[..., 0], at[policy])
     torch.testing.assert_close(batch.frozen.outputs[..., 0], at[frozen])
-    scored = score(policy, ALGORITHMS["grao"], batch, HOT)
+    scored = score(policy, BUILT_IN["grao"], batch, HOT)
     torch.testing.assert_close(scored.outputs[..., 0], at[policy])
     torch.testing.assert_close(scored.references[:, 0], (policy.theta / 0.7).log_softmax(-1)[:, 1])
 
@@ -152,7 +152,7 @@ def test_dpo_compares_the_reference_with_the_worst_answer_under_the_frozen_polic
     logprobs = (frozen.theta / 0.7).log_softmax(-1)
     torch.testing.assert_close(batch.frozen.chosen[:, 0], logprobs[:, 1])
     torch.testing.assert_close(batch.frozen.rejected[:, 0], logprobs[:, 2])
-    scored = score(policy, ALGORITHMS["dpo"], batch, HOT)
+    scored = score(policy, BUILT_IN["dpo"], batch, HOT)
     torch.testing.assert_close(scored.rejected[:, 0], (policy.theta / 0.7).log_softmax(-1)[:, 2])
 
 
@@ -193,11 +193,11 @@ def test_the_reference_is_a_stranger_to_methods_that_do_not_train_on_it():
     assert torch.equal(poor.advantages.outputs, rich.advantages.outputs)
 
 
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", BUILT_IN)
 def test_shared_parameters_get_the_mean_over_prompts_however_the_batch_is_split(method):
     """The causal model: one prompt at a time, averaged by hand, against whole and split batches."""
     config = Config(method=method, optimizer="sgd", max_grad_norm=0.0)
-    algorithm, task = ALGORITHMS[method], Sorting(5)
+    algorithm, task = BUILT_IN[method], Sorting(5)
     gradients = {}
     for parts in (1, 2, 5):
         policy = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=ANSWER)
@@ -222,7 +222,7 @@ def test_shared_parameters_get_the_mean_over_prompts_however_the_batch_is_split(
 
 
 def test_the_loop_averages_over_prompts_that_share_parameters_and_adds_up_those_that_do_not():
-    from grao_ref.loop import train
+    from grao_ref.training.loop import train
 
     norms = []
     for batch in (4, 64):
@@ -258,9 +258,9 @@ def test_an_objective_that_is_not_finite_is_refused_though_its_gradient_is():
 
 
 def test_a_frozen_policy_is_kept_only_for_those_who_ask():
-    wants = {m: a.needs_frozen(replace(CONFIG, beta=0.0)) for m, a in ALGORITHMS.items()}
+    wants = {m: a.needs_frozen(replace(CONFIG, beta=0.0)) for m, a in BUILT_IN.items()}
     assert wants == {"sft": False, "dpo": True, "ppo": False, "grpo": False, "grao": False}
-    wants = {m: a.needs_frozen(CONFIG) for m, a in ALGORITHMS.items()}
+    wants = {m: a.needs_frozen(CONFIG) for m, a in BUILT_IN.items()}
     assert wants == {"sft": False, "dpo": True, "ppo": True, "grpo": True, "grao": False}
     assert collected("grao")[0].frozen is None
 
@@ -279,7 +279,7 @@ def test_dpo_without_rejected_answers_is_refused():
 def test_several_updates_are_made_on_each_batch():
     task, steps = Bandit(REWARDS, 1, 3), []
     for count in (1, 3):
-        from grao_ref.loop import train
+        from grao_ref.training.loop import train
 
         policy = TabularPolicy(noise((3, 4), 0))
         config = replace(HOT, method="sft", num_iterations=count, max_steps=1)
@@ -289,12 +289,12 @@ def test_several_updates_are_made_on_each_batch():
 
 
 def test_reported_figures_by_hand():
-    from grao_ref.figures import reward_figures
+    from grao_ref.training.metrics import reward_metrics
 
     batch, *_ = collected("grpo")
     outputs = torch.tensor([[1.0, 0.7, 0.0, 0.2, 0.7], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]).double()
     batch = replace(batch, rewards=replace(batch.rewards, outputs=outputs, parts=outputs[..., None]))
-    figures = reward_figures(batch, Bandit(REWARDS, 1, 3))
+    figures = reward_metrics(batch, Bandit(REWARDS, 1, 3))
     assert figures["reward"].tolist() == pytest.approx([0.52, 1, 0])
     assert figures["reward_std"].tolist() == pytest.approx([0.36551, 0, 0], abs=1e-4)
     assert figures["frac_reward_zero_std"].tolist() == [0, 1, 1]

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import grao_ref
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.cli import parse
-from grao_ref.config import Config
-from grao_ref.presets import PRESETS
+from grao_ref.methods.registry import BUILT_IN
+from grao_ref.settings.config import Config
+from grao_ref.settings.flags import parse
+from grao_ref.settings.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "grao_ref"
@@ -29,7 +29,7 @@ MODEL = {"transformers", "safetensors"}
 LAYERS = {  # what the modules below a path may import, beside the standard library
     "equations": TENSORS | {"grao_ref.equations"},
     "records.py": TENSORS,
-    "config.py": {"grao_ref.validate"},
+    "config.py": {"grao_ref.settings.checks"},
     "validate.py": {"grao_ref.equations.checks", "grao_ref.config"},  # the config for its type alone
     "presets.py": {"grao_ref.config"},
     "cli.py": {"tyro", "yaml", "transformers"},
@@ -62,11 +62,11 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | COMMON
     | INTERFACES
     | {f"grao_ref.{m}" for m in ("algorithms", "collect", "update", "figures")},
-    "checkpoint.py": TENSORS | {"safetensors", "grao_ref.config", "grao_ref.loop"},
-    "report.py": {"torch", "trackio", "grao_ref.checkpoint", "grao_ref.config", "grao_ref.experiment", "grao_ref.loop"},
-    "card.py": {"yaml", "grao_ref.checkpoint", "grao_ref.config"},
+    "checkpoint.py": TENSORS | {"safetensors", "grao_ref.config", "grao_ref.training.loop"},
+    "report.py": {"torch", "trackio", "grao_ref.training.checkpoint", "grao_ref.config", "grao_ref.setups", "grao_ref.training.loop"},
+    "card.py": {"yaml", "grao_ref.training.checkpoint", "grao_ref.config"},
     "assessment.py": TENSORS | {"numpy", "scipy", "grao_ref.equations", "grao_ref.records"},
-    "cases.py": {"rich", "grao_ref.assessment"},
+    "cases.py": {"rich", "grao_ref.evaluation.assess"},
     "evaluation.py": TENSORS | {"grao_ref"},
     "experiment.py": TENSORS | {"grao_ref"},
     "text_experiment.py": {"torch", "transformers", "grao_ref"},
@@ -88,7 +88,7 @@ ASSEMBLY = {
 }  # what the commands are put together from
 
 
-UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.experiment"}
+UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
 
 
 def name_of(path: Path) -> str:
@@ -106,7 +106,7 @@ def test_theory_never_imports_transformers_and_exact_judges_the_package_without_
 
 
 def test_only_one_file_of_the_theory_reaches_the_loop_and_its_config():
-    reach = {"grao_ref.loop", "grao_ref.config", "grao_ref.policies.tabular", "grao_ref.tasks.bandit"}
+    reach = {"grao_ref.training.loop", "grao_ref.config", "grao_ref.policies.tabular", "grao_ref.tasks.bandit"}
     assert {name_of(path) for path in THEORY if reach & imports(path)} <= {"theory/runs.py"}
 
 
@@ -206,7 +206,7 @@ def test_the_public_names_are_those_of_the_contract():
     }
     assert contract <= set(grao_ref.__all__)
     assert all(hasattr(grao_ref, name) for name in grao_ref.__all__)
-    assert set(ALGORITHMS) == {"sft", "dpo", "ppo", "grpo", "grao"}
+    assert set(BUILT_IN) == {"sft", "dpo", "ppo", "grpo", "grao"}
 
 
 def equation_rows() -> list[list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grao_ref.assessment import Answers, assess, bootstrap, repetition
+from grao_ref.evaluation.assess import Answers, assess, bootstrap, repetition
 from grao_ref.records import Samples
 
 NAN = math.nan

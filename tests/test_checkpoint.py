@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.checkpoint import checkpoints, find_checkpoint, load_checkpoint, save_checkpoint
-from grao_ref.config import Config
-from grao_ref.experiment import prepare
-from grao_ref.loop import proceed, start
-from grao_ref.presets import PRESETS
+from grao_ref.methods.registry import BUILT_IN
+from grao_ref.settings.config import Config
+from grao_ref.settings.presets import PRESETS
+from grao_ref.setups import prepare
 from grao_ref.train import main
+from grao_ref.training.checkpoint import checkpoints, find_checkpoint, load_checkpoint, save_checkpoint
+from grao_ref.training.loop import proceed, start
 
 SMALL = Config(max_steps=4, num_generations=4, per_device_train_batch_size=16)
 BANDIT = replace(PRESETS["bandit"], num_seeds=5, max_steps=4, num_generations=4, optimizer="adam")
@@ -37,10 +37,10 @@ def parameters_of(training) -> list[torch.Tensor]:
     return [p.detach().clone() for p in training.policy.parameters()]
 
 
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", BUILT_IN)
 @pytest.mark.parametrize("base", [SMALL, BANDIT], ids=["tiny", "bandit"])
 def test_resuming_is_exact(base, method, tmp_path):
-    config = replace(base, method=method, beta=0.05 if ALGORITHMS[method].reads_beta else None)
+    config = replace(base, method=method, beta=0.05 if BUILT_IN[method].reads_beta else None)
     whole, at_once = trained(config, 4)
     first, _ = trained(config, 2, folder=tmp_path)
     second, resumed = trained(config, 4, start_from=tmp_path / "checkpoint-2")

@@ -10,9 +10,9 @@ import torch
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from grao_ref.assessment import Evaluated, assess
-from grao_ref.cases import figures_table, in_cell, markdown, quoted
 from grao_ref.evaluate import joined, main
+from grao_ref.evaluation.assess import Evaluated, assess
+from grao_ref.evaluation.tables import in_cell, markdown, metrics_table, quoted
 from grao_ref.records import Samples
 from grao_ref.train import main as train
 from tests.test_assessment import answers
@@ -72,7 +72,7 @@ def test_what_is_missing_is_a_dash_and_what_is_no_number_is_not_shown():
     assert "nan" not in page
     assert page.count("## Case") == 1
     console = Console(width=120, file=StringIO())
-    console.print(figures_table(replace(evaluated(["a", "b"]), figures={"[/x] :smile:": {"RAS": (0.5, 0.25, 1.0)}})))
+    console.print(metrics_table(replace(evaluated(["a", "b"]), figures={"[/x] :smile:": {"RAS": (0.5, 0.25, 1.0)}})))
     shown = console.file.getvalue()
     assert "[/x] :smile:" in shown
     assert "50.0 [25.0, 100.0]" in shown

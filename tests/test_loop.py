@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.collect import collect
-from grao_ref.config import Config
-from grao_ref.loop import train
+from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.presets import PRESETS
 from grao_ref.records import split, take
+from grao_ref.settings.config import Config
+from grao_ref.settings.presets import PRESETS
 from grao_ref.tasks.bandit import Bandit
-from grao_ref.update import make_optimizer, score, update
+from grao_ref.training.collect import collect
+from grao_ref.training.loop import train
+from grao_ref.training.update import make_optimizer, score, update
 from tests.strategies import noise
 from theory.exact import expected_update
 
@@ -53,7 +53,7 @@ def test_the_tie_a_step_of_the_loop_is_the_exact_field_on_average(pool, repair):
     assert not is_field_of(pool="outputs" if pool == "with_reference" else "with_reference")
 
 
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", BUILT_IN)
 def test_accumulation_does_not_change_the_step(method):
     config = bandit(method=method, num_generations=4, beta=0.05, num_iterations=3)
     whole = one_step(config, copies=7)
@@ -69,12 +69,12 @@ def test_split_covers_every_prompt_once():
             assert len(split(size, parts)) == min(size, parts)
 
 
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", BUILT_IN)
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(method):
     config = bandit(method=method, num_generations=4)
     assert torch.equal(one_step(config, 5), one_step(config, 5))
     differs = not torch.equal(one_step(config, 5), one_step(replace(config, seed=1), 5))
-    assert differs == ALGORITHMS[method].samples  # sft and dpo have nothing to draw
+    assert differs == BUILT_IN[method].samples  # sft and dpo have nothing to draw
 
 
 def final_reward(config: Config, copies: int = 30) -> float:
@@ -119,9 +119,9 @@ def test_kl_to_the_start_holds_grpo_back():
 
 BY_PROMPT = (
     "objective",
-    "loss/exploration",
-    "loss/imitation",
-    "loss/alignment",
+    "objective/exploration",
+    "objective/imitation",
+    "objective/alignment",
     "reward",
     "reward_std",
     "frac_reward_zero_std",
@@ -140,14 +140,14 @@ def test_a_report_has_the_figures_of_its_step_by_prompt():
     figures = dict(report.figures)
     assert figures["grad_norm"] > 0
     assert {name for name, value in figures.items() if value.shape == (6,)} >= set(BY_PROMPT)
-    parts = figures["loss/exploration"] + figures["loss/imitation"] + figures["loss/alignment"]
+    parts = figures["objective/exploration"] + figures["objective/imitation"] + figures["objective/alignment"]
     torch.testing.assert_close(figures["objective"], parts)
     assert report.means()["reference/reward"] == pytest.approx(0.7)
 
 
 def test_several_updates_on_one_batch_keep_its_old_log_probabilities():
     task, policy = Bandit(REWARDS, 1, 3), TabularPolicy(LOGITS.expand(3, -1))
-    config, algorithm = bandit(method="grpo", num_generations=4, learning_rate=1.0), ALGORITHMS["grpo"]
+    config, algorithm = bandit(method="grpo", num_generations=4, learning_rate=1.0), BUILT_IN["grpo"]
     rng = torch.Generator().manual_seed(0)
     batch = collect(task.draw(rng), task, policy, policy, config, rng)
     optimizer = make_optimizer(policy, config)
@@ -160,7 +160,7 @@ def test_several_updates_on_one_batch_keep_its_old_log_probabilities():
 
 def test_constants_of_a_batch_carry_no_gradient():
     task, policy = Bandit(REWARDS, 1, 3), TabularPolicy(LOGITS.expand(3, -1))
-    for method in ALGORITHMS:
+    for method in BUILT_IN:
         rng = torch.Generator()
         batch = collect(task.draw(rng), task, policy, policy, bandit(method=method, beta=0.1), rng)
         records = [batch.samples, batch.rewards, batch.advantages, batch.critique, batch.frozen]

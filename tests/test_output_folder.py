@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from grao_ref.checkpoint import checkpoints, load_checkpoint, save_checkpoint
-from grao_ref.experiment import prepare
-from grao_ref.loop import start
-from grao_ref.presets import PRESETS
+from grao_ref.settings.presets import PRESETS
+from grao_ref.setups import prepare
 from grao_ref.train import main
+from grao_ref.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from grao_ref.training.loop import start
 
 BANDIT = ["--preset", "bandit", "--num-seeds", "1", "--save-steps", "2", "--eval-steps", "2"]
 
@@ -137,7 +137,7 @@ def test_a_run_goes_on_without_the_dice_of_a_device_that_is_not_here(tmp_path):
 
 
 def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monkeypatch):
-    from grao_ref.loop import proceed
+    from grao_ref.training.loop import proceed
 
     def failing(*arguments):
         for report in proceed(*arguments):
@@ -145,7 +145,7 @@ def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monk
             if report.step == 3:
                 raise ValueError("reward function 'judge' raised Timeout: gone")
 
-    monkeypatch.setattr("grao_ref.runs.proceed", failing)
+    monkeypatch.setattr("grao_ref.runs.run.proceed", failing)
     line = refused(capsys, *BANDIT, "--output-dir", tmp_path)
     assert line.startswith("error: reward function 'judge' raised Timeout: gone. To go on from checkpoint-2: python -m")
     assert steps_in(tmp_path) == [0, 1, 2, 3]

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from grao_ref.tasks.sorting import Sorting
 
-from grao_ref.collect import collect
-from grao_ref.config import Config
-from grao_ref.figures import completion_figures, reward_figures, shares
-from grao_ref.loop import Report, train
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
-from grao_ref.report import Alarm, Log, completion_rows, require_tracker, tracker_of
+from grao_ref.runs.log import Alarm, Log, completion_rows, require_tracker, tracker_of
+from grao_ref.settings.config import Config
 from grao_ref.tasks.bandit import Bandit
-from grao_ref.tasks.sorting import Sorting
+from grao_ref.training.collect import collect
+from grao_ref.training.loop import Report, train
+from grao_ref.training.metrics import completion_metrics, reward_metrics, shares
 
 NAN = math.nan
 BANDIT = {"model_name_or_path": "tabular", "dataset_name": "bandit", "max_grad_norm": 0.0, "optimizer": "sgd"}
@@ -55,8 +55,8 @@ def by_hand(expected):
     return {name: pytest.approx(value, nan_ok=True) for name, value in expected.items()}
 
 
-def test_reward_figures_by_hand_with_what_could_not_be_scored():
-    figures = {name: value.tolist() for name, value in reward_figures(batch(), TASK).items()}
+def test_reward_metrics_by_hand_with_what_could_not_be_scored():
+    figures = {name: value.tolist() for name, value in reward_metrics(batch(), TASK).items()}
     assert figures == by_hand(
         {
             "reward": [0.5, 0.5],
@@ -71,15 +71,15 @@ def test_reward_figures_by_hand_with_what_could_not_be_scored():
         }
     )
     nothing = replace(batch(), rewards=Rewards(torch.full((2, 3), NAN), torch.zeros(2), parts=batch().rewards.parts))
-    figures = reward_figures(nothing, TASK)
+    figures = reward_metrics(nothing, TASK)
     assert figures["reward"].isnan().all()
     assert figures["reward_std"].isnan().all()
     assert figures["frac_unscored"].tolist() == [1.0, 1.0]
     assert "reward" not in Report(1, {"reward": figures["reward"]}, nothing).means()  # no figure, rather than NaN
 
 
-def test_completion_figures_by_hand():
-    figures = {name: value.tolist() for name, value in completion_figures(batch()).items()}
+def test_completion_metrics_by_hand():
+    figures = {name: value.tolist() for name, value in completion_metrics(batch()).items()}
     assert figures == by_hand(
         {
             "completions/mean_length": [2.0, 2.0],
@@ -92,10 +92,10 @@ def test_completion_figures_by_hand():
 
 
 def test_shares_of_the_loss_sum_to_one():
-    terms = {"loss/exploration": [3.0, -1.0], "loss/imitation": [-2.0, -2.0], "loss/alignment": [0.5, 1.5]}
+    terms = {"objective/exploration": [3.0, -1.0], "objective/imitation": [-2.0, -2.0], "objective/alignment": [0.5, 1.5]}
     figures = {name: torch.tensor(value) for name, value in terms.items()} | {"grad_norm": torch.tensor(9.0)}
     assert {name: value.item() for name, value in shares(figures).items()} == by_hand(
-        {"loss_share/exploration": 0.25, "loss_share/imitation": 0.5, "loss_share/alignment": 0.25}
+        {"objective_share/exploration": 0.25, "objective_share/imitation": 0.5, "objective_share/alignment": 0.25}
     )
     assert all(value.isnan() for value in shares({name: torch.zeros(2) for name in terms}).values())
 
@@ -109,12 +109,12 @@ def bandit_run(**settings):
 def test_shares_of_a_run():
     for report in bandit_run():
         row = report.means()
-        share = {name: value for name, value in row.items() if name.startswith("loss_share/")}
-        assert sorted(share) == ["loss_share/alignment", "loss_share/exploration", "loss_share/imitation"]
+        share = {name: value for name, value in row.items() if name.startswith("objective_share/")}
+        assert sorted(share) == ["objective_share/alignment", "objective_share/exploration", "objective_share/imitation"]
         assert sum(share.values()) == pytest.approx(1)
         sizes = {name: abs(row[name.replace("_share", "")]) for name in share}
         assert share == by_hand({name: size / sum(sizes.values()) for name, size in sizes.items()})
-    assert not any(name.startswith("loss_share") for name in bandit_run(method="sft")[0].means())
+    assert not any(name.startswith("objective_share") for name in bandit_run(method="sft")[0].means())
 
 
 def test_completions_are_written_as_they_were_said(tmp_path):
@@ -172,10 +172,10 @@ def test_event_files_read_back(tmp_path):
         }
 
     tracker = tracker_of(Config(report_to="tensorboard"), tmp_path)
-    tracker.log({"reward": 0.5, "loss_share/imitation": 0.25}, 1)
+    tracker.log({"reward": 0.5, "objective_share/imitation": 0.25}, 1)
     tracker.log({"reward": 0.75}, 2)
     tracker.close()
-    assert curves(tmp_path / "tensorboard") == {"reward": [(1, 0.5), (2, 0.75)], "loss_share/imitation": [(1, 0.25)]}
+    assert curves(tmp_path / "tensorboard") == {"reward": [(1, 0.5), (2, 0.75)], "objective_share/imitation": [(1, 0.25)]}
     for seed in (3, 4):  # each of several runs has its own curve
         tracker = tracker_of(Config(report_to="tensorboard", num_seeds=2, seed=seed), tmp_path / "several")
         tracker.log({"reward": float(seed)}, 1)
@@ -187,10 +187,10 @@ def test_event_files_read_back(tmp_path):
 def test_trackio_logs_into_its_folder_without_a_network(tmp_path):
     code = """
 from pathlib import Path
-from grao_ref.config import Config
-from grao_ref.report import tracker_of
+from grao_ref.settings.config import Config
+from grao_ref.runs.log import tracker_of
 tracker = tracker_of(Config(report_to="trackio", run_name="mine"), Path("folder"))
-tracker.log({"reward": 0.5, "loss/imitation": -0.25}, 1)
+tracker.log({"reward": 0.5, "objective/imitation": -0.25}, 1)
 tracker.log({"reward": 0.75}, 2)
 tracker.close()
 """
@@ -202,7 +202,7 @@ tracker.close()
         (config,) = database.execute("select config from configs").fetchone()
     database.close()
     assert [(name, step, json.loads(text)) for name, step, text in rows] == [
-        ("mine", 1, {"reward": 0.5, "loss/imitation": -0.25}),
+        ("mine", 1, {"reward": 0.5, "objective/imitation": -0.25}),
         ("mine", 2, {"reward": 0.75}),
     ]
     assert json.loads(config)["imitation_coef"] == 0.5

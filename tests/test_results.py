@@ -10,16 +10,16 @@ import yaml
 from huggingface_hub import ModelCard
 from rich.console import Console
 
-from grao_ref.card import write_card
-from grao_ref.checkpoint import settings_of
-from grao_ref.config import Config
-from grao_ref.results import Curve, Results, completions_table, draw, picture, samples_table, score_table
+from grao_ref.runs.card import write_card
+from grao_ref.runs.results import Curve, Results, completions_table, draw, picture, samples_table, score_table
+from grao_ref.settings.config import Config
+from grao_ref.training.checkpoint import settings_of
 
 
 def results(names=("grao, repaired",), runs=1, seeds=(0,), shown=()):
     rows = [
         {"run": name, "seed": seed, "step": step, "reward": 0.1 * step, "objective": -0.5 * step}
-        | {"loss_share/exploration": 0.5, "loss_share/imitation": 0.3, "loss_share/alignment": 0.2}
+        | {"objective_share/exploration": 0.5, "objective_share/imitation": 0.3, "objective_share/alignment": 0.2}
         for name in names
         for seed in seeds
         for step in (1, 2, 3)

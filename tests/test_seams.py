@@ -6,29 +6,29 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from grao_ref.text_experiment import apart, eos_ids
 from rich.console import Console
 
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.checkpoint import load_checkpoint, save_checkpoint
-from grao_ref.cli import parse
-from grao_ref.collect import collect
-from grao_ref.config import Config
 from grao_ref.data.rows import Row
-from grao_ref.experiment import prepare
-from grao_ref.figures import completion_figures, reward_figures
-from grao_ref.loop import start, train
+from grao_ref.methods.registry import BUILT_IN
+from grao_ref.policies.embedded import tiny_model
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.policies.tiny import tiny_model
-from grao_ref.presets import PRESETS
 from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
-from grao_ref.report import Log
 from grao_ref.rewards.scorer import Scorer
-from grao_ref.runs import Run
+from grao_ref.runs.log import Log
+from grao_ref.runs.run import Run
+from grao_ref.settings.config import Config
+from grao_ref.settings.flags import parse
+from grao_ref.settings.presets import PRESETS
+from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.text import Example, TextTask, encode
-from grao_ref.text_experiment import apart, eos_ids
 from grao_ref.train import main, open_folder
-from grao_ref.update import score
+from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
+from grao_ref.training.collect import collect
+from grao_ref.training.loop import start, train
+from grao_ref.training.metrics import completion_metrics, reward_metrics
+from grao_ref.training.update import score
 from tests.language import pairs, save_model, save_rows
 from tests.strategies import noise
 
@@ -40,7 +40,7 @@ def test_untempered_likelihoods_are_all_at_temperature_1_whatever_the_sampler_s(
     config = replace(PRESETS["bandit"], method=method, temperature=0.3, num_generations=5, beta=0.4)
     task, rng = Bandit(torch.tensor([1.0, 0.7, 0.0, 0.2]).double(), 1, 3), torch.Generator().manual_seed(0)
     batch = collect(task.draw(rng), task, policy, frozen, config, rng)
-    scored = score(policy, ALGORITHMS[method], batch, config)
+    scored = score(policy, BUILT_IN[method], batch, config)
     plain, anchor = policy.theta.detach().log_softmax(-1), frozen.theta.detach().log_softmax(-1)
     if batch.samples is not None:
         actions = batch.samples.ids[..., 0]
@@ -157,7 +157,7 @@ def test_lengths_and_cut_off_shares_are_those_of_every_sample_scored_or_not():
     scored = said & torch.tensor([[False, True], [False, False]])[..., None]
     samples = Samples(torch.zeros(2, 2, 3).long(), scored, -torch.ones(2, 2, 3), ended=~said.all(-1), sampled=said)
     prompt = Tokens(torch.zeros(2, 1).long(), torch.ones(2, 1, dtype=torch.bool))
-    figures = completion_figures(Batch(prompt, prompt, samples=samples))
+    figures = completion_metrics(Batch(prompt, prompt, samples=samples))
     assert figures["completions/mean_length"].tolist() == [2, 3]
     assert (figures["completions/min_length"], figures["completions/max_length"]) == (1, 3)
     assert figures["completions/clipped_ratio"].tolist() == [0.5, 1]
@@ -186,7 +186,7 @@ def test_one_run_s_model_is_gone_before_the_next_one_s_is_loaded(tmp_path, monke
         policies.append(weakref.ref(experiment.policy))
         return experiment
 
-    monkeypatch.setattr("grao_ref.runs.prepare", counted)
+    monkeypatch.setattr("grao_ref.runs.run.prepare", counted)
     flags = ["--num-seeds", "3", "--max-steps", "1", "--num-generations", "2", "--per-device-train-batch-size", "4"]
     assert main([*flags, "--max-eval-prompts", "4", "--output-dir", str(tmp_path)]) == 0
     assert len(policies) == 3
@@ -197,7 +197,7 @@ def test_a_tie_with_the_reference_is_no_win():
     outputs = torch.tensor([[0.5, 0.75, 0.25, 0.5]])
     rewards = Rewards(outputs, torch.tensor([0.5]), parts=outputs[..., None])
     batch = Batch(prompt, prompt, rewards=rewards, advantages=Advantages(torch.zeros(1, 4), torch.zeros(1)))
-    assert reward_figures(batch, Bandit(torch.zeros(2), 0, 1))["reference/win_rate"].tolist() == [0.25]
+    assert reward_metrics(batch, Bandit(torch.zeros(2), 0, 1))["reference/win_rate"].tolist() == [0.25]
 
 
 class Words:

@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.config import Config
-from grao_ref.experiment import prepare
-from grao_ref.loop import train
+from grao_ref.methods.registry import BUILT_IN
+from grao_ref.settings.config import Config
+from grao_ref.setups import prepare
 from grao_ref.train import main
+from grao_ref.training.loop import train
 from tests.language import pairs, save_model, save_rows, texts
 
 REWARD = "tests.language.share_of_wanted"
@@ -42,7 +42,7 @@ def config_of(model, data, **more) -> Config:
     return Config(model_name_or_path=model, dataset_name=data, reward_funcs=(REWARD,), **settings)
 
 
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", BUILT_IN)
 def test_every_method_trains_and_leaves_a_model_that_from_pretrained_loads(method, model, data, tmp_path, capsys):
     assert main(command(model, data, tmp_path / "run", "--method", method, "--learning-rate", "1e-2")) == 0
     shown = capsys.readouterr().out
@@ -56,7 +56,7 @@ def test_every_method_trains_and_leaves_a_model_that_from_pretrained_loads(metho
     )
     assert trained.generate(**prompt, max_new_tokens=4, do_sample=False).shape[1] > prompt["input_ids"].shape[1]
     row = rows_of(tmp_path / "run")[-1]
-    if ALGORITHMS[method].samples:
+    if BUILT_IN[method].samples:
         assert {"rewards/share_of_wanted/mean", "completions/mean_length", "completions/clipped_ratio"} <= set(row)
         assert row["num_tokens"] > 0
     assert (folder / "README.md").read_text().startswith("---\nlibrary_name: transformers")

@@ -10,13 +10,13 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.collect import collect
+from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.presets import PRESETS
+from grao_ref.settings.presets import PRESETS
 from grao_ref.tasks.bandit import Bandit
-from grao_ref.update import make_optimizer, update
+from grao_ref.training.collect import collect
+from grao_ref.training.update import make_optimizer, update
 from tests.strategies import noise
 
 REWARDS = torch.tensor([1.0, 0.7, 0.0, 0.2, 0.4], dtype=torch.float64)
@@ -51,7 +51,7 @@ def steps(policy, parameter, batch, config, optimizer):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", BUILT_IN)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-6)])
 def test_table_and_transformer_report_the_same_gradient_and_next_parameters(dtype, tolerance, method, optimizer):
     config = replace(CONFIG, method=method, optimizer=optimizer)
@@ -81,7 +81,7 @@ def test_both_sample_and_score_alike():
 
 def test_the_loop_trains_the_transformer_as_it_trains_the_table():
     """Two runs of the whole loop, each with its own samples: the same expected reward, within the noise of sampling."""
-    from grao_ref.loop import train
+    from grao_ref.training.loop import train
 
     config = replace(PRESETS["bandit"], num_generations=8, learning_rate=0.3, max_steps=60)
     task = Bandit(REWARDS, 1, 1)

@@ -11,15 +11,15 @@ import pytest
 import torch
 import yaml
 
-from grao_ref.checkpoint import find_checkpoint, settings_of
-from grao_ref.cli import parse as parse_flags
-from grao_ref.config import Config
-from grao_ref.experiment import plan, prepare
-from grao_ref.loop import proceed, train
-from grao_ref.presets import PRESETS
-from grao_ref.report import SINKING
-from grao_ref.results import Curve
+from grao_ref.runs.log import SINKING
+from grao_ref.runs.results import Curve
+from grao_ref.settings.config import Config
+from grao_ref.settings.flags import parse as parse_flags
+from grao_ref.settings.presets import PRESETS
+from grao_ref.setups import plan, prepare
 from grao_ref.train import main
+from grao_ref.training.checkpoint import find_checkpoint, settings_of
+from grao_ref.training.loop import proceed, train
 
 FAR_TOO_FAST = "--preset bandit --method grpo --beta 1 --learning-rate 3000 --num-iterations 2"
 DIVERGES = [*FAR_TOO_FAST.split(), "--max-steps", "4", "--num-seeds", "5"]
@@ -193,7 +193,7 @@ def test_a_killed_run_loses_at_most_the_steps_since_its_checkpoint_and_says_how_
 
 
 def test_without_checkpoints_an_interrupted_run_says_that_it_is_lost(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("grao_ref.runs.proceed", interrupted_after_one_step)
+    monkeypatch.setattr("grao_ref.runs.run.proceed", interrupted_after_one_step)
     assert main(["--preset", "bandit", "--num-seeds", "5", "--output-dir", str(tmp_path)]) == 130
     assert len(rows_of(tmp_path)) == 2
     assert "There is no checkpoint yet (--save-steps)" in capsys.readouterr().err

@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from grao_ref.tasks.sorting import ANSWER, END, Sorting
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.collect import collect
-from grao_ref.config import Config
 from grao_ref.equations.advantage import group_advantages, scorable_advantages
+from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.tiny import tiny_model
+from grao_ref.policies.embedded import tiny_model
 from grao_ref.records import Samples
+from grao_ref.settings.config import Config
 from grao_ref.tasks.interface import weighted
-from grao_ref.tasks.sorting import ANSWER, END, Sorting
-from grao_ref.update import make_optimizer, update
+from grao_ref.training.collect import collect
+from grao_ref.training.update import make_optimizer, update
 from tests.strategies import seeds
 
 POOLS = ("with_reference", "outputs")
@@ -119,7 +119,7 @@ def test_a_step_with_lost_rewards_is_the_step_without_those_samples(method, loss
     assert (steps["lost"] - steps["all"]).norm() > 0.1 * steps["lost"].norm()  # control: they would have mattered
 
 
-@pytest.mark.parametrize("method", [name for name, algorithm in ALGORITHMS.items() if algorithm.samples])
+@pytest.mark.parametrize("method", [name for name, algorithm in BUILT_IN.items() if algorithm.samples])
 def test_a_prompt_without_any_score_teaches_nothing_and_harms_nobody(method):
     config = Config(method=method, optimizer="sgd", learning_rate=1.0, max_grad_norm=0.0)
     task = Losing(2)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grao_ref.data import gsm8k, hh
-from grao_ref.text.messages import Message, Prompt, answer_of, implicit_prompt, nonempty, prompt_of
+from grao_ref.text.messages import Prompt, answer_of, implicit_prompt, nonempty, prompt_of
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,12 @@ def register_format(columns: Sequence[str], parse: Parse) -> None:
 def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
     """The rows' other columns, as reward functions get them: one list for each column."""
     return {name: [row.columns.get(name) for row in rows] for name in rows[0].columns}
+
+
+def apart(rows: Sequence[Row], test: Sequence[Row]) -> list[Row]:
+    """The rows whose prompt is in none of the test rows, in their order."""
+    seen = {json.dumps(row.prompt) for row in test}
+    return [row for row in rows if json.dumps(row.prompt) not in seen]
 
 
 def split_by_prompt(rows: Sequence[Row], *, share: float, seed: int) -> tuple[list[Row], list[Row]]:

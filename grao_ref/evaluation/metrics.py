@@ -1,7 +1,7 @@
 """The metrics of an evaluation, a row of one registry each: name, unit, meaning, function.
 
-A metric that is registered here, or by a user (`register_metric`), appears in the terminal's table, in evaluation.md and
-in evaluation.json.
+A metric that is registered, here or by a user (`register_metric`), appears in the terminal's table, in evaluation.md
+and in evaluation.json.
 """
 
 from collections.abc import Callable

@@ -73,11 +73,13 @@ class TextEvaluation:
     def score(self) -> Float[Tensor, "R"]:
         """Mean reward of the sampled answers that could be scored."""
         config = self.config
-        how = {"num_generations": config.num_generations_eval, "temperature": config.temperature}
-        found = [
-            self.held_out.rewards(part, answers)
-            for part, answers in self.held_out.sampled(self.policy, **how, size=self._size)
-        ]
+        answered = self.held_out.sampled(
+            self.policy,
+            num_generations=config.num_generations_eval,
+            temperature=config.temperature,
+            size=self._size,
+        )
+        found = [self.held_out.rewards(part, answers) for part, answers in answered]
         return torch.cat([rewards[scored] for rewards, scored in found]).mean()[None]
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
-"""The table of methods, by name. A user's own method comes in by `register`, or by its dotted path, without a change here.
+"""The table of methods, by name. A user's own joins it by `register`, or by its dotted path, without a change here.
 
-    register(MINE)                                  in Python; `Config(method="mine")` then trains it
-    --method my_package.my_module.MINE              on the command line and in a config file
+register(MINE)                                  in Python; `Config(method="mine")` then trains it
+--method my_package.my_module.MINE              on the command line and in a config file
 """
 
 from grao_ref.methods.dpo import DPO

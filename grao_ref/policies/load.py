@@ -12,17 +12,6 @@ from grao_ref.policies.smollm2 import smollm2_folder
 EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folder; these two need no hub
 
 
-def choose_device(device: str) -> torch.device:
-    """`auto`: a GPU if there is one. Raises `ValueError` on a device that does not exist here."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used here: {str(error).splitlines()[0]}") from None
-    return torch.device(device)
-
-
 def load_language_model(
     name: str, *, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -16,7 +16,11 @@ class Alarm:
     def check(self, loglik: float, config: Config) -> str | None:
         """The warning, the first time that it is due."""
         self.first = loglik if self.first is None else self.first
-        if self.raised or "imitate_only_when_ahead" not in method_of(config.method).reads or self.first - loglik <= SINKING:
+        if (
+            self.raised
+            or "imitate_only_when_ahead" not in method_of(config.method).reads
+            or self.first - loglik <= SINKING
+        ):
             return None
         self.raised = True
         cure = (

@@ -55,7 +55,9 @@ class Trackio:
 
 TRACKERS: dict[str, Callable[[Config, Path, str | None], Tracker]] = {  # `report_to` -> how one is opened
     "tensorboard": lambda config, folder, run: TensorBoard(folder, run),
-    "trackio": lambda config, folder, run: Trackio(" ".join(filter(None, (config.run_name or folder.name, run))), config),
+    "trackio": lambda config, folder, run: Trackio(
+        " ".join(filter(None, (config.run_name or folder.name, run))), config
+    ),
 }
 
 

@@ -52,7 +52,7 @@ class Config:
 
     # The method
     method: str = "grao"
-    """The algorithm: sft, dpo, ppo, grpo, grao, or the dotted path of a method of your own, my_package.my_module.MINE."""
+    """sft, dpo, ppo, grpo, grao, or the dotted path of a method of your own: my_package.my_module.MINE."""
     num_generations: GroupSize = 8
     """G, the samples of each prompt (the paper: 8)."""
     imitation_coef: NonNegative = 0.5

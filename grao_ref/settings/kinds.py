@@ -1,6 +1,5 @@
 """The types of settings: each carries the range that its values must lie in, and is checked from its annotation."""
 
-from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -23,10 +22,14 @@ NonNegative = Annotated[float, require_nonnegative]
 Fraction = Annotated[float, require_fraction]
 
 
-@cache
 def kinds_of(settings: type) -> dict[str, Any]:
     """Name -> type of every setting of a dataclass, ranges included."""
-    return get_type_hints(settings, include_extras=True)
+    if settings not in _KINDS:  # reading them takes longer than all checks together
+        _KINDS[settings] = get_type_hints(settings, include_extras=True)
+    return _KINDS[settings]
+
+
+_KINDS: dict[type, dict[str, Any]] = {}
 
 
 def require_kind(name: str, value: Any, kind: Any) -> None:

@@ -20,7 +20,9 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) ->
     with its generation prompt; the template writes all special tokens itself, and the tokenizer adds none. Raises
     `ValueError` on a conversation where the tokenizer has no chat template.
     """
-    return _mixed(tokenizer, [p if isinstance(p, str) else _render(tokenizer, p, opened=True) for p in prompts], prompts)
+    return _mixed(
+        tokenizer, [p if isinstance(p, str) else _render(tokenizer, p, opened=True) for p in prompts], prompts
+    )
 
 
 def answer_ids(tokenizer: PreTrainedTokenizerBase, answers: Sequence[str], *, closed: bool) -> list[Ids]:

@@ -42,9 +42,7 @@ def collect(
     return batch
 
 
-def _sample(
-    batch: Batch, task: Task, policy: Policy, method: Method, config: Config, rng: torch.Generator
-) -> Batch:
+def _sample(batch: Batch, task: Task, policy: Policy, method: Method, config: Config, rng: torch.Generator) -> Batch:
     """Groups, the rewards of samples and references by the same functions, the method's advantages."""
     samples = policy.sample(
         batch.prompts,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.tasks.interface import Task
 from grao_ref.training.collect import collect
-from grao_ref.training.machine import Machine
+from grao_ref.training.machine import ALONE, Machine
 from grao_ref.training.metrics import averaged, completion_metrics, mean_of, reward_metrics, shares
 from grao_ref.training.update import make_optimizer, update
 
@@ -25,7 +25,9 @@ class Report:
     """What happened in one step."""
 
     step: int
-    metrics: dict[str, Float[Tensor, "M"] | Float[Tensor, ""]]  # by prompt, for the prompts that have it; or one for all
+    metrics: dict[
+        str, Float[Tensor, "M"] | Float[Tensor, ""]
+    ]  # by prompt, for the prompts that have it; or one for all
     batch: Batch
 
     def means(self) -> dict[str, float]:
@@ -43,12 +45,12 @@ class Training:
     optimizer: torch.optim.Optimizer
     rng: torch.Generator  # the task's random generator
     sampling_rng: torch.Generator  # the policy's, on its device: on a CPU they are one
-    machine: Machine = field(default_factory=Machine)
+    machine: Machine = ALONE
     step: int = 0
     tokens: int = 0  # sampled so far
 
 
-def start(policy: Policy, config: Config, machine: Machine = Machine()) -> Training:
+def start(policy: Policy, config: Config, machine: Machine = ALONE) -> Training:
     """A run before its first step. Raises `ValueError` on settings that no run can use together."""
     check(config)
     needs = method_of(config.method).needs(config)
@@ -75,8 +77,10 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
         began = time.perf_counter()
         prompts = move(machine.prompts(task.draw(training.rng, training.step + 1)), policy.device)
         batch = collect(prompts, task, policy, training.reference_model, config, training.sampling_rng)
-        how = {"independent_prompts": task.independent_prompts, "machine": machine}
-        updates = [update(policy, optimizer, batch, config, **how) for _ in range(config.num_iterations)]
+        updates = [
+            update(policy, optimizer, batch, config, independent_prompts=task.independent_prompts, machine=machine)
+            for _ in range(config.num_iterations)
+        ]
         training.step += 1
         training.tokens += 0 if batch.samples is None else int(batch.samples.mask.sum())
         metrics = averaged(updates)

@@ -33,7 +33,7 @@ class Machine:
         return self.rank == 0
 
     def prompts(self, batch: Batch) -> Batch:
-        """This process's share of a step's prompts."""
+        """The prompts of a step that this process takes."""
         return batch
 
     def total(self, count: int) -> int:
@@ -49,6 +49,9 @@ class Machine:
         if device.type == "cpu":
             return rng, rng
         return rng, torch.Generator(device).manual_seed(seed)
+
+
+ALONE = Machine()
 
 
 def this_machine() -> Machine:

@@ -10,7 +10,7 @@ from grao_ref.policies.interface import Policy
 from grao_ref.records import Batch, LogProbs, split, take
 from grao_ref.settings.config import Config
 from grao_ref.training.logprobs import log_probabilities
-from grao_ref.training.machine import Machine
+from grao_ref.training.machine import ALONE, Machine
 
 
 def make_optimizer(policy: Policy, config: Config) -> torch.optim.Optimizer:
@@ -27,7 +27,7 @@ def update(
     config: Config,
     *,
     independent_prompts: bool,
-    machine: Machine = Machine(),
+    machine: Machine = ALONE,
 ) -> dict[str, Tensor]:
     """One optimiser step on the batch; its metrics: by prompt, (N,), and `grad_norm` before clipping.
 

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from grao_ref.tasks.sorting import ANSWER, END, Sorting
 
-from grao_ref.algorithms import ALGORITHMS
-from grao_ref.checkpoint import load_checkpoint, save_checkpoint
-from grao_ref.config import Config
-from grao_ref.experiment import prepare
-from grao_ref.loop import proceed, start, train
+from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.records import move
-from grao_ref.tasks.sorting import ANSWER, END, Sorting
+from grao_ref.settings.config import Config
+from grao_ref.setups import prepare
 from grao_ref.train import main
+from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
+from grao_ref.training.loop import proceed, start, train
 from tests.language import pairs, save_model, save_rows
 from tests.policies.architectures import CONFIGS, EOS, random_model
 
@@ -39,7 +39,7 @@ def test_scores_are_the_cpu_s_and_the_sampler_s(name):
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", BUILT_IN)
 def test_every_method_trains(method, bf16):
     experiment = prepare(replace(SMALL, method=method, bf16=bf16))
     assert experiment.policy.device.type == "cuda"

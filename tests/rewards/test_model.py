@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
+from grao_ref.rewards.text import encode_pair, encode_whole
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from grao_ref.rewards.model import Head, HeadReward, ModelReward, load_head
 from grao_ref.rewards.scorer import Scorer
-from grao_ref.rewards.text import encode_pair, encode_whole
 from tests.rewards.tiny import causal_folder, classifier_folder, tokenizer
 
 CPU = torch.device("cpu")

@@ -1,8 +1,8 @@
 """Tokens of prompt and answer, by hand: no special token twice, none forgotten."""
 
 import pytest
-
 from grao_ref.rewards.text import as_completion, encode_pair, encode_whole, transcript
+
 from tests.rewards.tiny import WORDS, tokenizer
 
 TALK = [{"role": "user", "content": "hello a"}]
