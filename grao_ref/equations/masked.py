@@ -50,3 +50,8 @@ def _sum(values: Tensor, mask: Tensor) -> Tensor:
     hidden = hide(values, mask)
     require_dimensions(1, values=values)
     return hidden.sum(dim=-1, dtype=torch.promote_types(values.dtype, torch.float32))
+
+
+def over_scored(values, scored):
+    count = scored.sum(dim=-1, keepdim=True).clamp(min=1)
+    return hide(values, scored) * (values.shape[-1] / count)
