@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from grao_ref.data.load import load_rows
 from grao_ref.data.examples import Example, Limits, encode, select
+from grao_ref.data.load import load_rows
 from grao_ref.data.rows import split_by_prompt
 from grao_ref.equations.checks import require_nonnegative, require_positive
 from grao_ref.policies.load import choose_device, load_language_model

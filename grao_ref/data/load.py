@@ -20,7 +20,9 @@ HUB: dict[str, tuple[str, dict[str, str]]] = {  # short name -> id on the hub, w
 }
 SORTING, REASONING = "sorting", "reasoning-gym"
 OWN_RULES = {SORTING: "sorting", "gsm8k": "final_number", REASONING: "reasoning_gym"}  # data set -> reward function
-KNOWN = f"{SORTING}, {', '.join(HUB)}, {REASONING}:TASK, a file ({', '.join(SUFFIXES)}), a folder, an OWNER/NAME on the hub"
+KNOWN = (
+    f"{SORTING}, {', '.join(HUB)}, {REASONING}:TASK, a file ({', '.join(SUFFIXES)}), a folder, an OWNER/NAME on the hub"
+)
 
 
 def load_rows(name: str, *, split: str = "train", config: str | None = None) -> Rows:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grao_ref.data import gsm8k, hh
-from grao_ref.text.messages import Message, Prompt, answer_of, implicit_prompt, nonempty, prompt_of
+from grao_ref.text.messages import Prompt, answer_of, implicit_prompt, nonempty, prompt_of
 
 
 @dataclass(frozen=True)

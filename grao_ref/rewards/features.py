@@ -1,4 +1,4 @@
-"""Features of an answer: the last hidden states of a frozen causal language model, averaged over the answer's tokens."""
+"""Features of an answer: the last hidden states of a frozen causal language model, averaged over its tokens."""
 
 from collections.abc import Callable, Sequence
 
@@ -52,4 +52,3 @@ def _batch(model: PreTrainedModel, pairs: list[Pair]) -> Float[Tensor, "B H"]:
     hidden: Tensor = model.base_model(**step, past_key_values=cache, use_cache=True).last_hidden_state
     hidden = hidden.float().masked_fill(~answers.mask[..., None], 0.0)
     return hidden.sum(dim=1) / answers.mask.sum(dim=1, keepdim=True)
-

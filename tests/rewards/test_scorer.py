@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from grao_ref.rewards.scorer import Scorer, ScoreLists, name_of, named
+from grao_ref.rewards.scorer import ScoreLists, Scorer, name_of, named
 
 PROMPTS, SAID, REFERENCES = ["p", "q", "r"], ["a", "bb", "ccc"], ["x", "y", "z"]
 TALK = [{"role": "user", "content": "hi"}]
