@@ -111,4 +111,6 @@ def standardize(values: Float[Tensor, "*batch M"], pool: Float[Tensor, "*batch P
 def scored_advantages(rewards, reference_reward, *, scored, reference_scored, pool="with_reference"):
     if scored.all() and reference_scored.all():
         return group_advantages(rewards, reference_reward, pool=pool)
-    return scorable_advantages(rewards.masked_fill(~scored, torch.nan), reference_reward.masked_fill(~reference_scored, torch.nan), pool=pool)
+    return scorable_advantages(
+        rewards.masked_fill(~scored, torch.nan), reference_reward.masked_fill(~reference_scored, torch.nan), pool=pool
+    )

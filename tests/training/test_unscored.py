@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from grao_ref.tasks.sorting import ANSWER, END, Sorting
+from tests.sorting_twin import ANSWER, END, Sorting
 from hypothesis import given
 from hypothesis import strategies as st
 

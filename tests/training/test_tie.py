@@ -43,9 +43,9 @@ def steps(policy, parameter, batch, config, optimizer):
     """Three updates on one batch: what was reported, each gradient, each parameter."""
     trace = []
     for _ in range(config.num_iterations):
-        figures = update(policy, optimizer, batch, config, independent_prompts=True)
+        metrics = update(policy, optimizer, batch, config, independent_prompts=True)
         trace.append(
-            (figures["objective"].sum(), parameter.grad.flatten().clone(), parameter.detach().flatten().clone())
+            (metrics["loss"].sum(), parameter.grad.flatten().clone(), parameter.detach().flatten().clone())
         )
     return trace
 

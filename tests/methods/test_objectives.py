@@ -1,26 +1,26 @@
 """Each method's objective, once more, token by token in plain Python; and what is collected for it.
 
 The batch has ragged answers of several tokens, an old policy that differs from the new one and a KL penalty,
-so that every weight, mask and mean in the table of methods counts.
+so that every weight, mask and mean of every method counts.
 """
 
 from dataclasses import replace
 
 import pytest
 import torch
-from grao_ref.tasks.sorting import ANSWER, END, Sorting
+from tests.sorting_twin import ANSWER, END, Sorting
 
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.embedded import tiny_model
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.records import Advantages, Batch, Critique, Frozen, Samples, Scored, Tokens
+from grao_ref.records import Advantages, Batch, Critique, LogProbs, Rewards, Samples, Tokens
 from grao_ref.settings.config import Config
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.training.collect import collect
-from grao_ref.training.update import make_optimizer, score, update
+from grao_ref.training.update import forward, make_optimizer, update
 from tests.equations import twins
 from tests.strategies import noise
 
@@ -38,7 +38,7 @@ def small(shape, seed) -> torch.Tensor:
     return noise(shape, seed) * 0.3 - 1
 
 
-def given() -> tuple[Scored, Batch]:
+def given() -> tuple[LogProbs, Batch]:
     """Every field that any method reads, with random numbers of no special size."""
     sample_mask, y_mask, r_mask = masks(SAMPLE_LENGTHS, T), masks(REFERENCE_LENGTHS, Y), masks(REJECTED_LENGTHS, Y)
     prompts = Tokens(torch.zeros(N, 1).long(), torch.ones(N, 1, dtype=torch.bool))
@@ -47,11 +47,12 @@ def given() -> tuple[Scored, Batch]:
         Tokens(torch.zeros(N, Y).long(), y_mask),
         rejected=Tokens(torch.zeros(N, Y).long(), r_mask),
         samples=Samples(torch.zeros(N, G, T).long(), sample_mask, small((N, G, T), 0)),
+        rewards=Rewards.complete(torch.zeros(N, G).double(), torch.zeros(N).double()),
         advantages=Advantages(noise((N, G), 1), noise((N,), 2).abs() * torch.tensor([1, -1])),
         critique=Critique(*(noise((N, G, T), seed) for seed in (3, 4, 5))),
-        frozen=Frozen(small((N, G, T), 6), small((N, Y), 7), small((N, Y), 8)),
+        reference_model=LogProbs(small((N, G, T), 6), small((N, Y), 7), small((N, Y), 8)),
     )
-    return Scored(small((N, G, T), 9), small((N, Y), 10), small((N, Y), 11), noise((N, G, T), 12)), batch
+    return LogProbs(small((N, G, T), 9), small((N, Y), 10), small((N, Y), 11), noise((N, G, T), 12)), batch
 
 
 def mean(values) -> float:
@@ -59,29 +60,29 @@ def mean(values) -> float:
     return sum(values) / len(values)
 
 
-def expected(method: str, scored: Scored, batch: Batch, n: int) -> float:
+def expected(method: str, logprobs: LogProbs, batch: Batch, n: int) -> float:
     """The term of prompt n, from paper.md and the cited papers."""
     y, r = range(REFERENCE_LENGTHS[n]), range(REJECTED_LENGTHS[n])
     if method == "sft":
-        return mean(scored.references[n, t] for t in y)
+        return mean(logprobs.references[n, t] for t in y)
     if method == "dpo":
         sums = [
             float(sum(table[n, t] for t in tokens))
             for table, tokens in (
-                (scored.references, y),
-                (scored.rejected, r),
-                (batch.frozen.chosen, y),
-                (batch.frozen.rejected, r),
+                (logprobs.references, y),
+                (logprobs.rejected, r),
+                (batch.reference_model.references, y),
+                (batch.reference_model.rejected, r),
             )
         ]
         return float(twins.dpo(*sums, 0.3))
     if method == "grao":
-        J_o = [mean(scored.outputs[n, g, t] for t in range(SAMPLE_LENGTHS[n][g])) for g in range(G)]
-        J_y = mean(scored.references[n, t] for t in y)
+        J_o = [mean(logprobs.samples[n, g, t] for t in range(SAMPLE_LENGTHS[n][g])) for g in range(G)]
+        J_y = mean(logprobs.references[n, t] for t in y)
         A_o, A_y = batch.advantages.outputs[n].tolist(), batch.advantages.reference[n].item()
         w_y = max(0.5 * A_y - 0.6 * mean(A_o), 0)  # the repair
         return sum(1.6 * a / G * j for a, j in zip(A_o, J_o, strict=True)) + w_y * J_y
-    old, new = batch.samples.logprobs[n], scored.outputs[n]
+    old, new = batch.samples.logprobs[n], logprobs.samples[n]
     sequences = []
     for g in range(G):
         terms = []
@@ -90,11 +91,11 @@ def expected(method: str, scored: Scored, batch: Batch, n: int) -> float:
                 term = twins.clipped(
                     new[g, t].item(), old[g, t].item(), batch.advantages.outputs[n, g].item(), 0.1, 0.1
                 )
-                terms.append(term - 0.3 * twins.k3(new[g, t].item(), batch.frozen.outputs[n, g, t].item()))
+                terms.append(term - 0.3 * twins.k3(new[g, t].item(), batch.reference_model.samples[n, g, t].item()))
             else:
                 critique = batch.critique
                 term = twins.clipped(new[g, t].item(), old[g, t].item(), critique.advantages[n, g, t].item(), 0.1, 0.1)
-                values = (scored.values, critique.values, critique.returns)
+                values = (logprobs.values, critique.values, critique.returns)
                 terms.append(term - 0.7 * twins.value_error(*(v[n, g, t].item() for v in values), 0.1))
         sequences.append(mean(terms))
     return mean(sequences)
@@ -102,24 +103,25 @@ def expected(method: str, scored: Scored, batch: Batch, n: int) -> float:
 
 @pytest.mark.parametrize("method", BUILT_IN)
 def test_objective_is_its_plain_python_twin(method):
-    scored, batch = given()
-    terms, _ = BUILT_IN[method].objective(scored, batch, replace(CONFIG, method=method))
+    logprobs, batch = given()
+    terms = BUILT_IN[method].objective(logprobs, batch, replace(CONFIG, method=method)).objective
     whole = BUILT_IN[method].denominator(batch, replace(CONFIG, method=method))
     assert (terms * N / whole).tolist() == pytest.approx(
-        [expected(method, scored, batch, n) for n in range(N)], rel=1e-9
+        [expected(method, logprobs, batch, n) for n in range(N)], rel=1e-9
     )
 
 
 def test_printed_grao_keeps_the_reference_that_is_behind():
-    scored, batch = given()
+    logprobs, batch = given()
     config = replace(CONFIG, imitate_only_when_ahead=False)
-    terms, figures = BUILT_IN["grao"].objective(scored, batch, config)
+    found = BUILT_IN["grao"].objective(logprobs, batch, config)
+    terms, metrics = found.objective, found.metrics
     A_o, A_y = batch.advantages.outputs[1], batch.advantages.reference[1]
     w_y = 0.5 * A_y - 0.6 * A_o.mean()
-    repaired, _ = BUILT_IN["grao"].objective(scored, batch, CONFIG)
+    repaired = BUILT_IN["grao"].objective(logprobs, batch, CONFIG).objective
     assert w_y < 0
-    assert (terms - repaired)[1].item() == pytest.approx((w_y * figures["reference/logp_per_token"][1]).item())
-    total = figures["objective/exploration"] + figures["objective/imitation"] + figures["objective/alignment"]
+    assert (terms - repaired)[1].item() == pytest.approx((w_y * metrics["reference/logp_per_token"][1]).item())
+    total = metrics["objective/exploration"] + metrics["objective/imitation"] + metrics["objective/alignment"]
     torch.testing.assert_close(terms, total)
 
 
@@ -140,25 +142,25 @@ def test_everything_is_scored_at_the_sampling_temperature():
     batch, policy, frozen = collected("grpo")
     at = {p: (p.theta / 0.7).log_softmax(-1).detach().gather(1, batch.samples.ids[..., 0]) for p in (policy, frozen)}
     torch.testing.assert_close(batch.samples.logprobs[..., 0], at[policy])
-    torch.testing.assert_close(batch.frozen.outputs[..., 0], at[frozen])
-    scored = score(policy, BUILT_IN["grao"], batch, HOT)
-    torch.testing.assert_close(scored.outputs[..., 0], at[policy])
-    torch.testing.assert_close(scored.references[:, 0], (policy.theta / 0.7).log_softmax(-1)[:, 1])
+    torch.testing.assert_close(batch.reference_model.samples[..., 0], at[frozen])
+    logprobs = forward(policy, batch, BUILT_IN["grao"].needs(HOT), HOT)
+    torch.testing.assert_close(logprobs.samples[..., 0], at[policy])
+    torch.testing.assert_close(logprobs.references[:, 0], (policy.theta / 0.7).log_softmax(-1)[:, 1])
 
 
 def test_dpo_compares_the_reference_with_the_worst_answer_under_the_frozen_policy():
     batch, policy, frozen = collected("dpo")
     assert batch.rejected.ids.flatten().tolist() == [2, 2, 2]
     logprobs = (frozen.theta / 0.7).log_softmax(-1)
-    torch.testing.assert_close(batch.frozen.chosen[:, 0], logprobs[:, 1])
-    torch.testing.assert_close(batch.frozen.rejected[:, 0], logprobs[:, 2])
-    scored = score(policy, BUILT_IN["dpo"], batch, HOT)
-    torch.testing.assert_close(scored.rejected[:, 0], (policy.theta / 0.7).log_softmax(-1)[:, 2])
+    torch.testing.assert_close(batch.reference_model.references[:, 0], logprobs[:, 1])
+    torch.testing.assert_close(batch.reference_model.rejected[:, 0], logprobs[:, 2])
+    logprobs = forward(policy, batch, BUILT_IN["dpo"].needs(HOT), HOT)
+    torch.testing.assert_close(logprobs.rejected[:, 0], (policy.theta / 0.7).log_softmax(-1)[:, 2])
 
 
 def test_ppo_s_targets_have_the_kl_penalty_and_the_critic_s_baseline():
     batch, policy, _ = collected("ppo")
-    kl = batch.samples.logprobs - batch.frozen.outputs
+    kl = batch.samples.logprobs - batch.reference_model.samples
     returns = REWARDS[batch.samples.ids] - 0.4 * kl
     values = policy.critic.detach()[:, None, None].expand(3, 5, 1)
     torch.testing.assert_close(batch.critique.returns, returns)
@@ -197,7 +199,7 @@ def test_the_reference_is_a_stranger_to_methods_that_do_not_train_on_it():
 def test_shared_parameters_get_the_mean_over_prompts_however_the_batch_is_split(method):
     """The causal model: one prompt at a time, averaged by hand, against whole and split batches."""
     config = Config(method=method, optimizer="sgd", max_grad_norm=0.0)
-    algorithm, task = BUILT_IN[method], Sorting(5)
+    of, task = BUILT_IN[method], Sorting(5)
     gradients = {}
     for parts in (1, 2, 5):
         policy = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=ANSWER)
@@ -210,7 +212,7 @@ def test_shared_parameters_get_the_mean_over_prompts_however_the_batch_is_split(
             [(b - p.detach()).flatten() for b, p in zip(before, policy.parameters(), strict=True)]
         )
     policy = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=ANSWER)
-    terms, _ = algorithm.objective(score(policy, algorithm, batch, config), batch, config)
+    terms = of.objective(forward(policy, batch, of.needs(config), config), batch, config).objective
     denominator = 5 * 8 if method == "grpo" else 5  # grpo's terms are sums over the group
     alone = torch.autograd.grad(
         -terms.sum() / denominator, list(policy.parameters()), allow_unused=True, materialize_grads=True
@@ -238,7 +240,7 @@ def test_the_loop_averages_over_prompts_that_share_parameters_and_adds_up_those_
 
 def test_a_gradient_that_is_not_finite_is_refused_and_the_policy_stays():
     batch, policy, _ = collected("grpo")
-    batch = replace(batch, frozen=Frozen(outputs=batch.frozen.outputs + 1e6))  # k3 is inf
+    batch = replace(batch, reference_model=LogProbs(samples=batch.reference_model.samples + 1e6))  # k3 is inf
     before = policy.theta.detach().clone()
     with pytest.raises(FloatingPointError, match=r"gradient's norm (inf|nan|0.0): the step was refused"):
         update(policy, make_optimizer(policy, HOT), batch, replace(HOT, method="grpo"), independent_prompts=True)
@@ -258,11 +260,11 @@ def test_an_objective_that_is_not_finite_is_refused_though_its_gradient_is():
 
 
 def test_a_frozen_policy_is_kept_only_for_those_who_ask():
-    wants = {m: a.needs_frozen(replace(CONFIG, beta=0.0)) for m, a in BUILT_IN.items()}
+    wants = {name: bool(of.needs(replace(CONFIG, beta=0.0)).reference_model) for name, of in BUILT_IN.items()}
     assert wants == {"sft": False, "dpo": True, "ppo": False, "grpo": False, "grao": False}
-    wants = {m: a.needs_frozen(CONFIG) for m, a in BUILT_IN.items()}
+    wants = {name: bool(of.needs(CONFIG).reference_model) for name, of in BUILT_IN.items()}
     assert wants == {"sft": False, "dpo": True, "ppo": True, "grpo": True, "grao": False}
-    assert collected("grao")[0].frozen is None
+    assert collected("grao")[0].reference_model is None
 
 
 def test_dpo_without_rejected_answers_is_refused():
@@ -294,8 +296,8 @@ def test_reported_figures_by_hand():
     batch, *_ = collected("grpo")
     outputs = torch.tensor([[1.0, 0.7, 0.0, 0.2, 0.7], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]).double()
     batch = replace(batch, rewards=replace(batch.rewards, outputs=outputs, parts=outputs[..., None]))
-    figures = reward_metrics(batch, Bandit(REWARDS, 1, 3))
-    assert figures["reward"].tolist() == pytest.approx([0.52, 1, 0])
-    assert figures["reward_std"].tolist() == pytest.approx([0.36551, 0, 0], abs=1e-4)
-    assert figures["frac_reward_zero_std"].tolist() == [0, 1, 1]
-    assert figures["reference/win_rate"].tolist() == pytest.approx([0.2, 1, 0])
+    metrics = reward_metrics(batch, Bandit(REWARDS, 1, 3))
+    assert metrics["reward"].tolist() == pytest.approx([0.52, 1, 0])
+    assert metrics["reward_std"].tolist() == pytest.approx([0.36551, 0, 0], abs=1e-4)
+    assert metrics["frac_reward_zero_std"].tolist() == [0, 1, 1]
+    assert metrics["reference/win_rate"].tolist() == pytest.approx([0.2, 1, 0])
