@@ -44,9 +44,7 @@ def steps(policy, parameter, batch, config, optimizer):
     trace = []
     for _ in range(config.num_iterations):
         metrics = update(policy, optimizer, batch, config, independent_prompts=True)
-        trace.append(
-            (metrics["loss"].sum(), parameter.grad.flatten().clone(), parameter.detach().flatten().clone())
-        )
+        trace.append((metrics["loss"].sum(), parameter.grad.flatten().clone(), parameter.detach().flatten().clone()))
     return trace
 
 
