@@ -26,10 +26,9 @@ from grao_ref.training.machine import this_machine
 
 def plan(config: Config) -> dict[str, list[Config]]:
     """Label -> the settings of its runs, one for each seed (the bandit's are one, with a row for each seed)."""
-    seeds = [config.seed] if config.setup == "bandit" else range(config.seed, config.seed + config.num_seeds)
     variants = compared(config) if config.compare else [config]
     methods = {label_of(variant): variant for variant in variants}
-    return {label: [replace(settings, seed=seed) for seed in seeds] for label, settings in methods.items()}
+    return {label: [replace(settings, seed=seed) for seed in config.seeds] for label, settings in methods.items()}
 
 
 def compared(config: Config) -> list[Config]:
