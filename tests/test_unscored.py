@@ -4,58 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from grao_ref.algorithms import ALGORITHMS
 from grao_ref.collect import collect
 from grao_ref.config import Config
-from grao_ref.equations.advantage import group_advantages, scorable_advantages
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.tiny import tiny_model
 from grao_ref.records import Samples
 from grao_ref.tasks.interface import weighted
 from grao_ref.tasks.sorting import ANSWER, END, Sorting
 from grao_ref.update import make_optimizer, update
-from tests.strategies import seeds
-
-POOLS = ("with_reference", "outputs")
-
-
-@given(seeds, st.lists(st.booleans(), min_size=3, max_size=7).filter(lambda lost: lost.count(False) >= 2))
-def test_eq_4_without_the_lost_ones_is_eq_4_of_the_rest(seed, lost):
-    rewards = torch.randn(len(lost), generator=torch.Generator().manual_seed(seed)).double()
-    reference, missing = torch.tensor(0.3).double(), torch.tensor(lost)
-    for pool in POOLS:
-        A_o, A_y = scorable_advantages(rewards.masked_fill(missing, torch.nan), reference, pool=pool)
-        alone_o, alone_y = group_advantages(rewards[~missing], reference, pool=pool)
-        torch.testing.assert_close(A_o[~missing], alone_o)
-        torch.testing.assert_close(A_y, alone_y)
-        assert (A_o[missing] == 0).all()
-
-
-def test_eq_4_of_what_is_left_by_hand():
-    nan = torch.nan
-    rewards = torch.tensor([[0.0, 1.0, nan], [nan, nan, nan], [nan, 1.0, nan], [0.0, 1.0, 1.0]])
-    reference = torch.tensor([0.5, 0.5, 0.0, nan])
-    A_o, A_y = scorable_advantages(rewards, reference)
-    root = 1.5**0.5
-    torch.testing.assert_close(A_o[0], torch.tensor([-root, root, 0.0]))
-    assert A_y[0] == 0
-    assert (A_o[1] == 0).all()  # nothing to compare the reference with: a pool of one is flat
-    assert A_y[1] == 0
-    assert A_o[2].tolist() == [0, 1, 0]  # one sample and the reference
-    assert A_y[2] == -1
-    torch.testing.assert_close(A_o[3], torch.tensor([-(2**0.5), 0.5**0.5, 0.5**0.5]))  # the outputs among themselves
-    assert A_y[3] == 0
-    assert scorable_advantages(rewards[1:2], reference[1:2], pool="outputs")[1] == 0
-
-
-def test_infinite_rewards_and_unknown_pools_are_still_refused():
-    with pytest.raises(ValueError, match="rewards must be finite"):
-        scorable_advantages(torch.tensor([torch.inf, torch.nan]), torch.tensor(0.0))
-    with pytest.raises(ValueError, match="pool must be one of"):
-        scorable_advantages(torch.tensor([0.0, torch.nan]), torch.tensor(0.0), pool="all")
 
 
 def test_weights_add_up_over_the_functions_that_could_score():
