@@ -229,7 +229,7 @@ def test_the_loop_averages_over_prompts_that_share_parameters_and_adds_up_those_
         config = Config(method="sft", max_steps=1, per_device_train_batch_size=8 * batch)
         experiment = prepare(config)
         norms.append(next(train(experiment.task, experiment.policy, config)).means()["grad_norm"])
-    assert 0.3 < norms[1] / norms[0] < 1.1  # a sum would be 16 times as long
+    assert 0.3 < norms[1] / norms[0] < 1.1  # a sum would be 16 times as large
     alone, together = (TabularPolicy(noise((1, 4), 0).expand(count, -1)) for count in (1, 7))
     for policy, count in ((alone, 1), (together, 7)):
         next(train(Bandit(REWARDS, 1, count), policy, replace(HOT, method="sft")))

@@ -1,4 +1,4 @@
-"""A completion that could not be scored counts for nothing and disturbs nobody: it is as if it had not been sampled."""
+"""A completion without a reward is ignored: the result is the same as if it had not been sampled."""
 
 from dataclasses import replace
 
@@ -64,7 +64,7 @@ def test_weights_add_up_over_the_functions_that_could_score():
     assert weighted(parts, {"a": 1.0, "b": 0.5})[0, :3].tolist() == [2.0, 1.0, 1.0]
     assert weighted(parts, {"a": 1.0, "b": 0.5})[0, 3].isnan()
     assert weighted(parts, {"a": 0.0, "b": 1.0})[0, [0, 1]].tolist() == [2.0, 2.0]
-    assert weighted(parts, {"a": 0.0, "b": 1.0})[0, 2].isnan()  # a weight of 0 is watched, and counts for nothing
+    assert weighted(parts, {"a": 0.0, "b": 1.0})[0, 2].isnan()  # weight 0: logged, but not counted
 
 
 class Losing(Sorting):
@@ -78,7 +78,7 @@ class Losing(Sorting):
 
 
 class Recorded(CausalLMPolicy):
-    """Samples what it is told to."""
+    """A policy that returns the given samples."""
 
     given: Samples
 

@@ -55,7 +55,7 @@ def test_rule_by_hand():
     for reward, answer in cases.items():
         ids = torch.tensor(answer)[None, None]
         assert Sorting(1).reward(batch, ids, torch.ones_like(ids, dtype=torch.bool)).item() == pytest.approx(reward)
-    # what follows the end, or stands behind the mask, is not read
+    # tokens after the end, and padding, are ignored
     long = torch.tensor([*perfect, 3, 4])[None, None]
     assert Sorting(1).reward(batch, long, torch.arange(8)[None, None] < ANSWER).item() == 1
     assert Sorting(1).reward(batch, long, torch.arange(8)[None, None] < 3).item() == pytest.approx(0.5)
@@ -91,7 +91,7 @@ def test_pretraining_starts_from_nothing_and_repeats_itself():
     policy = CausalLMPolicy(model, eos_ids=[END], max_completion_length=ANSWER)
     reports = pretrain(policy)
     first = next(reports).means()["reference/logp_per_token"]
-    assert first == pytest.approx(-2.5, abs=0.3)  # log 1/12: it starts out knowing nothing
+    assert first == pytest.approx(-2.5, abs=0.3)  # log 1/12: all tokens are equally likely at the start
     digests = set()
     for _ in range(2):  # the same seed, the same bits
         model = tiny_model(seed=SETTINGS.seed)
