@@ -144,8 +144,8 @@ interactive.sliders(
 # %% [markdown]
 # ## One setting and a step size
 #
-# Take the common factor out. What is left between the brackets depends on one number, which we call $\rho$ (the function
-# `knob` in the code):
+# Take the common factor out. What is left between the brackets depends on one number, which we call $\rho$ (in the
+# code: `knob((exploration, imitation, alignment), G)`, from the three terms' coefficients):
 #
 # $$ (1 + \lambda) \left( \frac1G \sum_i \hat A_i J(o_i) + \rho \hat A_y J(y) \right) $$
 #
@@ -232,17 +232,17 @@ style.show(
 )
 
 # %% [markdown]
-# Under SGD with the learning rate divided by 2.5, the second pair repeats the first up to rounding: λ acted as a
-# learning rate. (Under Adam a difference in the seventh digit remains, because of its ε of 1e-8. One step, which the
-# paper also has, would make the two pairs differ: clipping the gradient to a fixed norm comes before Adam and depends
-# on the length.)
+# Under SGD with the same learning rate, the logits of the two pairs differ by up to about 40. With the learning rate
+# divided by 2.5, the second pair repeats the first up to rounding: λ acted as a learning rate. (Under Adam a difference
+# in the seventh digit remains, because of its ε of 1e-8. One step, which the paper also has, would make the two pairs
+# differ: clipping the gradient to a fixed norm comes before Adam and depends on the length.)
 #
 # So λ changes a step size, which Adam cancels, and ρ, which β changes as well.
 #
 # ## The paper's ablation
 #
-# An *ablation* leaves out a part of a method to see its effect. The paper's table-3 leaves out one term at a time. By
-# thm-1 each row is a value of ρ:
+# An *ablation* leaves out a part of a method to see its effect. The paper's table-3 leaves out one term at a time
+# (`ROWS` has the coefficients of each row). By thm-1 each row is a value of ρ:
 
 # %%
 rho = {name: knob(row, G) for name, row in ROWS.items()}

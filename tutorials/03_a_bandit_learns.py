@@ -446,7 +446,7 @@ axes.set(xlabel="step", ylabel="dead groups, %", ylim=(-3, 103))
 axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 style.show(
     drawn,
-    "Share of 1,000 runs whose group of eight has equal rewards, by step (the 95 % interval of a point is about ±3 points).",
+    "Share of 1,000 runs whose group of eight has equal rewards, by step (95 % intervals: about ±3 percentage points).",
     alt="Dead groups fall from 18 % and then rise towards 60 to 99 %, depending on the method.",
 )
 

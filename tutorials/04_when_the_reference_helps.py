@@ -339,6 +339,7 @@ interactive.sliders(
 # dead more often. That does not contradict the tuned runs above: a flow has infinitely small steps, which corresponds
 # to the left edge of the plot over learning rates, and there GRAO was ahead. The lower panel belongs to thm-4, two
 # sections below.
+#
 # ## Where samples find nothing good
 #
 # Now both good answers are rarer, 0.1 % each, and the teacher can still be beaten. There are three answers and 120

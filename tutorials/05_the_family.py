@@ -168,6 +168,7 @@ print("formulas and autograd agree:", worst < 1e-12)
 #
 # (GRPO's and CHORD's Â is standardised over the samples, GRAO's and LUFFY's over samples and reference; p is π(y); V is
 # the critic's value, an estimate of the expected reward.)
+#
 # ## How the weights depend on the samples' rewards
 #
 # Move the sliders: how many of the four samples are right (reward 1, the others 0), and the reference's reward. Look

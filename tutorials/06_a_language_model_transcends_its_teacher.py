@@ -33,7 +33,9 @@ from tutorials import style, tokens
 #
 # The model is a *transformer* of 280,000 parameters that ships with the package. It was pretrained to write the digits
 # in a random order; one training answer in ten was sorted. Of its own samples only about 4 % are sorted. (The count
-# below is from 800 samples, so its 95 % interval is about ±1.5 points.) So the best answer is rare, but it can be found.
+# below is from 800 samples, so its 95 % interval is about ±1.5 points.) So the best answer is rare, but it can be
+# found. In the code, `prepare` makes task, policy and evaluation from the settings, and `temperature=1.0` samples from
+# the model's own probabilities.
 
 # %%
 settings = replace(

@@ -149,6 +149,7 @@ style.show(
 #   get ahead of its references.
 # - `kl`: distance from the base, logged where a KL penalty is set (defined below); otherwise `evaluate` computes it.
 #   **Alarm** if it is large, and you have not read the answers.
+#
 # Two metrics look important and are not: `objective` does not measure progress (advantages are standardised in every
 # group), and a large `grad_norm` is clipped.
 #
@@ -229,13 +230,14 @@ style.show(
 )
 
 # %% [markdown]
-# An answer with the phrase earns far more than one without, and twice as many answers have it: 15 instead of 7. This
-# difference alone could be chance: the intervals overlap. (For 14 prompts only one of the two models has the phrase,
-# and for 11 of them it is the trained model. A fair coin gives a result at least this uneven, in either direction, in 6
-# of 100 cases.) Two differences are not chance: 26 short answers instead of 6, and 21 answers that end with a question
-# mark instead of 3. (The two are partly the same effect. 43 answers of the base were truncated at 64 tokens and 4 of
-# the trained model, and a truncated answer rarely ends with a question mark.) Answers that are neither short nor have
-# the phrase earn more than such answers did before, but they are fewer, and to other prompts.
+# What the figure and the printed numbers show: an answer with the phrase earns far more than one without, and twice as
+# many answers have it: 15 instead of 7. This difference alone could be chance: the intervals overlap. (For 14 prompts
+# only one of the two models has the phrase, and for 11 of them it is the trained model. A fair coin gives a result at
+# least this uneven, in either direction, in 6 of 100 cases.) Two differences are not chance: 26 short answers instead
+# of 6, and 21 answers that end with a question mark instead of 3. (The two are partly the same effect. 43 answers of
+# the base were truncated at 64 tokens and 4 of the trained model, and a truncated answer rarely ends with a question
+# mark.) Answers that are neither short nor have the phrase earn more than such answers did before, but they are fewer,
+# and to other prompts.
 #
 # Are these answers *less harmful*? The reward is higher, but this is no evidence, because the reward is what was
 # optimised. By the reward the policy is level with its references: 52 % of the answers beat theirs (95 %: 40 to 64). An

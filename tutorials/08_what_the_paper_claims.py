@@ -79,6 +79,7 @@ print(textwrap.fill(refusal, 36))
 #
 # A verdict is computed, not written by hand. A row lists checks where the claim was found to **hold**, and checks that
 # are **counterexamples**. The checks that pass decide:
+#
 # | found to hold | a counterexample | verdict |
 # | --- | --- | --- |
 # | yes | no | holds |
@@ -101,6 +102,7 @@ for name, finding in examples.items():
 # The words have an exact meaning. *Fails* means that the sentence as printed has a counterexample, not that the method
 # is bad. *Holds* means that the claim was proved, or that it was true in every case that was tested; the row says
 # which.
+#
 # ## Eight rows, computed now
 #
 # These rows are small enough to compute here (`size="quick"`: smaller grids than the report's).
