@@ -1,4 +1,4 @@
-"""The house rules that a machine can hold: layers, sizes, docstrings, settings, and the README's tables."""
+"""House rules that can be tested: layers, sizes, docstrings, settings, and the README's tables."""
 
 import ast
 import re

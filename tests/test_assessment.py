@@ -1,4 +1,4 @@
-"""What an evaluation says of a policy, by hand and against known policies."""
+"""The metrics of an evaluation, by hand and for known policies."""
 
 import math
 from dataclasses import replace
@@ -59,7 +59,7 @@ def test_what_could_not_be_scored_is_left_out_and_its_share_told():
     reference = torch.tensor([0.5, 0.5, 0.5, NAN])
     after, before = answers([1.0, NAN, 0.0, 1.0]), answers([0.0, 0.0, NAN, 0.0])
     figures = values(assess(after, before, reference, resamples=50))
-    assert figures["RAS"] == 0.5  # of the first and the third, whatever the base said
+    assert figures["RAS"] == 0.5  # of the first and the third, whatever the base answered
     assert figures["reward"] == 0.5
     assert figures["NAG"] == 1.0  # of the first
     assert figures["unscored"] == 0.5

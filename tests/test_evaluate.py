@@ -1,4 +1,4 @@
-"""`python -m grao_ref.evaluate` as a user meets it, and its pages, which no answer can break."""
+"""`python -m grao_ref.evaluate` as a user runs it, and its pages, whose format no answer can break."""
 
 import json
 import math
@@ -48,7 +48,7 @@ def test_no_answer_breaks_out_of_its_cell_or_quote():
     assert {child.content for child in inline if child.type == "html_inline"} == {"<br>"}
     cells = ["".join(c.content for c in t.children) for t in tokens if t.type == "inline"]
     for text in HOSTILE:
-        assert "<br>".join(text.splitlines()) in cells  # and every one reads as it was said
+        assert "<br>".join(text.splitlines()) in cells  # and each is shown unchanged
     assert "a | b <i> [x](y)" in cells
 
 

@@ -1,4 +1,4 @@
-"""What a command may find in its output folder, and what it leaves there: nothing of another run, nothing half-done."""
+"""What an output folder may hold before and after a command: nothing of another run, no partial files."""
 
 import json
 import shutil
@@ -131,7 +131,7 @@ def test_a_run_goes_on_without_the_dice_of_a_device_that_is_not_here(tmp_path):
     # synthetic: a CUDA generator's state has 16 bytes
     save_file(load_file(place) | {"sampling_rng": torch.zeros(16, dtype=torch.uint8)}, place)
     load_checkpoint(place.parent, training, config)
-    training.sampling_rng = torch.Generator()  # control: dice of its own take the saved state
+    training.sampling_rng = torch.Generator()  # control: a generator of its own accepts the saved state
     with pytest.raises(ValueError, match="can't be read"):
         load_checkpoint(place.parent, training, config)
 

@@ -1,4 +1,4 @@
-"""What a run says while it goes on: figures, files, trackers, the alarm."""
+"""What a run logs: metrics, files, trackers, the alarm."""
 
 import importlib.util
 import json
@@ -148,7 +148,7 @@ def test_answers_that_a_reward_function_could_not_score_keep_their_text():
     (name,) = task.reward_weights
     assert {row["completion"] for row in rows} == {"a", "b", "c"}
     assert all((row[name] is None) == (row["completion"] == "c") for row in rows)
-    assert not collected.samples.mask[collected.samples.ids == 2].any()  # and they count for nothing
+    assert not collected.samples.mask[collected.samples.ids == 2].any()  # and they are ignored
 
 
 def test_log_keeps_what_a_resumed_run_had_and_refuses_what_is_no_number(tmp_path):

@@ -1,4 +1,4 @@
-"""What a run leaves at its end: the picture, the tables, the model card."""
+"""What a run writes at its end: the figure, the tables, the model card."""
 
 import math
 from dataclasses import replace

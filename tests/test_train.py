@@ -1,4 +1,4 @@
-"""`python -m grao_ref.train` as a user meets it."""
+"""`python -m grao_ref.train` as a user runs it."""
 
 import json
 import shlex
@@ -60,7 +60,7 @@ def test_compare_runs_every_method_and_both_objectives_of_grao(tmp_path, capsys,
     monkeypatch.setenv("COLUMNS", "80")
     assert main([*flags, "--output-dir", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "…" not in shown  # nothing is cut off on a narrow terminal
+    assert "…" not in shown  # nothing is truncated on a narrow terminal
     assert "grao, as printed" in shown
     names = ["sft", "dpo", "ppo", "grpo", "grao, repaired", "grao, as printed"]
     assert [row["run"] for row in rows_of(tmp_path)[::6]] == names
@@ -145,7 +145,7 @@ def test_a_preset_is_a_flag_like_the_others_and_an_old_picture_is_not_kept(tmp_p
 
 
 def refused(arguments, capsys) -> str:
-    """The one line that a bad command gets."""
+    """The one-line error of a bad command."""
     with pytest.raises(SystemExit) as exit_:
         main([str(argument) for argument in arguments])
     assert exit_.value.code == 2

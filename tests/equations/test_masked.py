@@ -1,4 +1,4 @@
-"""Sums and means over padded positions: what stands behind the mask must not exist."""
+"""Sums and means over padded positions: padding must never change the result."""
 
 import pytest
 import torch

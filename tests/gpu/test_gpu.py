@@ -1,4 +1,4 @@
-"""The same on a GPU: skipped where there is none. `make gpu` runs these, and then a real training."""
+"""The same tests on a GPU, skipped where there is none. `make gpu` runs these, and then a real training run."""
 
 from dataclasses import replace
 

@@ -32,7 +32,7 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "../tasks/text.py": ("../test_seams.py", "../test_text_training.py"),
     "../policies/sampler.py": ("../policies/test_causal_lm.py",),
 }
-REJECTIONS = ("AssertionError", "Failed")  # pytest.raises that saw nothing is called Failed
+REJECTIONS = ("AssertionError", "Failed")  # the error of a pytest.raises without an exception is called Failed
 # One process imports the slow libraries and is forked for each bug; it has imported nothing of this project.
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(
@@ -57,7 +57,7 @@ def plant(bug: Bug | None, copy: Path) -> None:
 
 
 class FirstFailure:
-    """A pytest plugin that remembers which test failed first, and with what."""
+    """A pytest plugin that keeps the first test that failed, and its error."""
 
     def __init__(self) -> None:
         self.found: tuple[str, str] | None = None

@@ -117,10 +117,10 @@ def test_thm_4_the_smallest_case_is_the_smallest_there_is():
 
 
 def test_thm_4_spread_over_queries_can_turn_the_sign_only_below_a_win_rate():
-    full = (0.5 + 0.6 / 8) * sqrt(8)  # of a group that all loses, or (negative) all wins
+    full = (0.5 + 0.6 / 8) * sqrt(8)  # of a group of failures only, or (negative) of successes only
     assert thm_4.heaviest(0.0) == pytest.approx(full)
     assert thm_4.heaviest(1.0) == pytest.approx(-full)
-    assert thm_4.heaviest(0.55) > 0 > thm_4.verdicts(0.55, 0.0)  # hopeless queries beside easy ones
+    assert thm_4.heaviest(0.55) > 0 > thm_4.verdicts(0.55, 0.0)  # impossible queries together with easy ones
     assert thm_4.heaviest(0.64) < 0
 
 
@@ -208,7 +208,7 @@ def test_the_map_s_arrivals_by_hand():
     rewards, logits = torch.tensor([[1.0, 0.0]]).repeat(400, 1), torch.zeros(400, 2)
     config = race.runs.settings(method="grpo", learning_rate=50.0, max_steps=5)
     first = race.first_arrivals(rewards, logits, config, 2)
-    assert ((first == 1) | first.isinf()).float().mean() > 0.98  # but for groups without both, which wait
+    assert ((first == 1) | first.isinf()).float().mean() > 0.98  # except groups without both, which change nothing
     assert (race.first_arrivals(rewards, logits + torch.tensor([9.0, 0.0]), config, 2) == 0).all()
 
 

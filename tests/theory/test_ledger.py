@@ -1,4 +1,4 @@
-"""The frame: verdicts follow from checks, a control that agrees is refused, bad ids are named, staleness is seen."""
+"""The frame: verdicts follow from checks, a control that agrees is refused, bad ids are named, stale reports found."""
 
 import json
 import math

@@ -47,7 +47,7 @@ def test_the_tie_a_step_of_the_loop_is_the_exact_field_on_average(pool, repair):
         return ((updates.mean(0) - field).abs() < 4.5 * error).all()
 
     assert is_field_of()
-    # controls: another weight, the other objective or the other pool would be seen
+    # controls: another weight, the other objective or the other pool would change it
     assert not is_field_of(lam=0.4)
     assert not is_field_of(only_when_ahead=not repair)
     assert not is_field_of(pool="outputs" if pool == "with_reference" else "with_reference")
@@ -91,10 +91,10 @@ def test_what_each_method_converges_to():
         method: final_reward(bandit(method=method, learning_rate=2.0, max_steps=60))
         for method in ("sft", "grpo", "ppo")
     }
-    assert final["sft"] == pytest.approx(0.7, abs=0.02)  # the teacher's level, and no further
+    assert final["sft"] == pytest.approx(0.7, abs=0.02)  # the reference's level, and no further
     assert final["grpo"] > 0.97
     assert final["ppo"] > 0.97
-    # DPO sees the reference and the worst answer alone: it beats its start and, on this bandit, misses the best
+    # DPO uses the reference and the worst answer only: it beats its start and, on this bandit, misses the best
     assert start + 0.05 < final_reward(bandit(method="dpo", beta=1.0, learning_rate=2.0, max_steps=60)) < 0.95
     assert final_reward(bandit(learning_rate=0.5, max_steps=60)) > 0.85
 

@@ -1,4 +1,4 @@
-"""What passes from one stage to the next: whose row an answer is scored with, at what temperature, on which prompts."""
+"""What one stage passes to the next: the row that an answer is scored with, the temperature, the prompts."""
 
 import weakref
 from dataclasses import replace
@@ -35,7 +35,7 @@ from tests.strategies import noise
 
 @pytest.mark.parametrize("method", ["grpo", "ppo", "grao", "dpo"])
 def test_untempered_likelihoods_are_all_at_temperature_1_whatever_the_sampler_s(method):
-    """Else the ratio of an on-policy update is not 1, and the KL to oneself not 0."""
+    """Otherwise the ratio of an on-policy update is not 1, and the KL of a policy to itself is not 0."""
     policy, frozen = TabularPolicy(noise((3, 4), 0)), TabularPolicy(noise((3, 4), 1))
     config = replace(PRESETS["bandit"], method=method, temperature=0.3, num_generations=5, beta=0.4)
     task, rng = Bandit(torch.tensor([1.0, 0.7, 0.0, 0.2]).double(), 1, 3), torch.Generator().manual_seed(0)
