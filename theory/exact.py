@@ -29,6 +29,8 @@ from theory.groups import (
     probabilities,
     require_index,
     require_pool,
+    require_rewards,
+    require_same_shape,
     require_size,
 )
 
@@ -54,8 +56,7 @@ def expected_update(
     negative weights, and sizes beyond `MAX_CELLS` terms times levels.
     """
     logits, rewards = np.asarray(logits, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
-    if logits.ndim != 1 or len(logits) == 0 or logits.shape != rewards.shape:
-        raise ValueError(f"logits and rewards must both have shape (K,), got {logits.shape} and {rewards.shape}")
+    require_same_shape(logits, rewards)
     bandit = ExactBandit(rewards, reference, group_size, beta, lam, pool, only_when_ahead)
     return bandit.update(logits)
 
@@ -83,10 +84,7 @@ class ExactBandit:
         """Raise `ValueError` on settings no bandit has, and on sizes that would not finish."""
         rewards = np.asarray(self.rewards, dtype=np.float64)
         object.__setattr__(self, "rewards", rewards)
-        if rewards.ndim != 1 or len(rewards) == 0:
-            raise ValueError(f"rewards must have shape (K,), got {rewards.shape}")
-        if not np.isfinite(rewards).all():
-            raise ValueError(f"logits and rewards must be finite, got rewards {rewards}")
+        require_rewards(rewards)
         if not (0 <= self.beta < np.inf and 0 <= self.lam < np.inf):
             raise ValueError(f"beta and lam must be finite numbers >= 0, got {self.beta} and {self.lam}")
         if not 0 < self.temperature < np.inf:
@@ -175,10 +173,7 @@ class ExactBandit:
 
     def _finite(self, logits: Array) -> Array:
         logits = np.asarray(logits, dtype=np.float64)
-        if logits.shape != self.rewards.shape:
-            raise ValueError(
-                f"logits and rewards must both have shape (K,), got {logits.shape} and {self.rewards.shape}"
-            )
+        require_same_shape(logits, self.rewards)
         if not np.isfinite(logits).all():
             raise ValueError(f"logits and rewards must be finite, got logits {logits}")
         return logits

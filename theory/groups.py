@@ -118,3 +118,17 @@ def require_pool(pool: str) -> None:
     """Raise `ValueError` on an unknown reading of eq-4."""
     if pool not in POOLS:
         raise ValueError(f"pool must be one of with_reference, outputs; got {pool!r}")
+
+
+def require_rewards(rewards: Array) -> None:
+    """Raise `ValueError` on rewards that are not a vector of finite numbers."""
+    if rewards.ndim != 1 or len(rewards) == 0:
+        raise ValueError(f"rewards must have shape (K,), got {rewards.shape}")
+    if not np.isfinite(rewards).all():
+        raise ValueError(f"logits and rewards must be finite, got rewards {rewards}")
+
+
+def require_same_shape(logits: Array, rewards: Array) -> None:
+    """Raise `ValueError` on logits and rewards that are not vectors of one length."""
+    if logits.ndim != 1 or len(logits) == 0 or logits.shape != rewards.shape:
+        raise ValueError(f"logits and rewards must both have shape (K,), got {logits.shape} and {rewards.shape}")

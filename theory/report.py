@@ -59,7 +59,7 @@ def cell(text: str) -> str:
 
 def _section(row: Row, figures: str) -> list[str]:
     claim, finding = row.claim, row.finding
-    lines = [f"## {claim.id}", "", f"{claim.statement}", "", f"**{row.verdict}** · `theory/{claim.source}`", ""]
+    lines = [f"## {claim.id}", "", f"{claim.statement}", "", f"**{row.verdict}** · `{claim.source}`", ""]
     if finding.untestable:
         lines += [f"Why: {finding.untestable}", ""]
     lines += [finding.note, ""]

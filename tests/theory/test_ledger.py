@@ -26,8 +26,10 @@ from theory.ledger import (
 )
 from theory.report import report, staleness, verdicts_in, write
 
-PASSED = Check("a", 1.0, "<", 2.0, "planted", 3.0)
-NOT_PASSED = Check("b", 3.0, "<", 2.0, "planted", 3.0)
+PASSED = Check(what="a", measured=1.0, test="<", limit=2.0,
+               control="planted", control_measured=3.0)
+NOT_PASSED = Check(what="b", measured=3.0, test="<", limit=2.0,
+                   control="planted", control_measured=3.0)
 
 
 def finding(holds=(), fails=(), **other) -> Finding:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from theory.claims.thm_4 import KINDS, REWARDS, G
 from theory.exact import ExactBandit
 from theory.ledger import Check, Finding, Run, claim
+from theory.unlearning import KINDS, REWARDS, G
 
 
 def imitation_weight(successes: int, kind: str = "as printed", reference: float = 1.0) -> float:
@@ -28,17 +28,21 @@ def claim_10(run: Run) -> Finding:
         "Three phases are there: imitation, exploration, better than the reference. But the switch is the mean of the "
         "group, not whether anything is wrong, and as printed it does not switch off, it switches sign.",
         holds=[
-            Check("w_y where all samples fail", imitation_weight(0), ">", 0.5, "where all succeed like y",
-                  imitation_weight(G)),
-            Check("V at the end of the exact flow, above R(y)", phases["repaired"]["V at the end"] - 0.5, ">", 0.3,
-                  "of imitation alone (SFT)", _sft_end(steps) - 0.5),
-            Check("|w_y| where all samples beat y, repaired", abs(imitation_weight(G, "repaired", 0.5)), "<", 1e-12,
-                  "as printed", abs(imitation_weight(G, "as printed", 0.5))),
+            Check(what="w_y where all samples fail", measured=imitation_weight(0), test=">", limit=0.5,
+                  control="where all succeed like y", control_measured=imitation_weight(G)),
+            Check(what="V at the end of the exact flow, above R(y)",
+                  measured=phases["repaired"]["V at the end"] - 0.5, test=">", limit=0.3,
+                  control="of imitation alone (SFT)", control_measured=_sft_end(steps) - 0.5),
+            Check(what="|w_y| where all samples beat y, repaired",
+                  measured=abs(imitation_weight(G, "repaired", 0.5)), test="<", limit=1e-12,
+                  control="as printed", control_measured=abs(imitation_weight(G, "as printed", 0.5))),
         ],
         fails=[
-            Check("w_y with 7 of 8 samples right", imitation_weight(7), ">", 0.1, "with 8 of 8", imitation_weight(8)),
-            Check("w_y where all samples beat y, as printed", imitation_weight(G, "as printed", 0.5), "<", -1.0,
-                  "repaired", imitation_weight(G, "repaired", 0.5)),
+            Check(what="w_y with 7 of 8 samples right", measured=imitation_weight(7), test=">", limit=0.1,
+                  control="with 8 of 8", control_measured=imitation_weight(8)),
+            Check(what="w_y where all samples beat y, as printed",
+                  measured=imitation_weight(G, "as printed", 0.5), test="<", limit=-1.0,
+                  control="repaired", control_measured=imitation_weight(G, "repaired", 0.5)),
         ],
         numbers={f"{what}, {kind}": value for kind, phase in phases.items() for what, value in phase.items()},
     )  # fmt: skip

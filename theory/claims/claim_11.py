@@ -87,10 +87,12 @@ def claim_11(run: Run) -> Finding:
         f"{a} and {b} have each other's RAS on {data}, {MODELS[model]}; no other exchange comes nearer than "
         f"{tried[1][1]:.2f}. The simplest reading: the abstract was computed from another state of the tables than the "
         "printed one. Which of them is right can't be known from here.",
-        holds=[Check(f"largest error with {a} and {b} exchanged there, points", mended, "<", 0.05,
-                     "the next best of all 24 exchanges", tried[1][1])],
-        fails=[Check("largest error of the best aggregate of the tables as printed, points", error, ">", 0.05,
-                     "four numbers made by one of the aggregates", found)],
+        holds=[Check(what=f"largest error with {a} and {b} exchanged there, points",
+                     measured=mended, test="<", limit=0.05,
+                     control="the next best of all 24 exchanges", control_measured=tried[1][1])],
+        fails=[Check(what="largest error of the best aggregate of the tables as printed, points",
+                     measured=error, test=">", limit=0.05,
+                     control="four numbers made by one of the aggregates", control_measured=found)],
         numbers={f"{method}: mean of the four RAS ratios, {state}": improvement(method, RAS, "mean of ratios", change)
                  for method in ABSTRACT for state, change in (("as printed", None), ("exchanged", tried[0][0]))}
         | {f"{method}: error, exchanged, over the most that rounding makes": left[method] / slack[method]

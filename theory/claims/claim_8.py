@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.claims.thm_6 import NEAR, START, alignment, grid
+from theory.alignment import NEAR, START, alignment, grid
 from theory.exact import ExactBandit
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim
@@ -49,14 +49,18 @@ def claim_8(run: Run) -> Finding:
         "and a β as small as the paper's. No explosion: "
         f"the reference in the pool; outside it E‖ĝ‖² is {tie:.3g} on a near-tie, against {no_tie:.2g} inside.",
         holds=[
-            Check("lowest ⟨λ term, ∇V⟩, binary rewards, y right", binary, ">", -1e-15, "three rewards", three),
-            Check("lowest ⟨F, ∇V⟩, binary rewards, y right", whole, ">", -1e-15, "the same with β = 5", eager),
-            Check("E‖ĝ‖² for rewards times 10⁶, over the same for rewards as they are", scaled, "<", 1.001,
-                  "without normalisation", raw),
+            Check(what="lowest ⟨λ term, ∇V⟩, binary rewards, y right", measured=binary, test=">", limit=-1e-15,
+                  control="three rewards", control_measured=three),
+            Check(what="lowest ⟨F, ∇V⟩, binary rewards, y right", measured=whole, test=">", limit=-1e-15,
+                  control="the same with β = 5", control_measured=eager),
+            Check(what="E‖ĝ‖² for rewards times 10⁶, over the same for rewards as they are",
+                  measured=scaled, test="<", limit=1.001,
+                  control="without normalisation", control_measured=raw),
         ],
         fails=[
-            Check("⟨λ term, ∇V⟩ with three rewards", three, "<", 0.0, "binary rewards",
-                  regulariser_alignment(np.array([1.0, 0.0, 0.0]), START)),
-            Check("E‖ĝ‖² in `outputs`, rewards 1, 0.999, and y of 0.5", tie, ">", 1000.0, "reference pooled", no_tie),
+            Check(what="⟨λ term, ∇V⟩ with three rewards", measured=three, test="<", limit=0.0,
+                  control="binary rewards", control_measured=regulariser_alignment(np.array([1.0, 0.0, 0.0]), START)),
+            Check(what="E‖ĝ‖² in `outputs`, rewards 1, 0.999, and y of 0.5", measured=tie, test=">", limit=1000.0,
+                  control="reference pooled", control_measured=no_tie),
         ],
     )  # fmt: skip

@@ -1,10 +1,10 @@
-"""exp-adaptive: should β and λ adapt? By thm-1 that is one question, of one ρ."""
+"""exp-adaptive: whether β and λ should adapt during training; by thm-1 only their ratio ρ matters."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from theory.claims.exp_curves import STARTS
+from theory.curves import STARTS
 from theory.figures import COLOURS, figure
 from theory.groups import Array
 from theory.intervals import quantile_interval
@@ -82,14 +82,17 @@ def exp_adaptive(run: Run) -> Finding:
         f"{mean[own, PAPER]:.2f} with ρ fixed and {mean[own, 'ρ = 0']:.2f} without). No rule here knows whether a "
         "better answer exists that was never sampled, and that is what the choice of ρ turns on.",
         holds=[
-            Check("gain in mean V over the same ρ fixed, best answer common, the least of three rules",
-                  min(gain[rule] for rule in ADAPTED), ">", 0.003, "the rule turned round", gain["backwards"]),
-            Check("mean V where the reference is the best, least of three rules − ρ = 0",
-                  min(mean[own, rule] for rule in ADAPTED) - mean[own, "ρ = 0"], ">", 0.05,
-                  "ρ = 0.36 where the best answer is rare − ρ = 0", mean[rare, PAPER] - mean[rare, "ρ = 0"]),
+            Check(what="gain in mean V over the same ρ fixed, best answer common, the least of three rules",
+                  measured=min(gain[rule] for rule in ADAPTED), test=">", limit=0.003,
+                  control="the rule turned round", control_measured=gain["backwards"]),
+            Check(what="mean V where the reference is the best, least of three rules − ρ = 0",
+                  measured=min(mean[own, rule] for rule in ADAPTED) - mean[own, "ρ = 0"], test=">", limit=0.05,
+                  control="ρ = 0.36 where the best answer is rare − ρ = 0",
+                  control_measured=mean[rare, PAPER] - mean[rare, "ρ = 0"]),
         ],
-        fails=[Check("median V at the end − reference, best answer rare, the best of three rules", best - 0.7, "<",
-                     0.05, "ρ = 0", end[rare, "ρ = 0"] - 0.7)],
+        fails=[Check(what="median V at the end − reference, best answer rare, the best of three rules",
+                     measured=best - 0.7, test="<", limit=0.05,
+                     control="ρ = 0", control_measured=end[rare, "ρ = 0"] - 0.7)],
         numbers={f"V at the end, {where}, {rule}: quartiles, and the median's 95 % interval from, to":
                  (*map(float, np.quantile(path[-1], [0.25, 0.5, 0.75])),
                   *map(float, quantile_interval(path[-1], 0.5, 0.05))) for (where, rule), path in paths.items()}

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from theory import runs
+from theory.arrivals import first_arrivals, rare
 from theory.figures import COLOURS, figure
 from theory.groups import Array
 from theory.intervals import share_interval
 from theory.ledger import Check, Finding, Run, claim, number
-from theory.race import METHODS, ONE_RATE, first_arrivals, rare
+from theory.race import METHODS, ONE_RATE
 
 P, QUALITY, CERTAIN = 0.05, 0.7, 0.9
 RATES = (0.2, 0.4, 0.8, 1.6, 3.2)
@@ -87,11 +88,12 @@ def exp_crowd(run: Run) -> Finding:
         f"`outputs` {literal[0]:.0%}), with {many[1]:.2f} of the best answer's first probability left. "
         "A language model has more ways to fail than any table: exp-map, which "
         "has one, is kind to GRAO, unless answers share weights.",
-        holds=[Check(f"share of runs, GRPO − GRAO repaired, {crowds[-1]} failing answers, worse ends",
-                     float(grpo[1][-1] - grao[2][-1]), ">", 0.1, "one failing answer, better ends",
-                     float(grpo[2][0] - grao[1][0])),
-               Check(f"share of GRAO's runs certain of the reference at some time, {crowds[-1]} failing answers",
-                     many[0], ">", 0.5, "one failing answer", few[0])],
+        holds=[Check(what=f"share of runs, GRPO − GRAO repaired, {crowds[-1]} failing answers, worse ends",
+                     measured=float(grpo[1][-1] - grao[2][-1]), test=">", limit=0.1,
+                     control="one failing answer, better ends", control_measured=float(grpo[2][0] - grao[1][0])),
+               Check(what=f"share of GRAO's runs certain of the reference at some time, {crowds[-1]} failing answers",
+                     measured=many[0], test=">", limit=0.5,
+                     control="one failing answer", control_measured=few[0])],
         numbers={f"share of runs certain of the reference at some time, {name}, {crowd} failing": share
                  for (name, crowd), (share, _) in certain.items()}
         | {f"share of runs with V >= 0.9, {name}, {crowd} failing, interval from, to": tuple(map(float, row))

@@ -1,4 +1,4 @@
-"""exp-map: who needs how many steps, reward queries and answers, by initial success rate and reference quality."""
+"""exp-map: steps, reward queries and answers to the goal, by initial success rate and reference quality."""
 
 from typing import Any
 
@@ -7,18 +7,13 @@ import numpy as np
 from theory.figures import figure
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim, number
-from theory.race import ADAM_RATE, CONTROL, METHODS, ONE_RATE, grid, ratio, steps_to_goal
+from theory.race import ADAM_RATE, CONTROL, METHODS, ONE_RATE, grid, range_of, ratio, steps_to_goal
 
 VIEWS = {
     "quantile": "nine of ten runs, best rate",
     "median": "half of the runs, best rate",
     "one_rate": f"half of the runs, rate {ONE_RATE:g} for all",
 }
-
-
-def range_of(table: Array) -> str:
-    """The smallest and the largest of some cells."""
-    return f"{number(float(np.nanmin(table)))} to {number(float(np.nanmax(table)))}"
 
 
 def _draw(run: Run) -> None:
@@ -89,19 +84,20 @@ def exp_map(run: Run) -> Finding:
         "In a table a good reference makes no better answer likelier; where answers share weights it may. And this "
         "table has one way to fail: with more of them GRAO falls further behind (exp-crowd).",
         holds=[
-            Check("steps over GRPO's where y is best: largest upper end", best, "<", 0.8, "GRPO with other seeds",
-                  float(control["quantile"][2][:, ~beatable].max())),
-            Check("where y can be beaten, nine of ten runs: largest lower end",
-                  float(views["quantile"][1][:, beatable].max()), ">", 1.0, "GRPO with other seeds",
-                  float(control["quantile"][1][:, beatable].max())),
-            Check("the same in answers trained on", float(trained[1][:, beatable].max()), ">", 1.0,
-                  "GRPO with other seeds", float(control["quantile"][1][:, beatable].max())),
-            Check(f"at rate {ONE_RATE:g} for all, half of the runs, where y can be beaten: largest upper end",
-                  float(views["one_rate"][2][:, beatable].max()), "<", 0.8, "GRPO with other seeds",
-                  float(control["one_rate"][2][:, beatable].max())),
-            Check("under Adam at one rate for all, half of the runs, where y can be beaten: smallest lower end",
-                  float(adam[1][:, beatable].min()), ">", 1.0, "GRPO with other seeds",
-                  float(same_adam[1][:, beatable].min())),
+            Check(what="steps over GRPO's where y is best: largest upper end", measured=best, test="<", limit=0.8,
+                  control="GRPO with other seeds", control_measured=float(control["quantile"][2][:, ~beatable].max())),
+            Check(what="where y can be beaten, nine of ten runs: largest lower end",
+                  measured=float(views["quantile"][1][:, beatable].max()), test=">", limit=1.0,
+                  control="GRPO with other seeds", control_measured=float(control["quantile"][1][:, beatable].max())),
+            Check(what="the same in answers trained on",
+                  measured=float(trained[1][:, beatable].max()), test=">", limit=1.0,
+                  control="GRPO with other seeds", control_measured=float(control["quantile"][1][:, beatable].max())),
+            Check(what=f"at rate {ONE_RATE:g} for all, half of the runs, where y can be beaten: largest upper end",
+                  measured=float(views["one_rate"][2][:, beatable].max()), test="<", limit=0.8,
+                  control="GRPO with other seeds", control_measured=float(control["one_rate"][2][:, beatable].max())),
+            Check(what="under Adam at one rate for all, half of the runs, where y can be beaten: smallest lower end",
+                  measured=float(adam[1][:, beatable].min()), test=">", limit=1.0,
+                  control="GRPO with other seeds", control_measured=float(same_adam[1][:, beatable].min())),
         ],
         numbers=_numbers(run),
         figures=["exp-map"],
