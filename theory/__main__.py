@@ -3,6 +3,7 @@
 import argparse
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -20,6 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     console = Console(stderr=True)
     torch.set_num_threads(1)  # tables are small: a second thread only waits
+    if find_spec("sympy") is None:
+        needs = "the theory laboratory needs sympy: pip install 'grao_ref[theory]'"
+        console.print(f"[red]error:[/] {plain(needs)}", highlight=False, soft_wrap=True)
+        return 2
     try:
         chosen = select(options.only)
     except ValueError as error:
