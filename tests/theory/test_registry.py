@@ -2,9 +2,11 @@
 
 import importlib.util
 import sys
+from pathlib import Path
 
 import pytest
 
+import theory.claims
 from theory.__main__ import main
 from theory.ledger import HOLDS, KINDS, Run, claim, claims, select, settle, withdraw
 from theory.report import report
@@ -36,6 +38,8 @@ def test_each_file_holds_the_one_claim_that_its_name_says():
     assert len(ours) == len(claims()) > 50
     for each in ours:
         assert each.source == f"theory/claims/{each.id.replace('-', '_')}.py"
+    modules = {path.stem for path in Path(theory.claims.__path__[0]).glob("*.py")} - {"__init__"}
+    assert modules == {each.id.replace("-", "_") for each in ours}
 
 
 def test_a_claim_in_a_module_of_one_s_own_is_settled_like_ours(tmp_path):

@@ -14,6 +14,7 @@ def packages() -> list[str]:
     """The packages that setuptools finds with the project's own settings."""
     find_packages = pytest.importorskip("setuptools").find_packages
     find = SETTINGS["tool"]["setuptools"]["packages"]["find"]
+    assert find["namespaces"] is False  # its default would take a folder of data for a package
     where = ROOT / find.get("where", ["."])[0]
     return find_packages(str(where), find.get("exclude", ()), find["include"])
 
