@@ -1,10 +1,10 @@
-"""The exact expected update of a one-context bandit, F(θ) = E[ĝ(θ)], and all that can be known about it.
+"""The exact expected update of a one-context bandit, F(θ) = E[ĝ(θ)], with its Jacobian and second moment.
 
 One action is one whole answer of length 1, π = softmax(θ), and G samples are drawn independently:
 
     ĝ = Σ_i w_i (e_{o_i} − π) + w_y (e_y − π),   w_i = (1 + λ) Â_oi / G,   w_y = β Â_y − λ Ā   (thm-1).
 
-Given the counts of a group's reward levels, ĝ is linear in them but for which action of a level was drawn.
+Given a group's counts of each reward level, only the choice of the action within a level is still random.
 With v = (samples' weights at each level, w_y) and B = (share of each action in each level, e_y), both exact:
 
     F = (B − π1ᵀ) E[v],   E[ĝ ĝᵀ] = (B − π1ᵀ) E[v vᵀ] (B − π1ᵀ)ᵀ + Σ_l E[c_l w_l²] (diag(s_l) − s_l s_lᵀ).
@@ -52,7 +52,7 @@ def expected_update(
 
     w_i and w_y are those of thm-1; `only_when_ahead` takes max(w_y, 0), the repair of thm-4.
     Shapes: logits (K,), rewards (K,), the index of y -> (K,), float64.
-    Raises `ValueError` on mismatched or non-finite arrays, an index that is none, G < 2, an unknown pool,
+    Raises `ValueError` on mismatched or non-finite arrays, an invalid index, G < 2, an unknown pool,
     negative weights, and sizes beyond `MAX_CELLS` terms times levels.
     """
     logits, rewards = np.asarray(logits, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
@@ -81,7 +81,7 @@ class ExactBandit:
     _groups: tuple[Array, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` on settings no bandit has, and on sizes that would not finish."""
+        """Raise `ValueError` on invalid settings, and on sizes that are too large to compute."""
         rewards = np.asarray(self.rewards, dtype=np.float64)
         object.__setattr__(self, "rewards", rewards)
         require_rewards(rewards)

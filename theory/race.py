@@ -1,8 +1,8 @@
-"""Who needs how many steps to V >= 0.9, by initial success rate and reference quality: the runs behind exp-map.
+"""Steps to V >= 0.9 for every method, by initial success rate and reference quality: the runs of exp-map.
 
 Rewards are 1 (rare, probability p), R(y) (as rare) and 0 (one answer; exp-crowd has several). A cell has 1,000 seeds
-or more, rows of one table; every method has the best of the same learning rates in each cell, so that a longer step is
-no merit; and one rate for all, by plain steps and under Adam.
+or more, rows of one table. Every method is run at the best of the same learning rates in each cell, so that a longer
+step is no advantage, and at one rate for all, with plain steps and under Adam.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -84,8 +84,8 @@ class Waits:
 def steps_to_goal(size: str) -> dict[str, Waits]:
     """Steps of G = 8 samples, of every method in every cell.
 
-    The interval of the best rate's quantile is that of the smallest of several: each lies in its own, so the smallest
-    lies between the smallest of the ends. Rates whose wait can no longer be the smallest are given up.
+    The interval of the best rate's quantile is that of a minimum over rates: every quantile lies in its own interval,
+    so the minimum lies between the minima of the ends. A rate whose wait can no longer be the minimum is stopped early.
     """
     cells = grid(size)
     tasks = [(name, p, cells, each_miss(cells)) for p in cells.rates for name in METHODS]  # the slow ones first
@@ -101,7 +101,7 @@ def _at_once(tasks: list[tuple[str, float, Grid, float]], processes: int) -> lis
 
 
 def each_miss(cells: Grid) -> float:
-    """What is left of 5 % for each interval: cells, methods, two quantiles of every rate and a median under Adam."""
+    """The share of 5 % for each interval: cells, methods, two quantiles of every rate and a median under Adam."""
     return 0.05 / (len(cells.rates) * len(cells.qualities) * len(METHODS) * (2 * len(RATES) + 1))
 
 
@@ -155,8 +155,8 @@ def costs(name: str, steps: Array, taught: Array) -> dict[str, Array]:
 def ratio(name: str, size: str, of: str = "quantile", against: str = "GRPO", currency: str = "samples") -> Array:
     """Cost of one method over another's, and the ends of its interval: (3, P, Q), NaN where neither gets there.
 
-    `of`: "quantile", "median", "one_rate" or "adam". In the ends, who isn't there within the run's steps is known to
-    need at least one more, and no more is known.
+    `of`: "quantile", "median", "one_rate" or "adam". At the ends of the interval, runs that do not arrive are censored
+    one step after the last.
     """
     found, beyond = steps_to_goal(size), grid(size).steps + 1
 

@@ -42,11 +42,11 @@ def table_finding(data: str) -> Finding:
     intervals = {model: base_interval(data, m) for m, model in enumerate(MODELS)}
     ranges = ", ".join(f"[{a:.1f}, {b:.1f}] % ({model})" for model, (a, b) in intervals.items())
     return Finding(
-        f"GRAO leads every column. The ± can't be standard errors over the test split: they would take "
-        f"{ceil(needed):,} independent prompts, and it has {prompts:,} (±{honest:.2f} at most). With binomial errors, "
-        "unpaired, the smallest lead in RAS is not significant. By eq-6 the base models' unreported RAS lies in "
-        f"{ranges}; the upper ends stand for the signed version too, the lower ones do not. By eq-6 an SFT NAG near 0 "
-        "means that SFT improved next to no answer; signed, as many as it made worse.",
+        "GRAO leads every column. The ± can't be standard errors over the test split: they would take "
+        f"{ceil(needed):,} independent prompts, and it has {prompts:,} (±{honest:.2f} at most). With binomial "
+        "errors, unpaired, the smallest lead in RAS is not significant. By eq-6 the base models' unreported RAS "
+        f"lies in {ranges}; the upper ends stand for the signed version too, the lower ones do not. By eq-6 an SFT "
+        "NAG near 0 means that SFT improved next to no answer; signed, as many as it made worse.",
         holds=[Check(what="GRAO's smallest lead in printed errors, RAS and NAG",
                      measured=min(lead(data, "GRAO", False, i) for i in (0, 2)), test=">", limit=1.96,
                      control="GRPO's", control_measured=min(lead(data, "GRPO", False, i) for i in (0, 2)))],

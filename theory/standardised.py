@@ -26,5 +26,5 @@ def lone_winner(size: int, winners: int = 1) -> float:
 
 
 def outside(gap: float, reference: float = 0.5) -> float:
-    """Â_y in `outputs` for rewards (1, 1, 1, 1 − gap): the reference is measured by a deviation it has no part in."""
+    """Â_y in `outputs` for rewards (1, 1, 1, 1 − gap): divided by a deviation that leaves the reference out."""
     return float(pooled(np.array([[1, 1, 1, 1 - gap]]), np.array([reference]), "outputs")[1][0])

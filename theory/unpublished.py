@@ -18,8 +18,8 @@ def judge_finding() -> Finding:
     """How far a judge that prefers the first of two equal texts shifts the mean reward, in one order and in both."""
     bias = 0.1
     return Finding(
-        f"A judge that prefers the first text in {bias:.0%} of ties gives an answer as good as its "
-        "reference a mean R of "
-        f"{biased_reward(bias, False):g} in the fixed order, {biased_reward(bias, True):g} if both orders were asked.",
+        f"A judge that prefers the first text in {bias:.0%} of ties gives an answer as good as its reference a mean "
+        f"R of {biased_reward(bias, False):g} in the fixed order, {biased_reward(bias, True):g} if both orders were "
+        "asked.",
         untestable=JUDGE,
     )

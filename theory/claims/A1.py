@@ -17,16 +17,17 @@ def lipschitz(rewards: Array, pool: str, reach: float, points: int) -> float:
 
 @claim("A1", "J is L-smooth.")
 def a_1(run: Run) -> Finding:
-    """The on-policy field has no J (thm-5); smooth can only mean that F is Lipschitz. It is in `with_reference`, where
-    all weights are bounded; in `outputs` the constant grows like 1 over the gap of a near-tie: no L serves all rewards.
+    """The on-policy update F is not the gradient of any J (thm-5), so smooth can only mean that F is Lipschitz. It is
+    in `with_reference`, where all weights are bounded. In `outputs` the constant grows like 1 over the gap of a
+    near-tie, so no single L holds for all rewards.
     """
     points = run.pick(5, 15, 41)
     constants = {(pool, gap): lipschitz(np.array([1.0, 1 - gap, 0.5]), pool, 6, points)
                  for pool in ("with_reference", "outputs") for gap in (0.1, 0.001)}  # fmt: skip
     growth = {pool: constants[pool, 0.001] / constants[pool, 0.1] for pool in ("with_reference", "outputs")}
     return Finding(
-        f"Lipschitz with the reference pooled (‖∂F‖ <= {constants['with_reference', 0.001]:.1f} "
-        "whatever the tie), not without.",
+        f"Lipschitz with the reference pooled (‖∂F‖ <= {constants['with_reference', 0.001]:.1f} whatever the tie), "
+        "not without.",
         holds=[Check(what="growth of sup ‖∂F‖ as a tie's gap goes from 0.1 to 0.001, reference pooled",
                      measured=growth["with_reference"], test="<", limit=2.0,
                      control="`outputs`", control_measured=growth["outputs"])],

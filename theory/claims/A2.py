@@ -18,8 +18,9 @@ def log_gradient(scale: float, table: bool) -> float:
 
 @claim("A2", "‖∇log π‖ <= B.")
 def a_2(run: Run) -> Finding:
-    """A softmax table: ∇log π(a) = e_a − π, of length below √2, approached as π(a) -> 0 and another action takes all.
-    A network: logits u·v and −u·v have ∇ proportional to the weights, unbounded on an unbounded parameter space.
+    """In a softmax table ∇log π(a) = e_a − π, of length below √2, which is approached as π(a) -> 0 and another action
+    takes all the probability. In a network with logits u·v and −u·v the gradient is proportional to the weights, so it
+    is unbounded on an unbounded parameter space.
     """
     rng = np.random.default_rng(0)
     policies = rng.dirichlet([0.02] * 4, size=run.pick(500, 5000, 50000))

@@ -9,8 +9,9 @@ from theory.standardised import C_A, lone_winner, outside
 
 @claim("A4", "Advantages are bounded by a C_A, and their variance by a σ_A², both independent of G.")
 def a_4(run: Run) -> Finding:
-    """The variance: over the pool mean Â² = 1, so E[Â_oi²] <= P / G in either reading, and σ_A² = 1 will do for
-    `outputs`. The bound: |Â| <= √(P − 1), attained (thm-2), so no C_A holds for every G. In `outputs` Â_y is unbounded.
+    """The variance: over the pool mean Â² = 1, so E[Â_oi²] <= P / G in either reading, and σ_A² = 1 is enough for
+    `outputs`. The bound: |Â| <= √(P − 1) is attained (thm-2), so no C_A holds for every G. In `outputs` Â_y is
+    unbounded.
     """
     moments = {}
     for size in run.pick([2, 8], [2, 8, 32, 64], [2, 8, 32, 64, 256]):
@@ -20,7 +21,7 @@ def a_4(run: Run) -> Finding:
         moments[size] = bandit.expectation(logits, (counts * A_o**2).sum(1) / size)
     crossing = next(size for size in range(2, 10**4) if lone_winner(size) > C_A)
     return Finding(
-        f"The variance is bounded, by 1 whatever the rewards are. The bound on |Â| itself is not independent of G: "
+        "The variance is bounded, by 1 whatever the rewards are. The bound on |Â| itself is not independent of G: "
         f"C_A = {C_A:g} is broken from G = {crossing} on.",
         holds=[Check(what="E[Â_oi²] over G/(G+1), largest over G",
                      measured=max(m * size / (size + 1) for size, m in moments.items()), test="<", limit=1 + 1e-9,

@@ -8,8 +8,9 @@ from theory.ledger import Check, Finding, Run, claim
 
 @claim("A5", "Robbins-Monro steps: Σ η_k = ∞ and Σ η_k² < ∞.")
 def a_5(run: Run) -> Finding:
-    """A choice, and one that η_k = k^−a with ½ < a <= 1 meets: Σ k^−a diverges, Σ k^−2a converges (integral test). The
-    paper's own runs have a constant rate (1e-6) under Adam: Σ η_k² = ∞, so claim-1 is not about them.
+    """Σ η_k = ∞ and Σ η_k² < ∞ is a choice of step sizes, and η_k = k^−a with ½ < a <= 1 meets it: Σ k^−a diverges and
+    Σ k^−2a converges (integral test). The paper's own runs have a constant rate (1e-6) under Adam: there Σ η_k² = ∞, so
+    claim-1 does not apply to them.
     """
     steps = np.arange(1, 10**6 + 1, dtype=np.float64)
     decades = {a: _last_decade(steps**-a) for a in (0.0, 0.6)}

@@ -21,19 +21,18 @@ def lowest_norm(kind: str, reference: int, steps: int, rate: float) -> float:
 
 @claim("claim-1", "Under A1-A5 the gradient's norm has limit inferior 0 with probability 1.")
 def claim_1(run: Run) -> Finding:
-    """The proof needs J bounded above, which it never says: with a negative weight on log π(y) it is not (thm-4). The
-    on-policy field is moreover no gradient of any J (thm-5); what is measured is ‖F‖ along exact ascent with
-    Robbins-Monro steps, where sampling can't be blamed. It goes to 0 where the reference is a best answer, with the
-    repair, and (in a table) in `outputs`.
+    """The proof needs J bounded above and does not state it; with a negative weight on log π(y) J is unbounded (thm-4).
+    Moreover the on-policy update is not the gradient of any J (thm-5). What is measured is ‖F‖ along exact ascent with
+    Robbins-Monro steps, so sampling noise has no part in it. It goes to 0 where the reference is a best answer, with
+    the repair, and (in a table) in `outputs`.
     """
     steps = run.pick(400, 3000, 20000)
     found = {kind: lowest_norm(kind, 1, steps, 1.0) for kind in KINDS}
     best = lowest_norm("as printed", 0, steps, 1.0)
     tolerance = 0.1
     return Finding(
-        "As printed, with a reference that can be beaten, ‖F‖ never falls below "
-        f"{found['as printed']:.2f}. What the proof "
-        "leaves out is not a detail: the paper's aim is to beat the reference.",
+        f"As printed, with a reference that can be beaten, ‖F‖ never falls below {found['as printed']:.2f}. The "
+        "assumption that the proof leaves out matters, because the paper's aim is to beat the reference.",
         holds=[
             Check(what="lowest ‖F‖, repaired", measured=found["repaired"], test="<", limit=tolerance,
                   control="as printed", control_measured=found["as printed"]),

@@ -19,14 +19,15 @@ def imitation_weight(successes: int, kind: str = "as printed", reference: float 
 )
 def claim_10(run: Run) -> Finding:
     """w_y has the sign of R(y) − mean R (thm-1): the reference is imitated while it beats the *average* sample. So with
-    7 of 8 right it is still imitated, and with all 8 better than it, it is not left alone but pushed away (thm-4).
-    The last half of the claim: V passes R(y) on the exact flow, and E[w_y] changes sign on the way.
+    7 of 8 samples right it is still imitated. With all 8 better than the reference its weight is not 0 but negative
+    (thm-4). For the last half of the claim: V passes R(y) on the exact flow, and E[w_y] changes sign along it.
     """
     steps = run.pick(200, 600, 2000)
     phases = {kind: _phases(kind, steps) for kind in ("as printed", "repaired")}
     return Finding(
-        "Three phases are there: imitation, exploration, better than the reference. But the switch is the mean of the "
-        "group, not whether anything is wrong, and as printed it does not switch off, it switches sign.",
+        "There are three phases: imitation, exploration, better than the reference. But imitation depends on the "
+        "mean of the group, not on whether any sample is wrong, and as printed its weight does not become 0 but "
+        "negative.",
         holds=[
             Check(what="w_y where all samples fail", measured=imitation_weight(0), test=">", limit=0.5,
                   control="where all succeed like y", control_measured=imitation_weight(G)),

@@ -8,9 +8,10 @@ from theory.race import CONTROL, ONE_RATE, grid, range_of, ratio
 
 @claim("claim-12", "GRAO reaches the best policy in 50 % fewer steps.")
 def claim_12(run: Run) -> Finding:
-    """The paper's figure can't be run again; where it is true is a map (exp-map), against GRPO. With one learning rate
-    for all a method with longer steps needs fewer of them, and GRAO's are longer by 1 + λ at least; but not under Adam,
-    which takes the length out (thm-1), and which the paper uses.
+    """The paper's runs cannot be repeated here; a map (exp-map) shows where the claim is true against GRPO. With one
+    learning rate for all methods, a method with longer steps needs fewer of them, and GRAO's are longer by 1 + λ at
+    least. Under Adam, which the paper uses, this lead disappears, because Adam divides by the size of the gradient
+    (thm-1).
     """
     cells = grid(run.size)
     beatable, rarest = np.array(cells.beatable), int(np.argmin(cells.rates))
@@ -18,15 +19,15 @@ def claim_12(run: Run) -> Finding:
     adam, same_adam = ratio("GRAO repaired", run.size, "adam"), ratio(CONTROL, run.size, "adam")
     same_tuned, same_one = ratio(CONTROL, run.size, "median"), ratio(CONTROL, run.size, "one_rate")
     return Finding(
-        "Where the reference is itself the best answer. Where it can be beaten, for plain gradient steps alone, where "
-        "success is rare, there is one way to fail and one small learning rate is used for all "
-        f"({range_of(one_rate[0][rarest, beatable])} times GRPO's steps: its own are longer, and dead groups push the "
-        "one failing answer down). Under Adam, as in the paper, one rate for all gives "
-        f"{number(float(adam[1][:, beatable].min()))} times or more there, and "
-        f"{range_of(adam[0][:, ~beatable])} where the reference is the best answer. "
-        f"With each method's own rate never: {range_of(tuned[0][:, beatable])} times, for "
-        "half of the runs; nine of ten take longer than GRPO's, and the more so the more ways there are to fail "
-        "(exp-crowd). The paper's aim is a policy better than its references.",
+        "Where the reference is itself the best answer. Where it can be beaten, for plain gradient steps alone, "
+        "where success is rare, there is one failing answer and one small learning rate is used for all "
+        f"({range_of(one_rate[0][rarest, beatable])} times GRPO's steps: its own are longer, and dead groups lower "
+        "the one failing answer). Under Adam, as in the paper, one rate for all gives "
+        f"{number(float(adam[1][:, beatable].min()))} times or more there, and {range_of(adam[0][:, ~beatable])} "
+        "where the reference is the best answer. With each method's own rate never: "
+        f"{range_of(tuned[0][:, beatable])} times, for half of the runs; nine of ten take longer than GRPO's, and "
+        "the more so the more failing answers there are (exp-crowd). The paper's aim is a policy better than its "
+        "references.",
         holds=[
             Check(what="steps over GRPO's, half of the runs, y the best answer and rare: upper end",
                   measured=float(tuned[2][rarest, ~beatable].max()), test="<", limit=0.5,

@@ -9,8 +9,8 @@ from theory.unpublished import UNPUBLISHED
 
 @claim("claim-13", "After 800 steps GRPO shows ±9.6 % reward variance, PPO plateaus, GRAO gains 0.83 % a step.")
 def claim_13(run: Run) -> Finding:
-    """A gain of 0.83 % of the scale can't last more than 120 steps, so it is no rate after step 800 of a reward that
-    is bounded. The analogue: how much the batch's mean reward moves from step to step once V has converged.
+    """A gain of 0.83 % of the scale cannot last more than 120 steps, so it cannot be the rate of a bounded reward after
+    step 800. The analogue: how much the batch's mean reward changes from step to step once V has converged.
     """
     found = curves(run.size, "common")
     late = {
@@ -18,9 +18,8 @@ def claim_13(run: Run) -> Finding:
     }
     first = float(np.diff(found["GRPO"]["reward"][:20], axis=0).std())
     return Finding(
-        "On the bandit the spread of the batch's reward after convergence is sampling noise, of the "
-        "same size for GRPO and "
-        f"GRAO ({late['GRPO']:.3f}, {late['GRAO repaired']:.3f}).",
+        "On the bandit the spread of the batch's reward after convergence is sampling noise, of the same size for "
+        f"GRPO and GRAO ({late['GRPO']:.3f}, {late['GRAO repaired']:.3f}).",
         untestable=UNPUBLISHED,
         holds=[Check(what="GRPO's step-to-step spread of reward, last 20 steps",
                      measured=late["GRPO"], test="<", limit=0.1,

@@ -25,9 +25,9 @@ def claim_14(run: Run) -> Finding:
     )
     return Finding(
         f"The largest drop is the regulariser's, {-means['without regulariser']:.2f} %, not exploration's, "
-        f"{-means['without exploration']:.2f} %, by the paper's own table; but with table-1's errors (it prints none) "
-        f"that difference is {gap:.2f} ± {error:.1f}, and it supports neither order: the regulariser's is the larger "
-        "drop for Qwen, exploration's for Moonlight. And no reading of its row gives 89.1 % "
+        f"{-means['without exploration']:.2f} %, by the paper's own table; but with table-1's errors (it prints "
+        f"none) that difference is {gap:.2f} ± {error:.1f}, and it supports neither order: the regulariser's is the "
+        "larger drop for Qwen, exploration's for Moonlight. And no reading of its row gives 89.1 % "
         f"({', '.join(f'{value:.1f}' for value in candidates)}).",
         holds=[Check(what="|share kept without imitation, Qwen − 93.8|",
                      measured=abs(kept["without imitation"][0] - 93.8), test="<", limit=0.06,

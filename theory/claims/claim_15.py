@@ -19,9 +19,8 @@ def claim_15(run: Run) -> Finding:
     }
     largest = {name: float(rows[:, 0].max()) for name, rows in table.items()}
     return Finding(
-        "Consistent with either pool. The bandit's printed run starts alike, with imitation and "
-        "regulariser on top, and "
-        f"exploration reaches at most {largest['GRAO outputs']:.1%} in `outputs`.",
+        "Consistent with either pool. The bandit's printed run starts alike, with imitation and regulariser on top, "
+        f"and exploration reaches at most {largest['GRAO outputs']:.1%} in `outputs`.",
         untestable=UNPUBLISHED,
         holds=[
             Check(what="imitation and regulariser's share at the first step, reference pooled",

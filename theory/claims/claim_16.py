@@ -11,7 +11,7 @@ from theory.ledger import Check, Finding, Run, claim
     "claim-16", "GRAO helps sparse MoE models more than dense ones, as normalised gradients concentrate the updates."
 )
 def claim_16(run: Run) -> Finding:
-    """The mechanism: a group's weights are numbers, the same for every parameter, and eq-9's σ_A is 1; a scalar can't
+    """The mechanism: a group's weights are numbers, the same for every parameter, and eq-9's σ_A is 1; a scalar cannot
     move an update from some parameters to others. The tables: GRAO's relative gain over GRPO, Moonlight against Qwen.
     """
     from theory.paper_tables import TABLES
@@ -23,9 +23,9 @@ def claim_16(run: Run) -> Finding:
     share = [float((scale * gradient).square().topk(10).values.sum() / (scale * gradient).square().sum())
              for scale in (1.0, 1 / sqrt(7))]  # fmt: skip
     return Finding(
-        "By the tables it is so on harmless and the other way round on helpful. The explanation "
-        "can't be right: dividing by "
-        f"a number leaves the ten largest of a thousand entries with {share[0]:.1%} of the update, before and after.",
+        "By the tables it is so on harmless and the other way round on helpful. The explanation can't be right: "
+        f"dividing by a number leaves the ten largest of a thousand entries with {share[0]:.1%} of the update, "
+        "before and after.",
         holds=[Check(what="relative gain over GRPO on harmless, sparse − dense, smaller of RAS and NAG, points",
                      measured=min(lead["harmless", "RAS"], lead["harmless", "NAG"]), test=">", limit=0.0,
                      control="on helpful", control_measured=min(lead["helpful", "RAS"], lead["helpful", "NAG"]))],

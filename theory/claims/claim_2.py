@@ -22,10 +22,10 @@ def share_of_bound(size: int, c_a: float, pool: str = "with_reference", gap: flo
 
 @claim("claim-2", "E‖∇̂J‖² <= M² with M = B (1 + β + 2λ)(C_A + R_max).")
 def claim_2(run: Run) -> Finding:
-    """‖ĝ‖ <= B [(1 + λ) mean|Â_o| + β |Â_y| + λ |Ā|] <= B (1 + β + 2λ) C_A whenever every |Â| <= C_A; R_max has no
-    part in it, for advantages are free of the rewards' scale. With C_A = √(P − 1) it holds in `with_reference`, and the
-    bound of thm-2 is tighter. With a C_A independent of G, as A4 asks, a dead group breaks it for large G; in `outputs`
-    Â_y is unbounded and no M exists.
+    """‖ĝ‖ <= B [(1 + λ) mean|Â_o| + β |Â_y| + λ |Ā|] <= B (1 + β + 2λ) C_A whenever every |Â| <= C_A. R_max has no part
+    in it, because advantages do not depend on the rewards' scale. With C_A = √(P − 1) the bound holds in
+    `with_reference`, and the bound of thm-2 is tighter. With a C_A independent of G, as A4 asks, a dead group breaks it
+    for large G; in `outputs` Â_y is unbounded and no M exists.
     """
     sharp, ratios, alone = {}, {}, {}
     for size in run.pick([2, 64], [2, 8, 32, 64], [2, 8, 32, 128]):

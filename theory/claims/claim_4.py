@@ -56,8 +56,8 @@ def claim_4(run: Run) -> Finding:
     return Finding(
         f"At p = {lowest:g} the prescription is G = {G}; there |Â| = {lone_winner(G):.1f} happens in "
         f"{one_winner:.1%} of groups, the standardised mean is {kolmogorov(lowest, G):.2f} from normal, and σ_r off "
-        f"by more than a quarter with probability {deviation_off(lowest, G):.2f}. A larger G makes "
-        "C_A worse, not better.",
+        f"by more than a quarter with probability {deviation_off(lowest, G):.2f}. A larger G makes C_A worse, not "
+        "better.",
         fails=[
             Check(what=f"largest |Â| at the prescribed G, p = {lowest:g}", measured=lone_winner(G), test=">", limit=C_A,
                   control="at G = 5, the smallest it ever prescribes", control_measured=lone_winner(5)),

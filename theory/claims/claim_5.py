@@ -44,10 +44,10 @@ def dominance(beta: float) -> float:
 
 @claim("claim-5", "0 < β < 1/(L E‖∇J_ref‖) prevents imitation dominance.")
 def claim_5(run: Run) -> Finding:
-    """L of eq-3 grows with β, so the bound is on both sides of itself; solved at one start by bisection. If dominance
-    means that the reference has more weight than all samples together, it holds in a group of failures exactly for
-    β > 1/G: (β + λ/G) √G > (1 + λ)/√G. That has nothing to do with L or ‖∇J_ref‖. And nothing happens at the threshold:
-    the outcome is as smooth in β there as anywhere.
+    """L of eq-3 grows with β, so β is on both sides of the bound; it is solved at one start by bisection. If dominance
+    means that the reference has more weight than all samples together, it holds in a group of failures exactly for β >
+    1/G: (β + λ/G) √G > (1 + λ)/√G. Neither L nor ‖∇J_ref‖ enters this condition. And the outcome changes as smoothly
+    with β at the threshold as anywhere else.
     """
     limit, steps = threshold(), run.pick(10, 15, 15)
     across = abs(outcome(1.02 * limit, steps) - outcome(0.98 * limit, steps))
@@ -55,9 +55,8 @@ def claim_5(run: Run) -> Finding:
     found = {beta: outcome(beta, steps) for beta in grid}
     span = max(found.values()) - min(found.values())
     return Finding(
-        f"The threshold is β = {limit:.2f} here. At half of it imitation has "
-        f"{dominance(limit / 2):.0%} of the weight in a "
-        f"group of failures; it stops dominating below β = 1/G = {1 / G:g}, which no L enters.",
+        f"The threshold is β = {limit:.2f} here. At half of it imitation has {dominance(limit / 2):.0%} of the "
+        f"weight in a group of failures; it stops dominating below β = 1/G = {1 / G:g}, which no L enters.",
         fails=[
             Check(what="imitation's share of the weight at half the threshold",
                   measured=dominance(limit / 2), test=">", limit=0.5,

@@ -13,15 +13,16 @@ START = np.log([0.1, 0.2, 0.7])
 
 
 def noise_to_signal(lam: float, size: int = G) -> float:
-    """√tr Cov(ĝ) / ‖F‖ in `outputs` without imitation: what a step's direction owes to chance."""
+    """√tr Cov(ĝ) / ‖F‖ in `outputs` without imitation: the noise of a step relative to its mean."""
     bandit = ExactBandit(REWARDS, 1, size, 0.0, lam, "outputs")
     return float(sqrt(np.trace(bandit.variance(START))) / np.linalg.norm(bandit.update(START)))
 
 
 @claim("claim-6", "λ = O(1/σ_A²) maintains gradient stability.")
 def claim_6(run: Run) -> Finding:
-    """Over its pool mean Â² = 1 exactly (thm-2), so σ_A = 1 for every reward: λ = O(1) says that λ is a number. Nor
-    does λ touch stability: without imitation it multiplies every step by 1 + λ, noise and signal alike.
+    """Over its pool mean Â² = 1 exactly (thm-2), so σ_A = 1 for every reward, and λ = O(1) only says that λ is a
+    number. λ does not affect stability either: without imitation it multiplies every step by 1 + λ, noise and signal
+    alike.
     """
     rng = np.random.default_rng(0)
     rewards = np.concatenate([rng.normal(size=(500, G)) * scale for scale in (1e-3, 1.0, 1e3)])
@@ -29,8 +30,8 @@ def claim_6(run: Run) -> Finding:
     deviations = (centred / rewards.std(1, keepdims=True)).std(1)
     change = abs(noise_to_signal(100.0) / noise_to_signal(0.0) - 1)
     return Finding(
-        "Empty: σ_A is 1 by construction, and the noise of a step relative to its signal is the same "
-        "at λ = 0 and at 100.",
+        "Empty: σ_A is 1 by construction, and the noise of a step relative to its signal is the same at λ = 0 and "
+        "at 100.",
         fails=[
             Check(what="|σ_A − 1| over rewards of scales 10⁻³ to 10³",
                   measured=float(np.abs(deviations - 1).max()), test="<", limit=1e-9,

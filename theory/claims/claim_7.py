@@ -10,8 +10,9 @@ from theory.race import CONTROL, RATES, grid, range_of, ratio
 
 @claim("claim-7", "GRAO converges faster and needs fewer samples than SFT, DPO, PPO and GRPO.")
 def claim_7(run: Run) -> Finding:
-    """Against SFT and DPO it is a matter of the end, not of speed: they never pass what their pairs show. Against GRPO
-    it is one of the map; against SFT-then-GRPO, which the paper does not compare with, too. PPO's end is beside.
+    """SFT and DPO never get past the answers in their data, so they are compared by V at the end, not by speed. GRPO,
+    and SFT followed by GRPO (which the paper does not compare with), are compared by the steps of the map (exp-map).
+    PPO's V at the end is listed as well.
     """
     rewards, logits = runs.start(torch.tensor([1.0, 0.6, 0.0]), [0.05, 0.05, 0.9], run.pick(100, 1000, 4000))
     steps = run.pick(40, 150, 400)
@@ -28,9 +29,9 @@ def claim_7(run: Run) -> Finding:
     return Finding(
         "Better than SFT and DPO wherever their data is not the best there is. Against GRPO, each at its best rate, "
         f"faster where the reference is the best answer ({range_of(against[0][:, ~beatable])} times the steps until "
-        f"nine of ten runs are there), slower where it can be beaten ({range_of(against[0][:, beatable])}, "
-        "and worse with more ways to fail: exp-crowd); and "
-        f"{range_of(staged[0])} times SFT-then-GRPO's, SFT's own steps not counted.",
+        f"nine of ten runs are there), slower where it can be beaten ({range_of(against[0][:, beatable])}, and the "
+        f"more so the more failing answers there are: exp-crowd); and {range_of(staged[0])} times SFT-then-GRPO's, "
+        "SFT's own steps not counted.",
         holds=[
             Check(what="V at the end, GRAO − the better of SFT and DPO",
                   measured=ends["grao"] - paired, test=">", limit=0.1,

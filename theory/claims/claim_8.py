@@ -27,13 +27,13 @@ def second_moment(rewards: Array, reference: int, pool: str, normalised: bool = 
     "claim-8", "The regulariser ensures policy improvement, normalisation prevents explosion, improvement is monotonic."
 )
 def claim_8(run: Run) -> Finding:
-    """By thm-1 the λ term is λ times exploration's direction, and (λ/G) Â_y ∇log π(y) where the reference is pooled: it
-    ensures nothing that exploration does not. With binary rewards and y a right answer, the step at the paper's β and
-    λ has a non-negative product with ∇V over a grid of K = 4; the reference's part alone has not, for it takes from
-    the other right answers as well, and with a large β the whole step has not. With three rewards the λ term lowers V
-    where the exploration term does (thm-6), so improvement isn't monotonic even in expectation. Normalisation
-    removes the rewards' scale, which without it enters squared; but in `outputs` it divides Â_y by a deviation Â_y has
-    no part in, and makes the explosion it should prevent.
+    """By thm-1 the λ term is λ times the direction of exploration, plus (λ/G) Â_y ∇log π(y) where the reference is
+    pooled: it ensures nothing that exploration does not. With binary rewards and y a right answer, the step at the
+    paper's β and λ has a non-negative product with ∇V over a grid of policies with K = 4. The reference's part alone
+    does not, because it lowers the other right answers as well; with a large β the whole step does not either. With
+    three rewards the λ term lowers V where the exploration term does (thm-6), so improvement is not monotonic even in
+    expectation. Normalisation removes the rewards' scale, which without it enters squared. But in `outputs` it divides
+    Â_y by a deviation that leaves the reference out, and causes the explosion that it should prevent.
     """
     policies = grid(4, run.pick(3, 5, 9))
     binary = min(regulariser_alignment(TWO_RIGHT, pi) for pi in policies)
@@ -45,9 +45,9 @@ def claim_8(run: Run) -> Finding:
     raw = second_moment(1e6 * NEAR, 0, "with_reference", False) / second_moment(NEAR, 0, "with_reference", False)
     tie, no_tie = (second_moment(near_tie, 2, pool) for pool in ("outputs", "with_reference"))
     return Finding(
-        "Each third has its condition. Improvement, in expectation: binary rewards, a right reference "
-        "and a β as small as the paper's. No explosion: "
-        f"the reference in the pool; outside it E‖ĝ‖² is {tie:.3g} on a near-tie, against {no_tie:.2g} inside.",
+        "Each of the three parts needs a condition. Improvement, in expectation: binary rewards, a right reference "
+        f"and a β as small as the paper's. No explosion: the reference in the pool; outside it E‖ĝ‖² is {tie:.3g} on "
+        f"a near-tie, against {no_tie:.2g} inside.",
         holds=[
             Check(what="lowest ⟨λ term, ∇V⟩, binary rewards, y right", measured=binary, test=">", limit=-1e-15,
                   control="three rewards", control_measured=three),

@@ -11,8 +11,9 @@ from theory.ledger import Check, Finding, Run, claim
 
 @claim("eq-2", "GRAO's expectation is over (q, y) and over groups that π_θold samples.")
 def eq_2(run: Run) -> Finding:
-    """Printed without its integrand; read with eq-3's bracket. E[J] of a bandit by enumeration of all groups, and by
-    sampling groups through the package's functions, agree within the sampling error.
+    """The equation is printed without its integrand; the bracket of eq-3 is taken for it. E[J] of a bandit is computed
+    by enumerating all groups, and by sampling groups through the package's functions. The two agree within the sampling
+    error.
     """
     rows, logits = run.pick(4000, 40000, 400000), torch.tensor(START)
     groups = torch.multinomial(logits.softmax(-1).expand(rows, 3), G, replacement=True,

@@ -26,8 +26,8 @@ def twin(rewards: Array, reference: float, ell: Array, ell_y: float, prose: bool
 
 @claim("eq-3", "J is the mean over the group of its three terms, β and λ where eq-3 prints them.")
 def eq_3(run: Run) -> Finding:
-    """The package against a loop over samples in plain Python. The prose around eq-3 puts a β on the first term; the
-    equation does not, and the equation is what is here.
+    """The package is compared with a loop over samples in plain Python. The text around eq-3 puts a β on the first
+    term; the equation does not, and the package follows the equation.
     """
     error, prose = 0.0, np.inf
     for seed in range(run.pick(20, 200, 2000)):

@@ -9,9 +9,9 @@ from theory.ledger import Check, Finding, Run, claim
 
 @claim("eq-4", "Â = (R − μ_r)/σ_r over the group, with the population's deviation.")
 def eq_4(run: Run) -> Finding:
-    """Two readings of the pool (thm-2, thm-3) and no word on σ_r = 0, of probability p^G + (1−p)^G. Here a
-    flat pool gives exactly 0, without an ε. Invariant under R -> a R + c, so that a judge's R(o, y) and a reward
-    model's r(o) − r(y) are one.
+    """There are two readings of the pool (thm-2, thm-3), and nothing is printed about σ_r = 0, which has probability
+    p^G + (1−p)^G. Here a flat pool gives exactly 0, without an ε. The advantage does not change under R -> a R + c, so
+    a judge's R(o, y) and a reward model's r(o) − r(y) are equivalent.
     """
     rewards, reference = noise(100, G), noise(100, seed=1)
     A_o, _ = group_advantages(rewards, reference, pool="outputs")

@@ -10,8 +10,8 @@ from theory.paper_tables import TABLES
 
 @claim("eq-6", "Eq-6 is the NAG of the paper's tables.")
 def eq_6(run: Run) -> Finding:
-    """A share of indicators lies in [0, 1]. Table-1 has −1.64 %: not a value of eq-6. Wins minus losses can
-    be negative.
+    """A share of indicators lies in [0, 1]. Table-1 has −1.64 %, which is not a value of eq-6. Wins minus losses can be
+    negative.
     """
     after, before = (noise(1000, 50, seed=seed).sign() for seed in (0, 1))
     pairs = [*zip(after, before, strict=True), (-torch.ones(50), torch.ones(50))]  # the last: all got worse

@@ -7,7 +7,9 @@ from theory.ledger import Check, Finding, Run, claim
 
 @claim("eq-7", "θ_(k+1) = θ_k − η ∇̂J improves the policy.")
 def eq_7(run: Run) -> Finding:
-    """J is to be maximised; subtracting its gradient is descent. With a plus it is the ascent that the rest assumes."""
+    """J is to be maximised, and subtracting its gradient is descent. With a plus it is the ascent that the rest of the
+    paper assumes.
+    """
     bandit, changes = ExactBandit(REWARDS, 0, G, BETA, LAM), {}
     for sign in (-1, 1):
         theta = START
@@ -15,8 +17,8 @@ def eq_7(run: Run) -> Finding:
             theta = theta + sign * 0.1 * bandit.update(theta)
         changes[sign] = bandit.value(theta) - bandit.value(START)
     return Finding(
-        f"As printed V falls by {-changes[-1]:.2f} in twenty steps; with the sign corrected it rises "
-        f"by {changes[1]:.2f}.",
+        f"As printed V falls by {-changes[-1]:.2f} in twenty steps; with the sign corrected it rises by "
+        f"{changes[1]:.2f}.",
         fails=[
             Check(
                 what="change of V in twenty expected steps as printed",

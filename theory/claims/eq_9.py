@@ -10,7 +10,7 @@ from theory.ledger import Check, Finding, Run, claim
 @claim("eq-9", "Dividing by σ_A, ∇J = 1/G Σ (Â_i/σ_A) ∇J(i) normalises the gradient.")
 def eq_9(run: Run) -> Finding:
     """Â is standardised already: over its pool σ_A = 1 (thm-2), so eq-9 is eq-8's first term, divided by one. It would
-    do something for advantages that are not standardised.
+    change advantages that are not standardised.
     """
     rewards = noise(50, G) * 7
     A_o, _ = group_advantages(rewards, torch.zeros(50, dtype=torch.float64), pool="outputs")

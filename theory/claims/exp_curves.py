@@ -15,11 +15,11 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-@claim("exp-curves", "On a bandit with a beatable reference GRAO passes its teacher.")
+@claim("exp-curves", "On a bandit with a beatable reference GRAO ends above its reference.")
 def exp_curves(run: Run) -> Finding:
-    """One learning rate for all (0.4), tuned for none; medians and the middle half of the seeds; SFT, then GRPO: until
-    every other answer is the reference. Twice: the best answer
-    as likely as any other at the start, or rare (2 %).
+    """One learning rate (0.4) for all methods, tuned for none; medians and the middle half of the seeds. "SFT, then
+    GRPO" runs SFT until the reference has probability 1/2. Every method is run twice: with a best answer as likely as
+    any other at the start, and with a rare one (2 %).
     """
     found = {kind: curves(run.size, kind) for kind in STARTS}
     end = {
@@ -43,13 +43,13 @@ def exp_curves(run: Run) -> Finding:
     flow = {name: _flow(change) for name, change in FIELDS.items()}
     ahead = {"common": common["GRAO repaired"] - 0.7, "rare": rare["GRAO repaired"] - 0.7}
     return Finding(
-        f"Where the best answer is common GRAO passes its teacher, like GRPO ({common['GRAO repaired']:.2f} and "
-        f"{common['GRPO']:.2f}). Where it is rare GRAO ends at its teacher's level ({rare['GRAO repaired']:.2f}, GRPO "
-        f"at {rare['GRPO']:.2f}), printed or repaired: imitation makes the policy certain of the reference before it "
-        "has met anything better, and then hardly any group has something to compare. GRPO is slower and gets there. "
-        f"SFT, then GRPO, ends at the teacher's level both times ({common['SFT, then GRPO']:.2f}, "
-        f"{rare['SFT, then GRPO']:.2f}). No matter of luck or of the step size: the exact flow ends at "
-        f"{flow['GRAO repaired']:.2f} and {flow['GRPO']:.2f}.",
+        f"Where the best answer is common GRAO ends above its reference, like GRPO ({common['GRAO repaired']:.2f} "
+        f"and {common['GRPO']:.2f}). Where it is rare GRAO ends at its reference's level "
+        f"({rare['GRAO repaired']:.2f}, GRPO at {rare['GRPO']:.2f}), printed or repaired: imitation makes the policy "
+        "certain of the reference before it has sampled anything better, and after that nearly all groups have "
+        "equal rewards. GRPO is slower and reaches the best answer. SFT, then GRPO, ends at the reference's level "
+        f"both times ({common['SFT, then GRPO']:.2f}, {rare['SFT, then GRPO']:.2f}). Neither the seeds nor the step "
+        f"size cause this: the exact flow ends at {flow['GRAO repaired']:.2f} and {flow['GRPO']:.2f}.",
         holds=[
             Check(what="median V at the end − reference, GRAO repaired, best answer common",
                   measured=ahead["common"], test=">", limit=0.1,

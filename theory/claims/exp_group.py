@@ -17,9 +17,9 @@ def _losses(seeds: int, steps: int, method: str, size: int) -> dict[float, float
 
 @claim("exp-group", "At a fixed budget of reward queries larger groups are better.")
 def exp_group(run: Run) -> Finding:
-    """G from 2 to 64 and 320 queries in all, so 320/G steps; the best of eight learning rates for each G. A larger G
-    has fewer steps, can take longer ones, and seldom misses a rare success. By the mean of 1 − V, not the median: a
-    large rate makes the median as small as one likes, and some of the runs certain of the wrong answer.
+    """G goes from 2 to 64 with 320 queries in all, so 320/G steps; the best of eight learning rates for each G. A
+    larger G has fewer steps, can take longer ones, and seldom misses a rare success. The measure is the mean of 1 − V,
+    not the median: a large rate makes the median arbitrarily small while some runs become certain of the wrong answer.
     """
     sizes, seeds = run.pick([4, 64], [2, 4, 16, 64], [2, 4, 8, 16, 32, 64]), run.pick(300, 1000, 4000)
     found = {method: {size: _losses(seeds, 320 // size, method, size) for size in sizes} for method in ("grpo", "grao")}
@@ -35,9 +35,9 @@ def exp_group(run: Run) -> Finding:
             axes.minorticks_off()
     return Finding(
         f"For GRPO they are, once each G has its own learning rate: what is left to gain is {gain:.2g} times as much "
-        f"at G = 4 as at G = 64. At one rate for all, the best for G = 4, it is {untuned:.2g} times. For repaired GRAO "
-        f"they are not: {loss['grao'][64] / loss['grao'][4]:.2g} times as much is left at G = 64 as at G = 4; its best "
-        "rates stay low, and the reference's pull grows with G (thm-2).",
+        f"at G = 4 as at G = 64. At one rate for all, the best for G = 4, it is {untuned:.2g} times. For repaired "
+        f"GRAO they are not: {loss['grao'][64] / loss['grao'][4]:.2g} times as much is left at G = 64 as at G = 4; "
+        "its best rates stay low, and the reference's weight grows with G (thm-2).",
         holds=[Check(what="1 − V at G = 4 over G = 64, GRPO, each at its best rate", measured=gain, test=">", limit=1.3,
                      control="both at the best rate for G = 4", control_measured=untuned)],
         fails=[Check(what="1 − V at G = 64 over G = 4, GRAO, each at its best rate",

@@ -13,12 +13,13 @@ KINDS: dict[str, dict[str, object]] = {
 }
 
 
-@claim("exp-inner", "Eq-3, which has no ratio, stands several updates on one batch as well as a clipped ratio does.")
+@claim("exp-inner", "Eq-3, which has no ratio, tolerates several updates on one batch as well as a clipped ratio does.")
 def exp_inner(run: Run) -> Finding:
-    """With k updates on one batch eq-3 repeats the gradient at old samples' weights: k steps in one direction. GRPO's
-    ratio stops pushing an answer once it is 1.2 times as likely. The same learning rate for all k; the share of seeds
-    that end within 0.02 of the reference's level or below, having stopped looking. Eq-3 with β = λ = 0 has GRPO's
-    advantages and no ratio: that is what the ratio is worth. The rest of GRAO's loss is the reference, repeated.
+    """With k updates on one batch eq-3 repeats the gradient at the weights of old samples: k steps in one direction.
+    GRPO's ratio stops raising an answer once it is 1.2 times as likely. The learning rate is the same for all k. The
+    measure is the share of seeds that end within 0.02 of the reference's level or below. Eq-3 with β = λ = 0 has GRPO's
+    advantages and no ratio, so it isolates the effect of the ratio. The rest of GRAO's loss comes from repeating the
+    reference.
     """
     seeds, steps = run.pick(400, 1000, 4000), run.pick(20, 40, 100)
     updates = run.pick([1, 8], [1, 2, 4, 8], [1, 2, 4, 8, 16])
@@ -36,11 +37,11 @@ def exp_inner(run: Run) -> Finding:
                 axes.plot(updates, [stuck[name, k] for k in updates], marker="o", label=name)
             axes.set(xlabel="updates on each batch", ylabel="share of runs stuck at the reference or below")
     return Finding(
-        f"Not at the same learning rate: from 1 to {last} updates the share of runs stuck at the teacher's level or "
-        f"below grows by {worse['GRPO, clipped']:.1%} with the clipped ratio, by {worse['eq-3, samples alone']:.1%} "
-        f"without a ratio, by {worse['GRAO repaired']:.1%} where the reference is imitated as well: most of the harm "
-        f"is the reference's. At the rate divided by {last} {float((gentle < 0.62).mean()):.1%} of GRAO's runs are "
-        "stuck.",
+        f"Not at the same learning rate: from 1 to {last} updates the share of runs stuck at the reference's level "
+        f"or below grows by {worse['GRPO, clipped']:.1%} with the clipped ratio, by "
+        f"{worse['eq-3, samples alone']:.1%} without a ratio, by {worse['GRAO repaired']:.1%} where the reference is "
+        f"imitated as well: most of the harm comes from the reference. At the rate divided by {last} "
+        f"{float((gentle < 0.62).mean()):.1%} of GRAO's runs are stuck.",
         fails=[
             Check(what="growth of the share of stuck runs, eq-3's samples alone",
                   measured=worse["eq-3, samples alone"], test=">", limit=0.005,

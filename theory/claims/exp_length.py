@@ -41,18 +41,18 @@ def long_wrong_share(length: int, mean: bool, steps: int, rate: float = 0.2) -> 
     return float(wrong[1] / wrong.sum())
 
 
-@claim("exp-length", "1/|o| makes long wrong answers cheap.")
+@claim("exp-length", "Dividing by |o| lowers long wrong answers less than short ones.")
 def exp_length(run: Run) -> Finding:
     """An autoregressive table: one right answer and two wrong ones, equally likely, of 1 and of L tokens. Under eq-3's
-    mean a wrong answer of L tokens is pushed down by 1/L for each of them, and its first token, where the choice is
-    made, L times less than the short one's. Under the sum both are pushed alike. Exact, by autograd on the enumeration.
+    mean each token of a wrong answer of L tokens is lowered by 1/L, so its first token, where the choice is made, is
+    lowered L times less than the short one's. Under the sum both are lowered alike. Exact, by autograd on the
+    enumeration.
     """
     steps = run.pick(40, 150, 600)
     share = {(length, mean): long_wrong_share(length, mean, steps) for length in (2, 4, 16) for mean in (True, False)}
     return Finding(
-        f"Yes: with L = 16 the long answer is {share[16, True]:.0%} of what is still wrong, from an "
-        "even start; with the sum "
-        f"{share[16, False]:.0%}. The bias is Dr. GRPO's, and eq-3 has it by its definition.",
+        f"Yes: with L = 16 the long answer is {share[16, True]:.0%} of what is still wrong, from an even start; with "
+        f"the sum {share[16, False]:.0%}. The bias is Dr. GRPO's, and eq-3 has it by its definition.",
         holds=[Check(what="share of the long answer among the wrong ones, L = 16, mean",
                      measured=share[16, True], test=">", limit=0.6,
                      control="sum", control_measured=share[16, False])],

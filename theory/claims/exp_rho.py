@@ -16,8 +16,8 @@ SHUFFLED = ("without imitation", "without regulariser", "full", "without explora
 
 @claim("exp-rho", "Performance is a function of one knob ρ, and table-3's rows are points of one such curve.")
 def exp_rho(run: Run) -> Finding:
-    """Under Adam the printed and the repaired objective are trained over a grid of ρ, at the same number of reward
-    queries; the paper's four rows are marked. A method with one knob that has one best value is unimodal in it: so
+    """Under Adam the printed and the repaired objective are trained over a grid of ρ, with the same number of reward
+    queries; the paper's four rows are marked. A method that depends on ρ alone and has one best ρ is unimodal in it, so
     table-3, sorted by ρ, must rise and then fall (up to its error bars).
     """
     grid = run.pick([0.0, 0.36], [0.0, 0.05, 0.1, 0.2, 0.36, 0.5, 0.7, 0.96, 1.5, 2.5], [x / 20 for x in range(61)])
@@ -37,9 +37,9 @@ def exp_rho(run: Run) -> Finding:
     combined = float(np.hypot(ERRORS["without exploration"][0], ERRORS["without regulariser"][0]))
     return Finding(
         f"Sorted by ρ, Qwen's NAG falls and rises again by {dips[0]:.2f} points ({dips[0] / combined:.1f} combined "
-        f"errors of table-1's size), Moonlight's does not: no one knob with a single best value gives Qwen's column. "
-        "Table-3's differences are then not all the objective's: seeds, clipping or tuning have a part. On the bandit "
-        "the curve over ρ has one top, at little imitation.",
+        "errors of table-1's size), Moonlight's does not: no one knob with a single best value gives Qwen's column. "
+        "Table-3's differences are then not all the objective's: seeds, clipping or tuning have a part. On the "
+        "bandit the curve over ρ has one top, at little imitation.",
         holds=[Check(what="Moonlight's NAG, sorted by ρ: points it rises again after having fallen",
                      measured=dips[1], test="<", limit=0.01,
                      control="Moonlight's column shuffled into the table's own order",

@@ -9,7 +9,7 @@ from theory.unpublished import UNPUBLISHED
 
 @claim("figure-2", "Training reward by step: GRAO above GRPO above PPO.")
 def figure_2(run: Run) -> Finding:
-    """The analogue is exp-curves, where the best answer is common: there the order holds early."""
+    """The analogue is exp-curves with a common best answer: early in training the order is the figure's."""
     found = curves(run.size, "common")
     tenth = len(found["GRPO"]["V"]) // 10
     early = {name: float(np.median(found[name]["V"][tenth])) for name in ("PPO", "GRPO", "GRAO repaired")}

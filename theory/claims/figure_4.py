@@ -9,8 +9,8 @@ from theory.unpublished import UNPUBLISHED
 
 @claim("figure-4", "The total loss falls by step, as learning goes on.")
 def figure_4(run: Run) -> Finding:
-    """The value of eq-3 is no measure of progress: with samples from the current policy its gradient is what matters,
-    and as printed the loss can fall for ever by unlearning the reference (thm-4) while V stands still.
+    """The value of eq-3 does not measure progress. With samples from the current policy only its gradient matters, and
+    as printed the loss can fall for ever by unlearning the reference (thm-4) while V does not change.
     """
     found = curves(run.size, "common")
     half = len(found["GRAO printed"]["objective"]) // 2
@@ -18,9 +18,8 @@ def figure_4(run: Run) -> Finding:
                      float(np.diff(np.median(found[name]["V"], 1)[[half, -1]])[0]))
               for name in ("GRAO printed", "GRAO repaired")}  # fmt: skip
     return Finding(
-        "In the second half of the printed objective's run its loss falls by "
-        f"{-change['GRAO printed'][0]:.1f} and V rises "
-        f"by {change['GRAO printed'][1]:.3f}: a falling loss shows the reference being unlearned.",
+        f"In the second half of the printed objective's run its loss falls by {-change['GRAO printed'][0]:.1f} and V "
+        f"rises by {change['GRAO printed'][1]:.3f}: a falling loss shows the reference being unlearned.",
         untestable=UNPUBLISHED,
         holds=[Check(what="change of the printed loss over the second half",
                      measured=change["GRAO printed"][0], test="<", limit=-1.0,

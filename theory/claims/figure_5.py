@@ -11,7 +11,7 @@ from theory.unpublished import UNPUBLISHED
 @claim("figure-5", "Share of the three terms in the loss by step.")
 def figure_5(run: Run) -> Finding:
     """The share of a term's value is not its share of the gradient. In `outputs` the alignment term is λ times
-    exploration identically (thm-1): two of the three curves are one.
+    exploration identically (thm-1), so two of the three curves are proportional.
     """
     found = curves(run.size, "common")
     names = ("GRAO printed", "GRAO repaired", "GRAO outputs")
@@ -22,8 +22,8 @@ def figure_5(run: Run) -> Finding:
                 each.stackplot(range(len(shares(found[name]))), shares(found[name]).T, labels=TERMS, alpha=0.7)
                 each.set(xlabel="step", ylabel="share of the loss", title=name)
     return Finding(
-        "As in the paper imitation dominates first. What follows depends on the pool and the repair "
-        "more than on learning.",
+        "As in the paper imitation dominates first. What follows depends on the pool and the repair more than on "
+        "learning.",
         untestable=UNPUBLISHED,
         holds=[Check(what="|alignment − λ exploration| at every step and seed, `outputs`",
                      measured=float(lag["GRAO outputs"]), test="<", limit=1e-9,

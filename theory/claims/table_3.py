@@ -15,9 +15,8 @@ def table_3(run: Run) -> Finding:
                    for name in PRINTED_CHANGE}  # fmt: skip
     spread = max(abs(relative(name)[0] - relative(name)[1]) for name in PRINTED_CHANGE)
     return Finding(
-        f"They do, to {number(max(errors.values()))} points. The mean hides the models: for the same "
-        "ablation they differ by up to "
-        f"{spread:.0f} points. What one knob can make of these rows: exp-rho.",
+        f"They do, to {number(max(errors.values()))} points. The mean hides the models: for the same ablation they "
+        f"differ by up to {spread:.0f} points. What one knob can make of these rows: exp-rho.",
         holds=[
             Check(what="largest |mean relative change − printed|, points",
                   measured=max(errors.values()), test="<", limit=0.02,

@@ -98,8 +98,8 @@ def thm_1(run: Run) -> Finding:
     _draw(run)
     sgd = adam_distance(full, same_knob(1.5), steps, "sgd")
     return Finding(
-        "The collapse is an identity in both pools. In `outputs` λ only rescales exploration; under Adam one knob ρ is "
-        "left, and the rows of the paper's ablation are values of it (exp-rho, table-3). Under SGD the pair also "
+        "The collapse is an identity in both pools. In `outputs` λ only rescales exploration; under Adam one knob ρ "
+        "is left, and the rows of the paper's ablation are values of it (exp-rho, table-3). Under SGD the pair also "
         "sets the step size.",
         holds=[
             Check(what="terms left of literal − collapsed in sympy, both pools",

@@ -53,11 +53,10 @@ def thm_2(run: Run) -> Finding:
     sizes = run.pick([2, 64], [2, 4, 8, 16, 64, 256], [2, 4, 8, 16, 64, 256, 1024])
     weights = {size: largest_weight(size, 0.5, 0.6) for size in sizes}
     return Finding(
-        f"C_A can't be independent of G: one winner among 64 has Â = {lone_winner(64):.2f}. theory.md's consolation, "
-        "that the gradient is bounded independently of G all the same, is right of the samples' part and wrong of "
-        f"the reference's: Σ|w| reaches {weights[sizes[0]][0]:.2f} at G = {sizes[0]} and "
-        f"{weights[sizes[-1]][0]:.2f} at "
-        f"G = {sizes[-1]}, growing like β√G. In `outputs` nothing bounds Â_y at all.",
+        f"C_A can't be independent of G: one winner among 64 has Â = {lone_winner(64):.2f}. theory.md's statement "
+        "that the gradient is bounded independently of G all the same is right for the samples' part and wrong for "
+        f"the reference's: Σ|w| reaches {weights[sizes[0]][0]:.2f} at G = {sizes[0]} and {weights[sizes[-1]][0]:.2f} "
+        f"at G = {sizes[-1]}, growing like β√G. In `outputs` nothing bounds Â_y at all.",
         holds=[
             Check(what="|ΣÂ| over random groups, both pools", measured=max(sums), test="<", limit=1e-9,
                   control="one member left out of the sum", control_measured=lone_winner(8)),

@@ -52,13 +52,13 @@ def sampled_queries(p: float, rescued: bool, seeds: int) -> tuple[float, float]:
 
 @claim(
     "thm-3",
-    "A group of equal rewards teaches nothing in `outputs`; with the reference pooled it pulls at full strength.",
+    "A group of equal rewards has no gradient in `outputs`; with the reference pooled it has one of full size.",
 )
 def thm_3(run: Run) -> Finding:
-    """All G rewards equal: σ = 0 in `outputs`, every Â = 0 (and GRPO's). With R(y) = R + d in the pool: μ = R + d/P,
-    σ = |d| √G / P, so Â_y = sgn(d) √G and Â_oi = −sgn(d) / √G, whatever d is. P(dead) = p^G + (1−p)^G for success
-    rate p, and p^G alone where a reference that succeeds is pooled. Queries to the first signal: G / (1 − P(dead)).
-    By hand, G = 2: two failures (0, 0) and R(y) = 1 give Â = (−1/√2, −1/√2) and Â_y = √2.
+    """If all G rewards are equal, σ = 0 in `outputs` and every Â = 0 (and GRPO's). With R(y) = R + d in the pool: μ = R
+    + d/P, σ = |d| √G / P, so Â_y = sgn(d) √G and Â_oi = −sgn(d) / √G, whatever d is. P(dead) = p^G + (1−p)^G for
+    success rate p, and p^G alone where a reference that succeeds is pooled. The expected queries to the first signal
+    are G / (1 − P(dead)). By hand, G = 2: two failures (0, 0) and R(y) = 1 give Â = (−1/√2, −1/√2) and Â_y = √2.
     """
     rates = np.geomspace(1e-3, 0.5, run.pick(3, 12, 30))
     error = max(abs(dead(p, G, "outputs") - p**G - (1 - p) ** G) for p in rates)
@@ -74,10 +74,9 @@ def thm_3(run: Run) -> Finding:
             axes.loglog(rates, [queries(p, G, True) for p in rates], "k--", label="GRAO, reference pooled, G = 8")
             axes.set(xlabel="success rate p", ylabel="reward queries to the first signal")
     return Finding(
-        f"At p = 0.001 GRPO waits {grpo:.0f} reward queries for its first signal, GRAO {grao:.0f}. "
-        "That first signal is "
-        "the reference's alone: it says nothing of which samples are better, for they are equal. So this is the whole "
-        "case for sample efficiency only where the reference is worth being imitated (exp-map).",
+        f"At p = 0.001 GRPO waits {grpo:.0f} reward queries for its first signal, GRAO {grao:.0f}. That first signal "
+        "comes from the reference alone: it does not show which samples are better, because they are equal. So it "
+        "saves samples only where imitating the reference helps (exp-map).",
         holds=[
             Check(what="P(dead) by enumeration − (p^G + (1−p)^G)", measured=error, test="<", limit=1e-12,
                   control="(1−p)^G alone, at p = ½", control_measured=dead(0.5, G, "outputs") - 0.5**G),

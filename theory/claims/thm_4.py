@@ -68,12 +68,12 @@ def heaviest(win: float) -> float:
 
 @claim("thm-4", "Once the policy is certain of something better than y, the printed objective unlearns y for ever.")
 def thm_4(run: Run) -> Finding:
-    """`with_reference`, R(y) < R(a*). As π(a*) -> 1 every group is dead the other way: Â_y = −√G (thm-3), so w_y =
-    −(β + λ/G) √G, and ∇log π(y) = e_y − π -> e_y − e_a*, of length √2. The samples' part vanishes, for their equal
-    weights times Σ(e_o − π) are 0 on average and a* is always drawn. Hence ‖F‖ -> (β + λ/G) √(2G) > 0, θ_y -> −∞
-    linearly, J -> +∞ (a negative weight on log π(y)). By hand: K = 2, G = 2, rewards 1 and 0, y the second:
-    Â_y = −√2, w_y = −(½ + 0.3) √2, ‖F‖ = 0.8 · √2 · √2 = 1.6. The repair w_y⁺ = max(w_y, 0) gives F -> 0; clamping
-    Â_y alone leaves λ √(2/G). In a table `outputs` is safe: there dead groups have weight 0.
+    """`with_reference`, R(y) < R(a*). As π(a*) -> 1, all samples of a group become equal and better than y: Â_y = −√G
+    (thm-3), so w_y = −(β + λ/G) √G, and ∇log π(y) = e_y − π -> e_y − e_a*, of length √2. The samples' part vanishes,
+    because their equal weights multiply Σ(e_o − π), which is 0 on average, and a* is always drawn. Hence ‖F‖ -> (β +
+    λ/G) √(2G) > 0, θ_y -> −∞ linearly, J -> +∞ (a negative weight on log π(y)). By hand: K = 2, G = 2, rewards 1 and 0,
+    y the second: Â_y = −√2, w_y = −(½ + 0.3) √2, ‖F‖ = 0.8 · √2 · √2 = 1.6. The repair w_y⁺ = max(w_y, 0) gives F -> 0;
+    clamping Â_y alone leaves λ √(2/G). In a table `outputs` is safe: there dead groups have weight 0.
     """
     gaps = np.linspace(0, 24, run.pick(3, 25, 49))
     steps = run.pick(60, 200, 1000)
@@ -96,13 +96,11 @@ def thm_4(run: Run) -> Finding:
     actions, size = smallest(BETA, LAM)
     full = limit(BETA, LAM, G)
     return Finding(
-        f"‖F‖ stays at {full:.2f} and the loop's θ_y falls by {-measured:.3f} a step, "
-        f"{-slope:.3f} in theory. "
-        f"The smallest case has {actions} answers and {size} samples. It reaches into the paper's own "
-        "setting: at the win rates of "
-        "tables 1-2 E[w_y] is negative however wins and ties are spread over the queries, so, with the reference "
-        "pooled and sampling as in those tables, their final policies were on average unlearning their references; a "
-        "step of 1e-6 under Adam bounds how fast.",
+        f"‖F‖ stays at {full:.2f} and the loop's θ_y falls by {-measured:.3f} a step, {-slope:.3f} in theory. The "
+        f"smallest case has {actions} answers and {size} samples. It reaches into the paper's own setting: at the "
+        "win rates of tables 1-2 E[w_y] is negative however wins and ties are spread over the queries, so, with the "
+        "reference pooled and sampling as in those tables, their final policies were on average unlearning their "
+        "references; a step of 1e-6 under Adam bounds how fast.",
         holds=[
             Check(what="|‖F‖ / limit − 1| at certainty, as printed",
                   measured=abs(field("as printed", 40) / full - 1), test="<", limit=1e-6,

@@ -20,9 +20,8 @@ def thm_7(run: Run) -> Finding:
     objective = {repaired: [_objective(depth, repaired) for depth in depths] for repaired in (False, True)}
     growth = (objective[False][2] - objective[False][1]) / 900
     return Finding(
-        f"E[J] rises by {growth:.2f} for every nat the reference loses, for ever: nothing bounds it. "
-        "What remains true is "
-        "claim-3 for a bounded J, with half the constant.",
+        f"E[J] rises by {growth:.2f} for every nat the reference loses, for ever: nothing bounds it. What remains "
+        "true is claim-3 for a bounded J, with half the constant.",
         holds=[
             Check(what="V lost by a hundred steps as printed in eq-7",
                   measured=float(down[0].mean() - down[-1].mean()), test=">", limit=0.1,
