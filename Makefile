@@ -47,7 +47,7 @@ gpu: $(VENV)/.done-all smollm2  ## what a GPU is wanted for: its tests, a reward
 test: $(VENV)/.done-all  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
 	$(PYTEST) -n 2 $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
 
-theory: setup  ## settle every claim of the paper, compare with theory/REPORT.md (ARGS="--only claim-4": one)
+theory: $(VENV)/.done-theory  ## settle every claim of the paper, compare with theory/REPORT.md (ARGS="--only claim-4": one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m theory $(ARGS)
 
 tutorials: $(VENV)/.done-tutorials  ## run the tutorials, build their site: tutorials/_build/index.html (ARGS="--only 2": one)

@@ -1,4 +1,7 @@
-"""The package's own loop, reached from here alone: N independent rows of a tabular policy are N seeds at once."""
+"""The package's own training loop. N independent rows of a tabular policy are N seeds at once.
+
+This is the only file of the laboratory that imports the loop.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

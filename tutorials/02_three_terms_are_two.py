@@ -11,7 +11,8 @@ import torch
 
 from grao_ref import grao_objective, group_advantages, likelihood_weights
 from theory import runs
-from theory.claims.thm_1 import ROWS, knob, same_knob
+from theory.claims.thm_1 import same_knob
+from theory.knob import ROWS, knob
 from theory.paper_tables import ABLATION, ERRORS
 from tutorials import interactive, style
 

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from grao_ref import grao_objective, group_advantages, likelihood_weights
+from theory.claims.claim_4 import prescribed
 from theory.claims.claim_11 import RAS, exchanges, improvement, rounding
-from theory.claims.tables import relative
-from theory.claims.thm_2 import prescribed
 from theory.claims.thm_6 import HAND, by_hand, flow
 from theory.exact import ExactBandit
 from theory.ledger import VERDICTS, Check, Finding, Run, claims, select, settle
 from theory.paper_tables import ABSTRACT, METHODS, MODELS, PRINTED_CHANGE, TABLES
+from theory.recomputed import relative
 from theory.report import verdicts_in
 from tutorials import style
 from tutorials.build import HERE

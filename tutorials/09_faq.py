@@ -24,7 +24,7 @@ from grao_ref.policies.tiny import tiny_model
 from grao_ref.presets import TINY
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.sorting import END, Sorting
-from theory.claims.exp_rates import long_wrong_share
+from theory.claims.exp_length import long_wrong_share
 from theory.runs import settings
 from tutorials import style
 

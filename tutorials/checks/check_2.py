@@ -8,7 +8,7 @@ import torch
 
 from grao_ref import group_advantages, likelihood_weights
 from theory.claims.thm_1 import adam_distance
-from theory.claims.thm_1 import knob as ours
+from theory.knob import knob as ours
 
 Answer = Callable[..., Any]
 
