@@ -41,10 +41,10 @@ def curves(size: str, kind: str) -> dict[str, dict[str, Array]]:
         path = lessons[:-1] + list(runs.run(rewards, 1, lessons[-1].theta if lessons else logits, config))
         path = path[: steps + 1]
         found[name] = {"V": torch.stack([step.value for step in path]).numpy()}
-        for figure_name in ("reward", "objective", *(f"loss/{term}" for term in TERMS)):
-            if not lessons and figure_name in path[-1].figures:
-                rows = [step.figures[figure_name] for step in path[1:]]
-                found[name][figure_name] = torch.stack(rows).numpy()
+        for metric in ("reward", "loss", *(f"objective/{term}" for term in TERMS)):
+            if not lessons and metric in path[-1].metrics:
+                rows = [step.metrics[metric] for step in path[1:]]
+                found[name][metric] = torch.stack(rows).numpy()
     return found
 
 
@@ -60,6 +60,6 @@ def _lessons(rewards: torch.Tensor, logits: torch.Tensor) -> list[runs.Step]:
 
 def shares(found: dict[str, Array]) -> Array:
     """Share of each term in the sum of their sizes, averaged over seeds, by step: (S, 3)."""
-    sizes = np.stack([np.abs(found[f"loss/{term}"]).mean(1) for term in TERMS], axis=-1)
+    sizes = np.stack([np.abs(found[f"objective/{term}"]).mean(1) for term in TERMS], axis=-1)
     result: Array = sizes / np.maximum(sizes.sum(-1, keepdims=True), 1e-300)
     return result

@@ -13,8 +13,8 @@ def figure_4(run: Run) -> Finding:
     as printed the loss can fall for ever by unlearning the reference (thm-4) while V does not change.
     """
     found = curves(run.size, "common")
-    half = len(found["GRAO printed"]["objective"]) // 2
-    change = {name: (float(-np.diff(found[name]["objective"].mean(1)[[half, -1]])[0]),
+    half = len(found["GRAO printed"]["loss"]) // 2
+    change = {name: (float(np.diff(found[name]["loss"].mean(1)[[half, -1]])[0]),
                      float(np.diff(np.median(found[name]["V"], 1)[[half, -1]])[0]))
               for name in ("GRAO printed", "GRAO repaired")}  # fmt: skip
     return Finding(

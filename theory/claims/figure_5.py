@@ -15,7 +15,10 @@ def figure_5(run: Run) -> Finding:
     """
     found = curves(run.size, "common")
     names = ("GRAO printed", "GRAO repaired", "GRAO outputs")
-    lag = {name: np.abs(found[name]["loss/alignment"] - LAM * found[name]["loss/exploration"]).max() for name in names}
+    lag = {
+        name: np.abs(found[name]["objective/alignment"] - LAM * found[name]["objective/exploration"]).max()
+        for name in names
+    }
     with figure(run, "figure-5", columns=3) as axes:
         if axes is not None:
             for each, name in zip(axes, names, strict=True):
