@@ -60,7 +60,10 @@ def test_a_step_with_lost_rewards_is_the_step_without_those_samples(method, loss
             task.lost = lost[..., None]
         policy.given = samples
         before = torch.cat([p.detach().flatten() for p in policy.parameters()])
-        batch = collect(prompts, task, policy, policy.frozen(), config, rng)
+        before_training = policy.frozen()
+        for parameter in before_training.model.parameters():
+            parameter.mul_(0.9)  # so that the KL penalty has a gradient
+        batch = collect(prompts, task, policy, before_training, config, rng)
         metrics = update(policy, make_optimizer(policy, config), batch, config, independent_prompts=False)
         assert metrics["loss"].isfinite().all()
         steps[name] = torch.cat([p.detach().flatten() for p in policy.parameters()]) - before
