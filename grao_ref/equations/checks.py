@@ -88,7 +88,7 @@ KINDS = {
 
 
 def check(arguments: Mapping[str, Any], expected: str) -> None:
-    """Refuse arguments that are not as `expected` says, in the words of the table above.
+    """Refuse arguments that are not as `expected` states, in the words of the table above.
 
     Kinds and shapes are looked at first, in the order given, then numbers, and last the entries that must be finite.
 
