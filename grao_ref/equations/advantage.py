@@ -98,7 +98,7 @@ def standardize(values: Float[Tensor, "*batch M"], pool: Float[Tensor, "*batch P
 
 
 def _standardize(values: Tensor, pool: Tensor, mean: Callable[[Tensor], Tensor]) -> Tensor:
-    """`standardize`, where `mean` says how to average over the pool.
+    """`standardize`, where `mean` averages over the pool.
 
     eq-4 does not change under r -> a·r + c, so it is evaluated on the pool mapped onto [0, 1]. There
     a constant pool is exactly 0 (the deviation of seven 0.95s is often not), nothing cancels, and

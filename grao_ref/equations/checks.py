@@ -1,29 +1,29 @@
-"""The errors of the equations: every bad input is refused here, in one voice.
+"""The errors of the equations: every bad input is refused here, in messages of one form.
 
-An equation begins with one line that says what its arguments must be, in the letters of its docstring:
+An equation begins with one line that states what its arguments must be, in the letters of its signature:
 
     check(locals(), "rewards: finite ... G; reference_reward: finite ...; kl_coef: >= 0")
 
 `locals()` at the top of a function holds its arguments by name. The error is a `ValueError` that gives the
-argument's name, what was expected and what came. The check is a line of the body and no decorator, because mutation
-testing (`make mutate`) skips the body of a decorated function.
+argument's name, what was expected and what was given. The check is a line of the body and no decorator, because
+mutation testing (`make mutate`) skips the body of a decorated function.
 
 | in a check            | the argument must be                                                                    |
 | --------------------- | --------------------------------------------------------------------------------------- |
 | `a: ... T`            | a tensor of floats with T as its last dimension, after any leading dimensions           |
-| `a, b: ...; c: ... T` | tensors of which a and b have the leading dimensions of c                               |
+| `a: ... T; b, c: ...` | the same; b and c have the leading dimensions of a. `...` alone is any shape, in common |
 | `a: bool ... T`       | a mask. One of 0s and 1s has to be compared first: `mask != 0`                          |
 | `a: int ... T`        | whole numbers, such as token ids                                                        |
 | `a: finite ... T`     | floats without NaN and infinity                                                         |
-| `a: >= 0`, `a: > 0`   | a finite number in this range, never a tensor (which could broadcast or carry gradient) |
+| `a: >= 0`, `a: > 0`   | a finite number in this range; no tensor, which could broadcast or carry a gradient     |
 | `a: in [0, 1]`        | the same                                                                                |
 
-The first tensor with a letter gives the letter its size, and nothing is broadcast to fit. G is a group, at least 2
-samples of one prompt; P is a pool, at least 1 reward.
+The first tensor with a letter sets its size, and nothing is broadcast to fit. G is a group: at least 2 samples of
+one prompt. P is a pool: at least 1 reward. A function that only passes an argument on leaves its check to the next.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from numbers import Real
 from typing import Any
@@ -77,16 +77,18 @@ def require_one_of(choices: tuple[str, ...], **words: str) -> None:
 
 
 RANGES = {">= 0": require_nonnegative, "> 0": require_positive, "in [0, 1]": require_fraction}
-KINDS: dict[str, tuple[Callable[[Tensor], bool], str]] = {
-    "": (Tensor.is_floating_point, "a floating-point tensor"),  # integers would round log-probabilities
-    "finite": (Tensor.is_floating_point, "a floating-point tensor"),
-    "bool": (lambda value: value.dtype == torch.bool, "a boolean tensor"),
-    "int": (lambda value: value.dtype in (torch.int64, torch.int32), "a tensor of int64 or int32"),
+DTYPES = {dtype for dtype in vars(torch).values() if isinstance(dtype, torch.dtype)}
+FLOATS = frozenset(dtype for dtype in DTYPES if dtype.is_floating_point)
+KINDS = {
+    "": (FLOATS, "a floating-point tensor"),  # integers would round log-probabilities
+    "finite": (FLOATS, "a floating-point tensor"),
+    "bool": (frozenset({torch.bool}), "a boolean tensor"),
+    "int": (frozenset({torch.int64, torch.int32}), "a tensor of int64 or int32"),
 }
 
 
 def check(arguments: Mapping[str, Any], expected: str) -> None:
-    """Refuse arguments that are not as `expected` says, in the words of the table above.
+    """Refuse arguments that are not as `expected` states, in the words of the table above.
 
     Kinds and shapes are looked at first, in the order given, then numbers, and last the entries that must be finite.
 
@@ -96,17 +98,17 @@ def check(arguments: Mapping[str, Any], expected: str) -> None:
     """
     tensors, numbers, finite = _parse(expected)
     sizes: dict[str, Any] = {}  # of each letter, and of "..."
-    for name, is_kind, kind, letters in tensors:
+    fitting: tuple[int, ...] = ()
+    last = None
+    for name, dtypes, kind, letters in tensors:
         value = arguments[name]
-        if not (isinstance(value, Tensor) and is_kind(value)):
+        if not isinstance(value, Tensor) or value.dtype not in dtypes:
             raise ValueError(f"{name} must be {kind}, got {_kind(value)}")
         shape = value.shape
-        if letters not in sizes:
-            _measure(name, shape, letters, sizes)
-        if shape != sizes[letters]:
-            raise ValueError(
-                f"{name} must have shape {tuple(sizes[letters])}, got {tuple(shape)}: nothing is broadcast"
-            )
+        if letters != last:
+            last, fitting = letters, _fit(name, shape, letters, sizes)
+        if shape != fitting:
+            raise ValueError(f"{name} must have shape {tuple(fitting)}, got {tuple(shape)}: nothing is broadcast")
     for name, require in numbers:
         require(**{name: arguments[name]})
     for name in finite:
@@ -115,7 +117,7 @@ def check(arguments: Mapping[str, Any], expected: str) -> None:
 
 @cache
 def _parse(expected: str) -> tuple[list[Any], list[Any], list[str]]:
-    """(name, is_kind, kind, letters) of the tensors, (name, range) of the numbers, names of what must be finite."""
+    """(name, dtypes, kind, letters) of the tensors, (name, range) of the numbers, names of what must be finite."""
     tensors, numbers, finite = [], [], []
     for names, what in (clause.split(": ") for clause in expected.split("; ")):
         for name in names.split(", "):
@@ -129,24 +131,23 @@ def _parse(expected: str) -> tuple[list[Any], list[Any], list[str]]:
     return tensors, numbers, finite
 
 
-def _measure(name: str, shape: tuple[int, ...], letters: tuple[str, ...], sizes: dict[Any, Any]) -> None:
-    """Put the shape that `letters` stand for into `sizes`; a letter without a size takes it from this tensor."""
-    rank, border = len(letters), len(shape) - len(letters)
+def _fit(name: str, shape: tuple[int, ...], letters: tuple[str, ...], sizes: dict[str, Any]) -> tuple[int, ...]:
+    """The shape that the letters stand for; one without a size takes it from this tensor's shape."""
+    border = len(shape) - len(letters)
     for position, letter in enumerate(letters, border):
         if letter not in sizes:
             if letter == "G" and (not shape or shape[-1] < 2):
                 raise ValueError(f"{name} must end in a group of at least 2 samples, got shape {tuple(shape)}")
             if border < 0:
-                raise ValueError(f"{name} must have at least {rank} dimensions, got shape {tuple(shape)}")
+                raise ValueError(f"{name} must have at least {len(letters)} dimensions, got shape {tuple(shape)}")
             sizes[letter] = max(shape[position], 1) if letter == "P" else shape[position]
-    if () not in sizes:
-        sizes[()] = shape[:border] if rank else shape
-    sizes[letters] = sizes[()] + tuple([sizes[letter] for letter in letters])
+    leading: tuple[int, ...] = sizes.setdefault("...", shape[:border] if letters else shape)
+    return leading + tuple([sizes[letter] for letter in letters]) if letters else leading
 
 
 def _is_number(value: Any) -> bool:
     """A plain number: a tensor would broadcast, or carry a gradient into what is a constant."""
-    return isinstance(value, Real) and math.isfinite(value)
+    return isinstance(value, (float, int, Real)) and math.isfinite(value)  # floats first: they are found at once
 
 
 def _kind(value: Any) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor
 from grao_ref.equations.checks import check
 
 ADVANTAGES = "advantages: finite ... G; reference_advantage: finite ...; beta, lam: >= 0"
-TERMS = "output_loglik: ... G; reference_loglik: ...; " + ADVANTAGES
+TERMS = "output_loglik: ... G; " + ADVANTAGES + "; reference_loglik: ..."
 
 
 class GRAOTerms(NamedTuple):

@@ -25,7 +25,7 @@ def hide(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float
     tensor([1., 0.])
     """
     check(locals(), "values: ...; mask: bool ...")
-    return torch.where(mask, values, torch.zeros_like(values))
+    return _hidden(values, mask)
 
 
 def masked_sum(values: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]) -> Float[Tensor, "*batch"]:
@@ -76,5 +76,9 @@ def over_scored(values: Float[Tensor, "*batch G"], scored: Bool[Tensor, "*batch 
 
 
 def _sum(values: Tensor, mask: Tensor) -> Tensor:
-    check(locals(), "values: ... T")
-    return hide(values, mask).sum(dim=-1, dtype=torch.promote_types(values.dtype, torch.float32))
+    check(locals(), "values: ... T; mask: bool ... T")
+    return _hidden(values, mask).sum(dim=-1, dtype=torch.promote_types(values.dtype, torch.float32))
+
+
+def _hidden(values: Tensor, mask: Tensor) -> Tensor:
+    return torch.where(mask, values, torch.zeros_like(values))

@@ -56,12 +56,12 @@ def generalized_advantages(
     sequence is skipped as if it were not there.
 
     - `rewards`: r_t of each token, as `token_rewards` gives them.
-    - `values`: V_t, what the critic expects of the rewards from token t on, in their units.
+    - `values`: V_t, the critic's estimate of the discounted rewards from token t on, in their units.
     - `mask`: True on the tokens that count.
     - `gamma`: γ, how much a reward one token later counts, in [0, 1].
     - `gae_lambda`: λ_GAE in [0, 1]. At 1 an advantage is the sum of rewards minus V_t, at 0 it is δ_t alone.
 
-    Returns the advantages and the returns (what the critic should have said) of each token, in the rewards' units,
+    Returns the advantages and the returns (the critic's targets) of each token, in the rewards' units,
     float32 at least, 0 behind the mask, without gradient.
     Raises `ValueError` on mismatched shapes, γ or λ_GAE outside [0, 1].
     """
@@ -135,8 +135,8 @@ def value_error(
 ) -> Float[Tensor, "*batch T"]:
     """½ max( (V_t − R_t)², (V_old,t + clip(V_t − V_old,t, ±c) − R_t)² ), to be *minimised*.
 
-    - `values`: V_t, what the critic says now of each token, in the rewards' units.
-    - `old_values`: V_old,t, what it said when the batch was collected, a constant.
+    - `values`: V_t, the critic's estimate for each token as it is now, in the rewards' units.
+    - `old_values`: V_old,t, its estimate when the batch was collected, a constant.
     - `returns`: R_t, its target, as `generalized_advantages` gives it, a constant.
     - `mask`: True on the tokens that count.
     - `clip_range`: c >= 0, how far V_t may move from V_old,t before its gradient stops, in the rewards' units.

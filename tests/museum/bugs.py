@@ -27,8 +27,8 @@ ADVANTAGE = [
     bug(
         "bessel_deviation",
         "advantage.py",
-        ".square().mean(dim=-1, keepdim=True).sqrt()",
-        ".square().sum(dim=-1, keepdim=True).div(unit_pool.shape[-1] - 1).sqrt()",
+        "mean((unit_pool - mu).square()).sqrt()",
+        "(unit_pool - mu).square().sum(dim=-1, keepdim=True).div(unit_pool.shape[-1] - 1).sqrt()",
         "torch.std's default and TRL's nanstd; eq-4 prints 1/G",
     ),
     bug("eps_in_the_deviation", "advantage.py", "/ sigma  #", "/ (sigma + 1e-4)  #", "TRL, and most code after it"),
@@ -49,19 +49,17 @@ ADVANTAGE = [
             ("lowest = pool.amin(dim=-1, keepdim=True)", "lowest = pool.new_zeros(1)"),
             ("span = pool.amax(dim=-1, keepdim=True) - lowest", "span = pool.new_ones(1)"),
             (
-                "(unit_pool - mu).square().mean(dim=-1, keepdim=True).sqrt()",
-                "(unit_pool.square().mean(dim=-1, keepdim=True) - mu.square()).abs().sqrt().clamp(min=1e-9)",
+                "mean((unit_pool - mu).square()).sqrt()",
+                "(mean(unit_pool.square()) - mu.square()).abs().sqrt().clamp(min=1e-9)",
             ),
         ),
         "NeMo-RL#4158: E[x²] − E[x]² cancels, seven rewards of 0.95 get an advantage of −2075",
     ),
-    Bug(
+    bug(
         "statistics_of_the_whole_batch",
         "advantage.py",
-        (
-            ("mu = unit_pool.mean(dim=-1, keepdim=True)", "mu = unit_pool.mean()"),
-            ("(unit_pool - mu).square().mean(dim=-1, keepdim=True).sqrt()", "(unit_pool - mu).square().mean().sqrt()"),
-        ),
+        "lambda x: x.mean(dim=-1, keepdim=True)",
+        "lambda x: x.mean()",
         "grpo-flat#2, open-r1#66: one prompt's luck becomes another's advantage",
     ),
     bug(
@@ -71,12 +69,18 @@ ADVANTAGE = [
         "rewards",
         "NeMo-RL#1518: the scored item is left out of its own statistic, ±1e6",
     ),
-    bug("pools_swapped", "advantage.py", 'pool == "with_reference" else', 'pool == "outputs" else', "easily made"),
+    bug(
+        "pools_swapped",
+        "advantage.py",
+        'members if pool == "with_reference" else rewards',
+        'members if pool == "outputs" else rewards',
+        "easily made",
+    ),
     bug(
         "advantages_of_the_wrong_rows",
         "advantage.py",
-        "advantages[..., :-1], advantages[..., -1]",
-        "advantages[..., 1:], advantages[..., 0]",
+        'members if pool == "with_reference" else rewards)\n    return advantages[..., :-1], advantages[..., -1]',
+        'members if pool == "with_reference" else rewards)\n    return advantages[..., 1:], advantages[..., 0]',
         "tt-metal#46548: advantages matched to other rows than they were computed for",
     ),
     bug("mean_not_subtracted", "advantage.py", "(unit_values - mu) / sigma", "unit_values / sigma", "easily made"),
@@ -100,6 +104,20 @@ ADVANTAGE = [
         "pool.detach().to(torch.promote_types(pool.dtype, torch.float32))",
         "pool.detach()",
         "bf16 keeps three digits; sums of groups lose them",
+    ),
+    bug(
+        "unscored_answers_in_the_pool",
+        "advantage.py",
+        "in_pool = counted[..., :size]",
+        "in_pool = torch.ones_like(counted[..., :size])",
+        "easily made: an answer without a reward still counts in P",
+    ),
+    bug(
+        "group_mean_over_the_unscored_too",
+        "masked.py",
+        "hide(values, scored) / share",
+        "hide(values, scored)",
+        "easily made: a group's step shrinks with each reward that is missing",
     ),
 ]
 
@@ -349,8 +367,8 @@ REDUCTION = [
     bug(
         "sums_in_half_precision",
         "masked.py",
-        "hidden.sum(dim=-1, dtype=torch.promote_types(values.dtype, torch.float32))",
-        "hidden.sum(dim=-1)",
+        "_hidden(values, mask).sum(dim=-1, dtype=torch.promote_types(values.dtype, torch.float32))",
+        "_hidden(values, mask).sum(dim=-1)",
         "2048 tokens of −40 nats are −inf in float16",
     ),
     bug(
@@ -444,8 +462,8 @@ METRICS_AND_CHECKS = [
     bug(
         "silent_broadcast",
         "grao.py",
-        "    require_shape(tuple(output_loglik.shape[:-1]), reference_loglik=reference_loglik)\n",
-        "",
+        ' + ADVANTAGES + "; reference_loglik: ..."',
+        " + ADVANTAGES",
         "trl#6533: a list of the wrong length was stretched to fit, and trained the wrong samples",
     ),
     bug(
