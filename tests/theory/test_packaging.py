@@ -1,4 +1,4 @@
-"""What a wheel of this project holds: the package with its data, and neither the laboratory nor the tutorials."""
+"""What a wheel of this project holds, and that the stated lower bounds are those that `make lowest` tests."""
 
 import tomllib
 from fnmatch import fnmatch
@@ -51,3 +51,13 @@ def test_sympy_is_of_the_laboratory_alone():
     extras = project["optional-dependencies"]
     assert any(each.startswith("sympy") for each in extras["theory"])
     assert any("theory" in each for each in extras["dev"])
+
+
+def test_the_lower_bounds_are_those_that_make_lowest_tests():
+    lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    bounds = dict(each.split(">=") for each in SETTINGS["project"]["dependencies"])
+    del bounds["torch"]  # see the file
+    assert pins.keys() == bounds.keys()
+    for name, bound in bounds.items():
+        assert pins[name] in (bound, f"{bound}.0", f"{bound}.0.0")
