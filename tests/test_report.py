@@ -92,7 +92,11 @@ def test_completion_metrics_by_hand():
 
 
 def test_shares_of_the_loss_sum_to_one():
-    terms = {"objective/exploration": [3.0, -1.0], "objective/imitation": [-2.0, -2.0], "objective/alignment": [0.5, 1.5]}
+    terms = {
+        "objective/exploration": [3.0, -1.0],
+        "objective/imitation": [-2.0, -2.0],
+        "objective/alignment": [0.5, 1.5],
+    }
     figures = {name: torch.tensor(value) for name, value in terms.items()} | {"grad_norm": torch.tensor(9.0)}
     assert {name: value.item() for name, value in shares(figures).items()} == by_hand(
         {"objective_share/exploration": 0.25, "objective_share/imitation": 0.5, "objective_share/alignment": 0.25}
@@ -110,7 +114,11 @@ def test_shares_of_a_run():
     for report in bandit_run():
         row = report.means()
         share = {name: value for name, value in row.items() if name.startswith("objective_share/")}
-        assert sorted(share) == ["objective_share/alignment", "objective_share/exploration", "objective_share/imitation"]
+        assert sorted(share) == [
+            "objective_share/alignment",
+            "objective_share/exploration",
+            "objective_share/imitation",
+        ]
         assert sum(share.values()) == pytest.approx(1)
         sizes = {name: abs(row[name.replace("_share", "")]) for name in share}
         assert share == by_hand({name: size / sum(sizes.values()) for name, size in sizes.items()})
@@ -175,7 +183,10 @@ def test_event_files_read_back(tmp_path):
     tracker.log({"reward": 0.5, "objective_share/imitation": 0.25}, 1)
     tracker.log({"reward": 0.75}, 2)
     tracker.close()
-    assert curves(tmp_path / "tensorboard") == {"reward": [(1, 0.5), (2, 0.75)], "objective_share/imitation": [(1, 0.25)]}
+    assert curves(tmp_path / "tensorboard") == {
+        "reward": [(1, 0.5), (2, 0.75)],
+        "objective_share/imitation": [(1, 0.25)],
+    }
     for seed in (3, 4):  # each of several runs has its own curve
         tracker = tracker_of(Config(report_to="tensorboard", num_seeds=2, seed=seed), tmp_path / "several")
         tracker.log({"reward": float(seed)}, 1)
