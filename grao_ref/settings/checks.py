@@ -4,7 +4,6 @@
 """
 
 import difflib
-import importlib.util
 from pathlib import Path
 
 from grao_ref.methods.registry import method_of, require_needs
@@ -22,12 +21,6 @@ def check(config: Config) -> None:
     _require_method(config)
     _require_bandit(config) if config.setup == "bandit" else _require_text(config)
     _require_together(config)
-
-
-def require_tracker(config: Config) -> None:
-    """Raise `ValueError` where `report_to` names a tracker that is not installed."""
-    if config.report_to != "none" and importlib.util.find_spec(config.report_to) is None:
-        raise ValueError(f"report_to {config.report_to} needs it installed: pip install 'grao_ref[track]'")
 
 
 def _require_known(option: str, value: str, names: tuple[str, ...]) -> None:
