@@ -65,7 +65,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     core = Tokenizer(WordLevel({character: index for index, character in enumerate(CHARACTERS)}))
     core.pre_tokenizer = Split("", "isolated")
     core.decoder = Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=".", pad_token=".")
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=".", pad_token=".")  # type: ignore[no-untyped-call]
 
 
 def main(folder: Path | None = None) -> int:
@@ -83,7 +83,8 @@ def main(folder: Path | None = None) -> int:
 
 def write(folder: Path, model: PreTrainedModel) -> None:
     """The model, its tokenizer and how it generates, as `from_pretrained` and `pipeline` load them."""
-    model.generation_config = GenerationConfig(eos_token_id=END, pad_token_id=END, max_new_tokens=8)
+    generation = {"eos_token_id": END, "pad_token_id": END, "max_new_tokens": 8}
+    model.generation_config = GenerationConfig(**generation)  # type: ignore[no-untyped-call]
     model.save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
 

@@ -17,7 +17,7 @@ def parse(flags) -> Config:
 
 
 def refused(main, arguments, capsys) -> str:
-    """The one line that a bad command gets."""
+    """The one-line error of a bad command."""
     with pytest.raises(SystemExit) as exit_:
         main([str(argument) for argument in arguments])
     assert exit_.value.code == 2

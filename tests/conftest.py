@@ -1,4 +1,4 @@
-"""What every test runs under: one torch thread, no network, fixed hypothesis profiles, checked shapes.
+"""Settings of every test: one torch thread, no network, fixed hypothesis profiles, checked shapes.
 
 The shapes in the signatures are enforced by jaxtyping's import hook, installed here before the package
 is first imported. GRAO_CHECK_SHAPES=0 leaves it out (the museum does, so that a planted bug has to be
@@ -25,7 +25,7 @@ common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, Heal
 settings.register_profile("default", max_examples=60, **common)
 settings.register_profile("ci", max_examples=60, derandomize=True, print_blob=True, **common)
 settings.register_profile("thorough", max_examples=2000, **common)
-# A planted bug needs to be found, not explained: no shrinking, the same examples every time.
+# The museum only needs to know that a test fails: no shrinking, the same examples every time.
 settings.register_profile(
     "museum",
     max_examples=30,

@@ -1,4 +1,4 @@
-"""A tiny random language model with a tokenizer, saved as a hub would hold it, and synthetic rows to train it on."""
+"""A tiny random language model with a tokenizer, saved as on the hub, and synthetic rows to train it on."""
 
 import json
 from pathlib import Path

@@ -1,9 +1,9 @@
 """The sorting task on tokens: a twin of the rows and the reward function, which work on text. It draws endless prompts.
 
-    prompt     5 2 9 1 4 =
-    reference  1 4 2 5 9 .      in order, but for one pair of neighbours that is swapped: reward 4/6
-    rejected   5 2 9 1 4 .      the digits as they came
-    best       1 2 4 5 9 .      reward 1
+prompt     5 2 9 1 4 =
+reference  1 4 2 5 9 .      in order, but for one pair of neighbours that is swapped: reward 4/6
+rejected   5 2 9 1 4 .      the digits as they came
+best       1 2 4 5 9 .      reward 1
 """
 
 import torch

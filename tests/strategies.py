@@ -54,7 +54,7 @@ def groups(draw: st.DrawFn, sizes: st.SearchStrategy[int] = group_sizes) -> Grou
 
 @dataclass(frozen=True)
 class Tokens:
-    """A padded table of sequences, some of them empty, with garbage standing behind the mask."""
+    """A padded table of sequences, some of them empty, with garbage as padding."""
 
     values: Tensor  # (B, T)
     mask: Tensor  # (B, T) bool

@@ -1,4 +1,4 @@
-"""The house rules that a machine can hold: layers, sizes, docstrings, settings, and the README's tables."""
+"""House rules that can be tested: layers, sizes, docstrings, settings, and the README's tables."""
 
 import ast
 import re
@@ -23,71 +23,75 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 THEORY = sorted((ROOT / "theory").rglob("*.py"))
 STANDARD = set(sys.stdlib_module_names)
 TENSORS = {"torch", "jaxtyping"}  # jaxtyping writes the shapes into the signatures
-COMMON = {"grao_ref.records", "grao_ref.equations", "grao_ref.config"}
-INTERFACES = {"grao_ref.policies.interface", "grao_ref.tasks.interface"}
 MODEL = {"transformers", "safetensors"}
+INTERFACES = {"grao_ref.policies.interface", "grao_ref.tasks.interface"}
+METHODS = {"grao_ref.methods.interface", "grao_ref.methods.registry"}  # never a method by its name
+SETTINGS = {"grao_ref.settings.config", "grao_ref.settings.checks"}
 LAYERS = {  # what the modules below a path may import, beside the standard library
     "equations": TENSORS | {"grao_ref.equations"},
     "records.py": TENSORS,
-    "config.py": {"grao_ref.settings.checks"},
-    "validate.py": {"grao_ref.equations.checks", "grao_ref.config"},  # the config for its type alone
-    "presets.py": {"grao_ref.config"},
-    "cli.py": {"tyro", "yaml", "transformers"},
-    "data": {"grao_ref.data", "datasets", "reasoning_gym"},  # the two only inside functions
-    "rewards": TENSORS | {"grao_ref.data", "grao_ref.rewards"},
-    "rewards/text.py": {"transformers", "grao_ref.data"},
-    "rewards/pairs.py": {"transformers", "grao_ref.data", "grao_ref.rewards.text"},
-    "rewards/features.py": TENSORS | {"transformers", "grao_ref.records", "grao_ref.policies.sampler"},
-    "rewards/model.py": TENSORS | MODEL | {"grao_ref.data", "grao_ref.policies.load", "grao_ref.rewards"},
+    "plugins": {"grao_ref.plugins"},
+    "settings": set(),
+    "settings/kinds.py": {"grao_ref.equations.checks"},
+    "settings/config.py": {"grao_ref.settings.kinds"},
+    "settings/checks.py": {"grao_ref.settings.config", "grao_ref.methods.registry"},
+    "settings/presets.py": {"grao_ref.settings.config"},
+    "settings/flags.py": {"tyro", "yaml", "transformers", "grao_ref.settings.kinds"},
+    "methods": TENSORS | {"grao_ref.equations", "grao_ref.records", "grao_ref.methods", "grao_ref.settings.config"},
+    "methods/registry.py": {"grao_ref.methods", "grao_ref.plugins", "grao_ref.settings.config"},
+    "text": {"transformers", "grao_ref.text"},
+    "text/padding.py": TENSORS | {"grao_ref.records"},
+    "data": {"grao_ref.data", "grao_ref.text", "grao_ref.plugins"}
+    | {"datasets", "reasoning_gym"},  # the two only inside functions
+    "rewards": TENSORS | {"grao_ref.text", "grao_ref.rewards"},
+    "rewards/load.py": {"torch", "grao_ref.data", "grao_ref.plugins", "grao_ref.rewards"},
+    "rewards/features.py": TENSORS
+    | {"transformers", "grao_ref.records", "grao_ref.policies.sampler", "grao_ref.text.padding"},
+    "rewards/model.py": TENSORS | MODEL | {"grao_ref.text", "grao_ref.policies.load", "grao_ref.rewards"},
     "rewards/fit.py": {"numpy", "scipy"},
-    "rewards/judge.py": {"openai", "grao_ref.data", "grao_ref.equations.checks", "grao_ref.rewards"},
+    "rewards/judge.py": {"openai", "grao_ref.text", "grao_ref.equations.checks", "grao_ref.rewards"},
     "tasks": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.tasks"},
-    "tasks/text.py": TENSORS | {"grao_ref.records", "grao_ref.data", "grao_ref.rewards.scorer"},
+    "tasks/text.py": TENSORS
+    | {"grao_ref.records", "grao_ref.data.examples", "grao_ref.data.rows", "grao_ref.rewards.scorer", "grao_ref.text"},
     "policies": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies"},
     "policies/tabular.py": TENSORS | {"safetensors", "grao_ref.records", "grao_ref.equations"},
-    "policies/tiny.py": TENSORS | MODEL,
+    "policies/embedded.py": TENSORS | MODEL,
     "policies/sampler.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.equations"},
     "policies/causal_lm.py": TENSORS
     | MODEL
     | {"peft", "grao_ref.records", "grao_ref.equations", "grao_ref.policies.sampler", "grao_ref.policies.modes"},
     "policies/modes.py": TENSORS | MODEL,
-    "policies/load.py": TENSORS | MODEL | {"grao_ref.policies.smollm2"},
+    "policies/load.py": TENSORS | MODEL | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded"},
     "policies/smollm2.py": {"transformers"},
     "policies/lora.py": {"transformers", "peft"},
-    "algorithms.py": TENSORS | COMMON,
-    "collect.py": TENSORS | COMMON | INTERFACES | {"grao_ref.algorithms"},
-    "update.py": TENSORS | COMMON | INTERFACES | {"grao_ref.algorithms"},
-    "figures.py": TENSORS | COMMON | INTERFACES,
-    "loop.py": TENSORS
-    | COMMON
+    "training": TENSORS
     | INTERFACES
-    | {f"grao_ref.{m}" for m in ("algorithms", "collect", "update", "figures")},
-    "checkpoint.py": TENSORS | {"safetensors", "grao_ref.config", "grao_ref.training.loop"},
-    "report.py": {"torch", "trackio", "grao_ref.training.checkpoint", "grao_ref.config", "grao_ref.setups", "grao_ref.training.loop"},
-    "card.py": {"yaml", "grao_ref.training.checkpoint", "grao_ref.config"},
-    "assessment.py": TENSORS | {"numpy", "scipy", "grao_ref.equations", "grao_ref.records"},
-    "cases.py": {"rich", "grao_ref.evaluation.assess"},
-    "evaluation.py": TENSORS | {"grao_ref"},
-    "experiment.py": TENSORS | {"grao_ref"},
-    "text_experiment.py": {"torch", "transformers", "grao_ref"},
-    "runs.py": {"torch", "rich", "grao_ref"},
-    "results.py": TENSORS | {"grao_ref.evaluation", "matplotlib", "rich", "scipy"},
-    "train.py": {"torch", "rich", "yaml", "grao_ref"},
+    | METHODS
+    | SETTINGS
+    | {"grao_ref.records", "grao_ref.equations.masked", "grao_ref.equations.reduce", "grao_ref.training"},
+    "training/machine.py": {"torch", "grao_ref.records"},
+    "training/checkpoint.py": TENSORS | {"safetensors", "grao_ref.settings.config", "grao_ref.training.loop"},
+    "evaluation": TENSORS
+    | INTERFACES
+    | SETTINGS
+    | {"numpy", "scipy", "rich", "grao_ref.equations", "grao_ref.records", "grao_ref.evaluation"}
+    | {"grao_ref.policies.causal_lm", "grao_ref.policies.tabular", "grao_ref.tasks.bandit"},
+    "runs": TENSORS
+    | METHODS
+    | SETTINGS
+    | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
+    "runs/run.py": {"torch", "rich", "grao_ref"},
+    "setups.py": {"torch", "transformers", "grao_ref"},
+    "train.py": {"torch", "rich", "grao_ref"},
     "evaluate.py": {"torch", "rich", "tyro", "grao_ref"},
-    "pretrain.py": {"torch", "safetensors", "grao_ref"},
-    "reward_head.py": {"torch", "numpy", "rich", "tyro", "grao_ref.data", "grao_ref.rewards"}
-    | {"grao_ref.policies.load", "grao_ref.equations.checks"},
+    "pretrain.py": TENSORS | {"tokenizers", "transformers", "grao_ref"},
+    "reward_head.py": {"torch", "numpy", "rich", "tyro", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
+    | {"grao_ref.policies.load", "grao_ref.equations.checks", "grao_ref.training.machine"},
     "__init__.py": {"grao_ref.equations"},
 }
 COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py"}  # nobody imports them
-ASSEMBLY = {
-    "evaluation.py",
-    "experiment.py",
-    "text_experiment.py",
-    "runs.py",
-}  # what the commands are put together from
-
-
+ASSEMBLY = {"setups.py", "runs/run.py"}  # what the commands are put together from
+TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
 
 
@@ -106,7 +110,7 @@ def test_theory_never_imports_transformers_and_exact_judges_the_package_without_
 
 
 def test_only_one_file_of_the_theory_reaches_the_loop_and_its_config():
-    reach = {"grao_ref.training.loop", "grao_ref.config", "grao_ref.policies.tabular", "grao_ref.tasks.bandit"}
+    reach = {"grao_ref.training.loop", "grao_ref.settings.config", "grao_ref.policies.tabular", "grao_ref.tasks.bandit"}
     assert {name_of(path) for path in THEORY if reach & imports(path)} <= {"theory/runs.py"}
 
 
@@ -138,13 +142,65 @@ def test_imports_respect_the_layers(path):
 
 def test_control_the_layers_would_notice():
     assert not allowed("transformers", LAYERS["equations"])
-    assert not allowed("grao_ref.policies.tabular", LAYERS["algorithms.py"])
+    assert not allowed("grao_ref.methods.grao", LAYERS["training"])  # the loop knows no method by its name
+    assert not allowed("grao_ref.settings.checks", LAYERS["methods"])
     assert not allowed("torchvision", LAYERS["equations"])
     assert not any(
         allowed("grao_ref.train", layer) for name, layer in LAYERS.items() if name not in COMMANDS | ASSEMBLY
     )
     commands = {f"grao_ref.{name.removesuffix('.py')}" for name in COMMANDS}
     assert not [path for path in MODULES if commands & imports(path)]
+
+
+def test_at_the_top_stand_commands_records_and_setups_alone():
+    assert {path.name for path in PACKAGE.glob("*.py")} == TOP
+
+
+def edges() -> dict[str, set[str]]:
+    """Module -> the package's modules that it imports, wherever in the file."""
+    names = {str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): path for path in MODULES}
+    return {name: {module for module in imports(path) if module in names} for name, path in names.items()}
+
+
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """The modules that import themselves, by way of others or not."""
+
+    def reached(start: str) -> set[str]:
+        seen, waiting = set(), list(graph[start])
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen.add(module)
+                waiting += graph[module]
+        return seen
+
+    return {module for module in graph if module in reached(module)}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert circles(edges()) == set()
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == {"a", "b", "c"}  # control
+
+
+NAMES = {"bandit", "sorting", "tiny", "tabular", "sft", "dpo", "ppo", "grpo", "grao"}
+DISPATCH = {"settings/config.py", "settings/checks.py"}  # bandit or text: once, and what does not fit with either
+
+
+def compared(path: Path) -> set[str]:
+    """The strings that a file compares something with."""
+    return {
+        constant.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare)
+        for constant in ast.walk(node)
+        if isinstance(constant, ast.Constant) and isinstance(constant.value, str)
+    }
+
+
+def test_nobody_asks_for_a_method_or_a_task_by_its_name():
+    found = {str(path.relative_to(PACKAGE)): compared(path) & NAMES for path in MODULES}
+    assert {name for name, strings in found.items() if strings} <= DISPATCH
+    assert found["settings/config.py"] == {"bandit"}  # control: the place where it is done is seen
 
 
 @pytest.mark.parametrize("path", [*MODULES, *THEORY], ids=name_of)
@@ -181,13 +237,13 @@ def test_tensors_in_an_equation_s_signature_have_shapes(path):
 
 
 def test_every_setting_is_read_and_documented():
-    text = (PACKAGE / "config.py").read_text()
+    text = (PACKAGE / "settings" / "config.py").read_text()
     read = {
         node.attr
         for path in MODULES
-        if path.name != "config.py"
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("config", "self.config")
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ({"self"} if path.name == "config.py" else {"config", "self.config"})
     }
     for field in fields(Config):
         assert field.name in read, f"nobody reads {field.name}"

@@ -1,4 +1,4 @@
-"""`python -m grao_ref.evaluate` as a user meets it."""
+"""`python -m grao_ref.evaluate` as a user runs it."""
 
 import json
 

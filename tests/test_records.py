@@ -15,7 +15,10 @@ def tokens(count: int, width: int = 2) -> Tokens:
 def test_take_keeps_rows_together_and_what_is_missing_missing():
     samples = Samples(torch.arange(12).reshape(3, 2, 2), torch.ones(3, 2, 2, dtype=torch.bool), torch.zeros(3, 2, 2))
     batch = Batch(
-        tokens(3), tokens(3), samples=samples, rewards=Rewards(torch.arange(6.0).reshape(3, 2), torch.arange(3.0))
+        tokens(3),
+        tokens(3),
+        samples=samples,
+        rewards=Rewards.complete(torch.arange(6.0).reshape(3, 2), torch.arange(3.0)),
     )
     part = take(batch, slice(1, 3))
     assert len(batch) == 3
@@ -38,7 +41,7 @@ def test_bad_shapes_are_named(without_shape_checks):
         (lambda: Tokens(torch.zeros(2, 4).long(), mask), r"mask must have the shape of ids, \(2, 4\), got \(2, 3\)"),
         (lambda: Samples(mask, mask, mask), r"ids must have 3 dimensions, got shape \(2, 3\)"),
         (
-            lambda: Rewards(torch.zeros(2, 3), torch.zeros(3)),
+            lambda: Rewards.complete(torch.zeros(2, 3), torch.zeros(3)),
             r"reference must have one entry for each of 2 prompts, got shape \(3,\)",
         ),
         (lambda: Advantages(torch.zeros(2), torch.zeros(2)), r"outputs must have 2 dimensions, got shape \(2,\)"),

@@ -1,4 +1,4 @@
-"""python -m grao_ref.reward_head: from pairs to a folder that is a reward function, and what it says on the way."""
+"""python -m grao_ref.reward_head: from pairs to a folder that is a reward function, and what it prints."""
 
 import gzip
 import itertools

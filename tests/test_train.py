@@ -1,4 +1,4 @@
-"""`python -m grao_ref.train` as a user meets it."""
+"""`python -m grao_ref.train` as a user runs it."""
 
 import shlex
 import signal
@@ -65,7 +65,7 @@ def test_compare_runs_every_method_and_both_objectives_of_grao(tmp_path, capsys,
     monkeypatch.setenv("COLUMNS", "80")
     assert main([*flags, "--output-dir", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "…" not in shown  # nothing is cut off on a narrow terminal
+    assert "…" not in shown  # nothing is truncated on a narrow terminal
     assert "grao, as printed" in shown
     names = ["sft", "dpo", "ppo", "grpo", "grao, repaired", "grao, as printed"]
     assert [row["run"] for row in rows_of(tmp_path)[::6]] == names

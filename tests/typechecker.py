@@ -1,4 +1,4 @@
-"""beartype as jaxtyping's checker, with the numeric tower on: an int is good enough where a float is asked for."""
+"""beartype as jaxtyping's checker, with the numeric tower on: an int is accepted where a float is expected."""
 
 from beartype import BeartypeConf, beartype
 

@@ -1,8 +1,9 @@
-"""Settle every claim; write ledger.json, REPORT.md and figures; say whether the committed report is still true."""
+"""Settle every claim; write ledger.json, REPORT.md and figures; compare with the committed report."""
 
 import argparse
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -19,7 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0; 1 where a control or the committed report disagrees; 2 on bad input."""
     options = _parse(arguments)
     console = Console(stderr=True)
-    torch.set_num_threads(1)  # tables are small: a second thread only waits
+    torch.set_num_threads(1)  # the tensors are too small for a second thread to help
+    if find_spec("sympy") is None:
+        needs = "the theory laboratory needs sympy: pip install 'grao_ref[theory]'"
+        console.print(f"[red]error:[/] {plain(needs)}", highlight=False, soft_wrap=True)
+        return 2
     try:
         chosen = select(options.only)
     except ValueError as error:
@@ -27,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         rows = run_all(chosen, Run(options.size, options.output_dir / "figures"), console)
-    except ValueError as error:  # a check whose control agrees with it, or a claim left undecided
+    except ValueError as error:  # a void check, or an undecided claim
         console.print(f"[red]the ledger does not stand:[/] {plain(str(error))}", highlight=False)
         return 1
     path = write(rows, options.output_dir)

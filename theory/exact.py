@@ -1,10 +1,10 @@
-"""The exact expected update of a one-context bandit, F(θ) = E[ĝ(θ)], and all that can be known about it.
+"""The exact expected update of a one-context bandit, F(θ) = E[ĝ(θ)], with its Jacobian and second moment.
 
 One action is one whole answer of length 1, π = softmax(θ), and G samples are drawn independently:
 
     ĝ = Σ_i w_i (e_{o_i} − π) + w_y (e_y − π),   w_i = (1 + λ) Â_oi / G,   w_y = β Â_y − λ Ā   (thm-1).
 
-Given the counts of a group's reward levels, ĝ is linear in them but for which action of a level was drawn.
+Given a group's counts of each reward level, only the choice of the action within a level is still random.
 With v = (samples' weights at each level, w_y) and B = (share of each action in each level, e_y), both exact:
 
     F = (B − π1ᵀ) E[v],   E[ĝ ĝᵀ] = (B − π1ᵀ) E[v vᵀ] (B − π1ᵀ)ᵀ + Σ_l E[c_l w_l²] (diag(s_l) − s_l s_lᵀ).
@@ -29,6 +29,8 @@ from theory.groups import (
     probabilities,
     require_index,
     require_pool,
+    require_rewards,
+    require_same_shape,
     require_size,
 )
 
@@ -50,12 +52,11 @@ def expected_update(
 
     w_i and w_y are those of thm-1; `only_when_ahead` takes max(w_y, 0), the repair of thm-4.
     Shapes: logits (K,), rewards (K,), the index of y -> (K,), float64.
-    Raises `ValueError` on mismatched or non-finite arrays, an index that is none, G < 2, an unknown pool,
+    Raises `ValueError` on mismatched or non-finite arrays, an invalid index, G < 2, an unknown pool,
     negative weights, and sizes beyond `MAX_CELLS` terms times levels.
     """
     logits, rewards = np.asarray(logits, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
-    if logits.ndim != 1 or len(logits) == 0 or logits.shape != rewards.shape:
-        raise ValueError(f"logits and rewards must both have shape (K,), got {logits.shape} and {rewards.shape}")
+    require_same_shape(logits, rewards)
     bandit = ExactBandit(rewards, reference, group_size, beta, lam, pool, only_when_ahead)
     return bandit.update(logits)
 
@@ -80,13 +81,10 @@ class ExactBandit:
     _groups: tuple[Array, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` on settings no bandit has, and on sizes that would not finish."""
+        """Raise `ValueError` on invalid settings, and on sizes that are too large to compute."""
         rewards = np.asarray(self.rewards, dtype=np.float64)
         object.__setattr__(self, "rewards", rewards)
-        if rewards.ndim != 1 or len(rewards) == 0:
-            raise ValueError(f"rewards must have shape (K,), got {rewards.shape}")
-        if not np.isfinite(rewards).all():
-            raise ValueError(f"logits and rewards must be finite, got rewards {rewards}")
+        require_rewards(rewards)
         if not (0 <= self.beta < np.inf and 0 <= self.lam < np.inf):
             raise ValueError(f"beta and lam must be finite numbers >= 0, got {self.beta} and {self.lam}")
         if not 0 < self.temperature < np.inf:
@@ -175,10 +173,7 @@ class ExactBandit:
 
     def _finite(self, logits: Array) -> Array:
         logits = np.asarray(logits, dtype=np.float64)
-        if logits.shape != self.rewards.shape:
-            raise ValueError(
-                f"logits and rewards must both have shape (K,), got {logits.shape} and {self.rewards.shape}"
-            )
+        require_same_shape(logits, self.rewards)
         if not np.isfinite(logits).all():
             raise ValueError(f"logits and rewards must be finite, got logits {logits}")
         return logits

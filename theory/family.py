@@ -1,4 +1,4 @@
-"""What each method puts on the log-likelihoods of a group and of its reference: by autograd, and in formulas."""
+"""The weight that each method gives the log-likelihoods of a group and its reference: by autograd, and in formulas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

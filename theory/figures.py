@@ -1,4 +1,4 @@
-"""One style for every picture of the ledger; nothing is drawn where a run has no folder for figures."""
+"""One style for every picture of the ledger; nothing is drawn if the run has no folder for figures."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,9 +1,9 @@
-"""Every group there is, with its probability: the sums that expected updates are made of.
+"""Every possible group with its probability: the sums that make up expected updates.
 
 The weights of eq-3 depend on a group only through how many of its samples have which reward. So the sum runs
 over the counts of the L distinct rewards, C(G + L − 1, L − 1) terms instead of K^G: K = 50 actions with three
 reward levels and G = 8 are 45 terms. Written in numpy from thm-1 and eq-4 alone, without this package's
-functions, so that it can judge them.
+functions, so that they can be tested against it.
 """
 
 import operator
@@ -25,8 +25,8 @@ class GroupMoments:
 
     mean: Array  # (L + 1,) E[v] with v = (u_1, …, u_L, w_y)
     square: Array  # (L + 1, L + 1) E[v vᵀ]
-    within: Array  # (L,) E[c_l w_l²]: what remains random among the actions of one level
-    slope: Array  # (L + 1, L) E[v c_kᵀ]: how E[v] answers to the levels' probabilities
+    within: Array  # (L,) E[c_l w_l²]: the part that is random among the actions of one level
+    slope: Array  # (L + 1, L) E[v c_kᵀ]: gives the derivative of E[v] by the levels' probabilities
 
 
 def compositions(total: int, parts: int) -> Array:
@@ -58,7 +58,7 @@ def advantages(
 ) -> tuple[Array, Array]:
     """eq-4 for groups given by their counts: Â of a sample at each level (terms, L), and Â_y (terms,).
 
-    `normalised=False` leaves the deviation out, which eq-4 does not: a control for what dividing by it does.
+    `normalised=False` does not divide by the deviation, as eq-4 does: a control for the effect of that division.
     """
     pooled = counts + (levels == reference_reward) if pool == "with_reference" else counts
     size = pooled.sum(1, keepdims=True)
@@ -91,7 +91,7 @@ def on_unit_interval(rewards: Array) -> Array:
 
 
 def require_size(group_size: int, levels: int) -> None:
-    """Raise `ValueError` on more groups than would finish, with their count and a size that would."""
+    """Raise `ValueError` on too many groups to compute, with their count and a feasible size."""
 
     def cells(size: int) -> int:
         return comb(size + levels - 1, levels - 1) * levels
@@ -118,3 +118,17 @@ def require_pool(pool: str) -> None:
     """Raise `ValueError` on an unknown reading of eq-4."""
     if pool not in POOLS:
         raise ValueError(f"pool must be one of with_reference, outputs; got {pool!r}")
+
+
+def require_rewards(rewards: Array) -> None:
+    """Raise `ValueError` on rewards that are not a vector of finite numbers."""
+    if rewards.ndim != 1 or len(rewards) == 0:
+        raise ValueError(f"rewards must have shape (K,), got {rewards.shape}")
+    if not np.isfinite(rewards).all():
+        raise ValueError(f"logits and rewards must be finite, got rewards {rewards}")
+
+
+def require_same_shape(logits: Array, rewards: Array) -> None:
+    """Raise `ValueError` on logits and rewards that are not vectors of one length."""
+    if logits.ndim != 1 or len(logits) == 0 or logits.shape != rewards.shape:
+        raise ValueError(f"logits and rewards must both have shape (K,), got {logits.shape} and {rewards.shape}")

@@ -1,95 +1,65 @@
 """The ledger: one row for each id of the paper, with a verdict that follows from checks and is never typed in.
 
-A claim is a function from a `Run` to a `Finding`. A finding lists checks: places where the claim was seen to
-hold, and counterexamples. Each check carries its control, the same measurement where it has to come out the
-other way (a planted violation, or a case that is known); a check whose control agrees with it is void, and
-the ledger refuses it. The verdict is what the checks that passed leave:
+A claim is a function from a `Run` to a `Finding`. A finding lists checks: cases where the claim was seen to
+hold, and counterexamples. Each check has a control, the same measurement where it has to come out the other
+way (a planted violation, or a case whose answer is known). A check whose control passes as well is void, and
+the ledger refuses it. The checks that passed leave the verdict:
 
 | holds somewhere | fails somewhere | verdict                |
 | --------------- | --------------- | ---------------------- |
 | yes             | no              | holds                  |
 | yes             | yes             | holds under conditions |
 | no              | yes             | fails                  |
+
+A claim of your own needs no change here: decorate a function with `claim` in any file, import that file, and `select`
+finds it by its id.
 """
 
 import importlib
 import inspect
 import math
 import pkgutil
+import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-HOLDS, CONDITIONS, FAILS, UNTESTABLE = "holds", "holds under conditions", "fails", "cannot be tested here"
-VERDICTS = (HOLDS, CONDITIONS, FAILS, UNTESTABLE)
+from theory.checks import CONDITIONS, FAILS, HOLDS, UNTESTABLE, VERDICTS, Check, Finding
+
+__all__ = [
+    "CONDITIONS",
+    "FAILS",
+    "HOLDS",
+    "KINDS",
+    "NEGLIGIBLE",
+    "SIZES",
+    "UNTESTABLE",
+    "VERDICTS",
+    "Check",
+    "Claim",
+    "Finding",
+    "Row",
+    "Run",
+    "claim",
+    "claims",
+    "number",
+    "select",
+    "settle",
+    "withdraw",
+]
+
 SIZES = ("quick", "default", "full")
+KINDS = ("eq-", "A", "claim-", "table-", "figure-", "thm-", "exp-")  # how an id begins, in the report's order
 Value = TypeVar("Value")
-NEGLIGIBLE = 1e-9  # below, a number is rounding, and its digits are the machine's
-
-
-@dataclass(frozen=True)
-class Check:
-    """One measurement against its limit, and the same measurement where it must come out the other way."""
-
-    what: str
-    measured: float
-    test: str  # "<" or ">"
-    limit: float
-    control: str
-    control_measured: float
-
-    def __post_init__(self) -> None:
-        """Raise `ValueError` on a comparison that is none, and on a control that agrees with what it controls."""
-        if self.test not in ("<", ">"):
-            raise ValueError(f"test must be < or >, got {self.test!r}")
-        if self.passed and self._passes(self.control_measured):
-            raise ValueError(
-                f"void check: {self.what!r} is {self.measured:g} {self.test} {self.limit:g}, and so is its control "
-                f"{self.control!r} with {self.control_measured:g}"
-            )
-
-    @property
-    def passed(self) -> bool:
-        """Whether the measurement is on its side of the limit; NaN is on neither."""
-        return self._passes(self.measured)
-
-    def _passes(self, value: float) -> bool:
-        return bool(value < self.limit) if self.test == "<" else bool(value > self.limit)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a claim's computation came to. `note` says it in words; numbers in it are computed."""
-
-    note: str
-    holds: list[Check] = field(default_factory=list)  # where the claim was seen to hold
-    fails: list[Check] = field(default_factory=list)  # counterexamples to the claim
-    numbers: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)  # a tuple's name says what is in it
-    figures: list[str] = field(default_factory=list)
-    untestable: str = ""  # why a bandit can't settle it; its checks are then about an analogue
-
-    def verdict(self) -> str:
-        """What the checks that passed leave of the claim. Raises `ValueError` where they leave nothing."""
-        failed = [check.what for check in (*self.holds, *self.fails) if not check.passed]
-        if self.untestable:
-            if failed:
-                raise ValueError(f"a check of the analogue did not come out: {failed[0]!r}")
-            return UNTESTABLE
-        seen = bool(self.holds) and all(check.passed for check in self.holds)
-        broken = any(check.passed for check in self.fails)
-        if seen:
-            return CONDITIONS if broken else HOLDS
-        if broken:
-            return FAILS
-        raise ValueError(f"undecided: neither support nor counterexample came out, first {failed[:1]}")
+NEGLIGIBLE = 1e-9  # a smaller number is rounding error, and its digits differ between machines
 
 
 @dataclass(frozen=True)
 class Run:
-    """How large the samples and grids are, and where figures go (None: nowhere, nothing is drawn)."""
+    """How large the samples and grids are, and where figures go (None: nothing is drawn)."""
 
     size: str = "default"
     figures: Path | None = None
@@ -107,7 +77,7 @@ class Claim:
     statement: str
     argument: str  # the docstring of its function: formal restatement, assumptions, proof where there is one
     settle: Callable[[Run], Finding]
-    source: str  # the file, below theory/
+    source: str  # its file: a path from the repository's root, or a file's name where it lies outside theory/
 
 
 @dataclass(frozen=True)
@@ -142,16 +112,41 @@ _REGISTRY: dict[str, Claim] = {}
 
 
 def claim(id: str, statement: str) -> Callable[[Callable[[Run], Finding]], Callable[[Run], Finding]]:
-    """Register the function below as what settles `id`. Raises `ValueError` on an id that is taken."""
+    """Register the function below as what settles `id`, from any file.
+
+    Raises `ValueError` on an id that is taken, and on one that begins with none of `KINDS`.
+    """
+    _order(id)
 
     def register(settle: Callable[[Run], Finding]) -> Callable[[Run], Finding]:
         if id in _REGISTRY:
             raise ValueError(f"{id} is registered twice")
-        source = Path(inspect.getfile(settle)).relative_to(Path(__file__).parent).as_posix()
-        _REGISTRY[id] = Claim(id, statement, inspect.getdoc(settle) or "", settle, source)
+        _REGISTRY[id] = Claim(id, statement, inspect.getdoc(settle) or "", settle, _source(settle))
         return settle
 
     return register
+
+
+def withdraw(id: str) -> None:
+    """Take a claim out of the registry. Raises `ValueError` on an id there is none of."""
+    if id not in _REGISTRY:
+        raise ValueError(f"no claim {id!r} to withdraw")
+    del _REGISTRY[id]
+
+
+def _source(settle: Callable[[Run], Finding]) -> str:
+    here, file = Path(__file__).resolve().parent, Path(inspect.getfile(settle)).resolve()
+    return file.relative_to(here.parent).as_posix() if file.is_relative_to(here) else file.name
+
+
+def _order(id: str) -> tuple[int, int, str]:
+    """Where a claim stands in the report: by kind, then by number, then by name."""
+    found = re.fullmatch(r"(A)(\d+)|([a-z]+-)[\w-]+", id)
+    kind = found and (found[1] or found[3])
+    if kind not in KINDS:
+        raise ValueError(f"{id!r} begins with no known kind; an id is one of {', '.join(KINDS)} and a number or a name")
+    digits = "".join(character for character in id if character.isdigit())
+    return KINDS.index(kind), int(digits or 0), id
 
 
 def claims() -> dict[str, Claim]:
@@ -159,14 +154,7 @@ def claims() -> dict[str, Claim]:
     package = importlib.import_module("theory.claims")
     for module in pkgutil.iter_modules(package.__path__, "theory.claims."):
         importlib.import_module(module.name)
-    kinds = ("eq", "A", "claim", "table", "figure", "thm", "exp")
-
-    def order(id: str) -> tuple[int, int, str]:
-        kind = next(i for i, kind in enumerate(kinds) if id.startswith(kind))
-        digits = "".join(character for character in id if character.isdigit())
-        return kind, int(digits or 0), id
-
-    return {id: _REGISTRY[id] for id in sorted(_REGISTRY, key=order)}
+    return {id: _REGISTRY[id] for id in sorted(_REGISTRY, key=_order)}
 
 
 def select(only: list[str]) -> list[Claim]:

@@ -1,8 +1,8 @@
-"""Who needs how many steps to V >= 0.9, by initial success rate and reference quality: the runs behind exp-map.
+"""Steps to V >= 0.9 for every method, by initial success rate and reference quality: the runs of exp-map.
 
 Rewards are 1 (rare, probability p), R(y) (as rare) and 0 (one answer; exp-crowd has several). A cell has 1,000 seeds
-or more, rows of one table; every method has the best of the same learning rates in each cell, so that a longer step is
-no merit; and one rate for all, by plain steps and under Adam.
+or more, rows of one table. Every method is run at the best of the same learning rates in each cell, so that a longer
+step is no advantage, and at one rate for all, with plain steps and under Adam.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from theory import runs
+from theory.arrivals import first_arrivals, rare, taught
 from theory.groups import Array
 from theory.intervals import quantile_interval
+from theory.ledger import number
 
-GOAL, SHARE, TAUGHT = 0.9, 0.9, 0.5
-G, SFT_STEPS = 8, 60
+G, SHARE = 8, 0.9
 CONTROL = "GRPO, other seeds"
 METHODS: dict[str, dict[str, Any]] = {
     "GRPO": {"method": "grpo"},
@@ -84,8 +84,8 @@ class Waits:
 def steps_to_goal(size: str) -> dict[str, Waits]:
     """Steps of G = 8 samples, of every method in every cell.
 
-    The interval of the best rate's quantile is that of the smallest of several: each lies in its own, so the smallest
-    lies between the smallest of the ends. Rates whose wait can no longer be the smallest are given up.
+    The interval of the best rate's quantile is that of a minimum over rates: every quantile lies in its own interval,
+    so the minimum lies between the minima of the ends. A rate whose wait can no longer be the minimum is stopped early.
     """
     cells = grid(size)
     tasks = [(name, p, cells, each_miss(cells)) for p in cells.rates for name in METHODS]  # the slow ones first
@@ -101,7 +101,7 @@ def _at_once(tasks: list[tuple[str, float, Grid, float]], processes: int) -> lis
 
 
 def each_miss(cells: Grid) -> float:
-    """What is left of 5 % for each interval: cells, methods, two quantiles of every rate and a median under Adam."""
+    """The share of 5 % for each interval: cells, methods, two quantiles of every rate and a median under Adam."""
     return 0.05 / (len(cells.rates) * len(cells.qualities) * len(METHODS) * (2 * len(RATES) + 1))
 
 
@@ -116,7 +116,7 @@ def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, ...]:
     logits = rare(p, 1, len(rewards))
     lessons = torch.zeros(len(rewards))
     if name.startswith("SFT"):
-        logits, lessons = _taught(rewards, logits)
+        logits, lessons = taught(rewards, logits)
     quantiles, medians, given_up = {}, {}, float("inf")
     for rate in RATES:
         config = runs.settings(learning_rate=rate, max_steps=cells.steps, **METHODS[name])
@@ -138,40 +138,9 @@ def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, ...]:
     return smallest[0], smallest[1], medians[ONE_RATE], adam, best, lesson
 
 
-def rare(p: float, failures: int, rows: int) -> Tensor:
-    """Logits of a policy that finds the best answer with probability p, the reference too, and else fails: (N, K)."""
-    return torch.tensor([p, p, *[(1 - 2 * p) / failures] * failures]).log().expand(rows, -1).clone()
-
-
-def first_arrivals(
-    rewards: Tensor, logits: Tensor, config: Any, cells: int, until: float = np.inf, enough: float = 1.0
-) -> Tensor:
-    """The step at which each row's V first reaches the goal; infinite where it does not before the run ends, which it
-    does once it is past `until`, or more than this share of the rows of every cell have arrived.
-    """
-    first = torch.full((len(logits),), torch.inf)
-    for step in runs.run(rewards, 1, logits, config):
-        first = torch.where(first.isinf() & (step.value >= GOAL), torch.full_like(first, step.step), first)
-        if step.step > until or bool((first.view(cells, -1).isfinite().float().mean(1) > enough).all()):
-            break
-    return first
-
-
 def _with_interval(waits: Array, share: float, miss: float) -> Array:
     middle = np.quantile(waits, share, axis=-1, method="higher")
     return np.stack([middle, *quantile_interval(waits, share, miss)])
-
-
-def _taught(rewards: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The tables when SFT has made every other answer the reference, and after how many steps."""
-    tables, lessons = logits, torch.zeros(len(logits))
-    for step in runs.run(rewards, 1, logits, runs.settings(method="sft", learning_rate=0.2, max_steps=SFT_STEPS)):
-        short = tables.softmax(-1)[:, 1:2] < TAUGHT
-        if not short.any():
-            break
-        tables = torch.where(short, step.theta, tables)
-        lessons = torch.where(short[:, 0], torch.full_like(lessons, step.step), lessons)
-    return tables, lessons
 
 
 def costs(name: str, steps: Array, taught: Array) -> dict[str, Array]:
@@ -186,8 +155,8 @@ def costs(name: str, steps: Array, taught: Array) -> dict[str, Array]:
 def ratio(name: str, size: str, of: str = "quantile", against: str = "GRPO", currency: str = "samples") -> Array:
     """Cost of one method over another's, and the ends of its interval: (3, P, Q), NaN where neither gets there.
 
-    `of`: "quantile", "median", "one_rate" or "adam". In the ends, who isn't there within the run's steps is known to
-    need at least one more, and no more is known.
+    `of`: "quantile", "median", "one_rate" or "adam". At the ends of the interval, runs that do not arrive are censored
+    one step after the last.
     """
     found, beyond = steps_to_goal(size), grid(size).steps + 1
 
@@ -200,3 +169,8 @@ def ratio(name: str, size: str, of: str = "quantile", against: str = "GRPO", cur
         low = cost(name, np.minimum(one_low, beyond)) / cost(against, other_high)
         high = cost(name, one_high) / cost(against, np.minimum(other_low, beyond))
     return np.stack([middle, low, high])
+
+
+def range_of(table: Array) -> str:
+    """The smallest and the largest of some cells."""
+    return f"{number(float(np.nanmin(table)))} to {number(float(np.nanmax(table)))}"

@@ -1,4 +1,4 @@
-"""The ledger as JSON, as a table for the terminal, and as REPORT.md; and whether a committed report is still true."""
+"""The ledger as JSON, as a table for the terminal, and as REPORT.md; and the comparison with a committed report."""
 
 import json
 import math
@@ -59,7 +59,7 @@ def cell(text: str) -> str:
 
 def _section(row: Row, figures: str) -> list[str]:
     claim, finding = row.claim, row.finding
-    lines = [f"## {claim.id}", "", f"{claim.statement}", "", f"**{row.verdict}** · `theory/{claim.source}`", ""]
+    lines = [f"## {claim.id}", "", f"{claim.statement}", "", f"**{row.verdict}** · `{claim.source}`", ""]
     if finding.untestable:
         lines += [f"Why: {finding.untestable}", ""]
     lines += [finding.note, ""]
@@ -97,7 +97,7 @@ def verdicts_in(text: str) -> dict[str, str]:
 
 
 def staleness(committed: str, fresh: str) -> list[str]:
-    """What a committed report says otherwise than a fresh one; numbers may differ by a hundredth between machines."""
+    """Where a committed report differs from a fresh one; numbers may differ by 1.5 % between machines."""
     old, new = verdicts_in(committed), verdicts_in(fresh)
     flipped = [
         f"{id}: {old.get(id, 'missing')} -> {new.get(id, 'gone')}"

@@ -1,4 +1,7 @@
-"""The package's own loop, reached from here alone: N independent rows of a tabular policy are N seeds at once."""
+"""The package's own training loop. N independent rows of a tabular policy are N seeds at once.
+
+This is the only file of the laboratory that imports the loop.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grao_ref.config import Config
-from grao_ref.loop import Report, train
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.presets import PRESETS
-from grao_ref.records import Batch
+from grao_ref.records import Batch, Scores
+from grao_ref.settings.config import Config
+from grao_ref.settings.presets import PRESETS
 from grao_ref.tasks.bandit import Bandit
+from grao_ref.training.loop import Report, train
 
 EIGHT = {"num_generations": 8, "max_steps": 100, "eval_steps": 1_000_000}
 
@@ -29,9 +32,9 @@ class Rows(Bandit):
         super().__init__(rewards[0], reference, len(rewards))
         self.table = rewards
 
-    def reward(self, batch: Batch, ids: Tensor, mask: Tensor) -> Tensor:
+    def reward(self, batch: Batch, ids: Tensor, mask: Tensor) -> Scores:
         """R(q, a), looked up in each prompt's own row."""
-        return self.table[batch.prompts.ids[:, 0]].gather(-1, ids[..., 0])[..., None]
+        return Scores.complete(self.table[batch.prompts.ids[:, 0]].gather(-1, ids[..., 0])[..., None])
 
     def expected_reward(self, theta: Tensor) -> Tensor:
         """V(θ) of each row."""
@@ -41,10 +44,10 @@ class Rows(Bandit):
 
 @dataclass(frozen=True)
 class Step:
-    """After a step: the figures of the loop's report, and the table it left."""
+    """After a step: the metrics of the loop's report, and the table it left."""
 
     step: int
-    figures: dict[str, Tensor]
+    metrics: dict[str, Tensor]
     theta: Tensor  # (N, K)
     value: Tensor  # (N,)
 
@@ -56,7 +59,7 @@ def run(rewards: Tensor, reference: int, logits: Tensor, config: Config) -> Iter
     yield Step(0, {}, policy.theta.detach().clone(), task.expected_reward(policy.theta))
     report: Report
     for report in train(task, policy, config):
-        yield Step(report.step, report.figures, policy.theta.detach().clone(), task.expected_reward(policy.theta))
+        yield Step(report.step, report.metrics, policy.theta.detach().clone(), task.expected_reward(policy.theta))
 
 
 def start(rewards: Tensor, probabilities: list[float], rows: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
-"""Sampled ascent of a softmax bandit in numpy, for what the loop has no setting for: a ρ or an η that changes.
+"""Sampled ascent of a softmax bandit in numpy, with a ρ or an η that changes, which the loop has no setting for.
 
 Every seed is a row. The samples' weights are eq-3's with the reference pooled, (1 + λ) Â_i / G; the reference's is
-given by the caller from what the group shows. Written from thm-1 without this package's loop, which can then judge it.
+computed by the caller from the group. Written from thm-1 without this package's loop, so that the two can be compared.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ G, LAM = 8, 0.6
 
 @dataclass(frozen=True)
 class Seen:
-    """What N groups show: Â_y, the mean |Â_i|, and how often samples beat the reference, ties half, of late."""
+    """Statistics of N groups: Â_y, mean |Â_i|, and a running mean of the win rate over the reference, ties half."""
 
     A_y: Array
     spread: Array

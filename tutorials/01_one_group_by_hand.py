@@ -1,16 +1,16 @@
 # %% [markdown]
 # # One group by hand
 #
-# Four answers to one question, and a reference: every number of GRAO's objective on paper, then the same numbers from
-# the package.
+# Four answers to one question, and a reference: every number of GRAO's objective computed on paper, then the same
+# numbers from the package.
 #
-# *GRAO* (Group Relative Alignment Optimization) trains a language model on answers of its own and on one that it is
-# given. Its *objective* is the number that training makes larger.
+# *GRAO* (Group Relative Alignment Optimization) trains a language model on its own answers and on one given answer, the
+# reference. Its *objective* is the number that training makes larger.
 #
 # You need to know what a *language model* does (it gives every next token a probability) and what a *gradient* is.
-# Names in brackets are ids, by which you can go from here to the code and to its tests: eq-3 is the paper's third
-# equation and thm-1 a fact about it, both in the project's README; claim-9 (of the paper) and exp-family (an experiment)
-# are rows of `theory/REPORT.md`, the report of the *theory laboratory* (tutorial 8).
+# Labels in brackets link to the code and its tests. eq-3 is the paper's third equation and thm-1 is a fact about it;
+# the project's README lists both. Later tutorials also use labels such as claim-9 (a claim of the paper) and exp-family
+# (an experiment). These are rows of `theory/REPORT.md`, the report of the *theory laboratory* (tutorial 8).
 
 # %%
 import torch
@@ -23,20 +23,20 @@ from grao_ref import (
 )
 from tutorials import style
 
-torch.set_default_dtype(torch.float64)  # so that digits agree to the last one
+torch.set_default_dtype(torch.float64)  # so that all printed digits agree
 
 # %% [markdown]
 # ## The situation
 #
-# A *prompt* $q$ asks something. The model, which we call the *policy* $\pi$ because it acts, samples $G = 4$ answers
-# $o_1 \dots o_4$: a *group*. A *reward* $R$ grades each of them between 0 and 1. Beside them there is a *reference* $y$,
-# an answer that a human wrote, graded by the same $R$.
+# A *prompt* $q$ is a question. The model is called the *policy* $\pi$. It samples $G = 4$ answers $o_1 \dots o_4$: a
+# *group*. A *reward* $R$ grades each of them between 0 and 1. There is also a *reference* $y$, an answer that a human
+# wrote, graded by the same $R$.
 #
 # | answer | $o_1$ | $o_2$ | $o_3$ | $o_4$ | $y$ |
 # | --- | --- | --- | --- | --- | --- |
 # | reward | 0.6 | 0.4 | 0.2 | 0.5 | 0.8 |
 #
-# Which of these answers should become likelier, and by how much? That is all the objective has to say.
+# Which of these answers should become likelier, and by how much? The objective answers this question.
 
 # %%
 rewards = torch.tensor([0.6, 0.4, 0.2, 0.5])
@@ -45,8 +45,8 @@ reference_reward = torch.tensor(0.8)
 # %% [markdown]
 # ## Better than what? The advantage (eq-4)
 #
-# A reward of 0.5 is good or bad only beside others. So the rewards are *standardised* over the group: subtract the
-# mean $\mu$, divide by the standard deviation $\sigma$. The result is the *advantage* $\hat A$.
+# A reward of 0.5 is good or bad only in comparison with others. So the rewards are *standardised* over the group:
+# subtract the mean $\mu$, divide by the standard deviation $\sigma$. The result is the *advantage* $\hat A$.
 #
 # $$ \hat A_i = \frac{R_i - \mu}{\sigma} $$
 #
@@ -63,9 +63,10 @@ print("samples  ", advantages.numpy().round(3))
 print("reference", reference_advantage.numpy().round(3))
 
 # %% [markdown]
-# > **A choice the paper leaves open.** We counted the reference into $\mu$ and $\sigma$. One can also count the
-# > samples alone and measure the reference against them; the package calls the two `pool="with_reference"` and
-# > `pool="outputs"`. It matters more than it looks, and tutorial 4 shows where.
+# > **A choice the paper leaves open.** The rewards from which $\mu$ and $\sigma$ are computed are called the *pool*.
+# > Our pool included the reference. One can also compute $\mu$ and $\sigma$ from the samples only, and standardise the
+# > reference's reward with them. The package calls the two choices `pool="with_reference"` and `pool="outputs"`. The
+# > choice matters: tutorial 4 shows where.
 
 # %%
 alone, reference_outside = group_advantages(rewards, reference_reward, pool="outputs")
@@ -75,16 +76,16 @@ print("reference", reference_outside.numpy().round(2))
 # %% [markdown]
 # ## How likely? The mean log-likelihood (eq-1)
 #
-# An answer $o$ is a row of tokens, and the policy gives each of them, $o_t$, a probability in its place, after the
-# prompt and the tokens before it. The *mean log-likelihood* of the answer is
+# An answer $o$ is a sequence of tokens. The policy gives each token $o_t$ a probability, given the prompt and the
+# tokens before it. The *mean log-likelihood* of the answer is
 #
 # $$ J(o) = \frac{1}{|o|} \sum_t \log \pi(o_t) $$
 #
 # Say $o_1$ has three tokens of probability 0.5, 0.25 and 0.4: (log 0.5 + log 0.25 + log 0.4) / 3 = −0.9986. (The
 # logarithm is the natural one; its unit is the *nat*.)
 #
-# The division by the length $|o|$ is eq-1's and eq-3's. In a batch, shorter answers are padded, and a *mask* says which
-# tokens are real; what stands behind the mask must never count, even if it is infinite.
+# Both eq-1 and eq-3 divide by the length $|o|$. In a batch, shorter answers are padded, and a *mask* marks the real
+# tokens. Padding must never change the result, even if it is infinite.
 
 # %%
 token_logprobs = torch.tensor([0.5, 0.25, 0.4, 1.0]).log()
@@ -93,8 +94,8 @@ mask = torch.tensor([True, True, True, False])
 print(f"{mean_log_likelihood(token_logprobs, mask).item():.4f}")
 
 # %% [markdown]
-# To keep the arithmetic short, let us now simply say what the five mean log-likelihoods are: $-1$, $-2$, $-1.5$, $-0.5$
-# for the samples. The reference has $-3$: the policy would hardly have written it.
+# To keep the arithmetic short, we now choose the five mean log-likelihoods: $-1$, $-2$, $-1.5$, $-0.5$ for the samples,
+# and $-3$ for the reference, which the policy is unlikely to write.
 
 # %%
 J = torch.tensor([-1.0, -2.0, -1.5, -0.5], requires_grad=True)
@@ -104,14 +105,14 @@ beta, lam = 0.5, 0.6  # the paper's β and λ
 # %% [markdown]
 # ## Three terms (eq-3)
 #
-# The objective is *exploration* + β · *imitation* + λ · *alignment*, and the *coefficients* β and λ say how much the
-# second and the third count.
+# The objective is *exploration* + β · *imitation* + λ · *alignment*, where the *coefficients* β and λ are the weights
+# of the second and the third term.
 #
 # - Exploration prefers the policy's own better answers:
 #
 # $$ \frac1G \sum_i \hat A_i J(o_i) $$
 #
-# - Imitation learns from the reference where it is ahead of the mean, and shuns it where it is behind:
+# - Imitation makes the reference likelier if its reward is above the mean, and less likely if it is below:
 #
 # $$ \hat A_y J(y) $$
 #
@@ -132,9 +133,9 @@ for name in ("exploration", "imitation", "alignment", "total"):
     print(f"{name:12} {getattr(terms, name).item():8.4f}")
 
 # %% [markdown]
-# The total, $-1.825$, is to be **maximised**. By itself it says nothing (it is not a reward); what counts is where it
-# pushes. So take its gradient, with the advantages held fixed: how much does the objective gain from one more unit of
-# each log-likelihood?
+# The total, $-1.825$, is to be **maximised**. Its value is not a reward, and does not measure quality; only its
+# gradient matters. So take the gradient, with the advantages held fixed: how much does the objective gain from one more
+# unit of each log-likelihood?
 
 # %%
 terms.total.backward()
@@ -142,10 +143,10 @@ print("samples  ", J.grad.numpy().round(3))
 print("reference", J_y.grad.numpy().round(3))
 
 # %% [markdown]
-# These are the *weights* the objective puts on the five answers, and there is a formula for them (thm-1, the subject of
-# tutorial 2), where the reference is in the pool: $(1 + \lambda) \hat A_i / G$ for a sample, and
-# $(\beta + \lambda / G) \hat A_y$ for the reference. Here 1.6 / 4 = 0.4 times each sample's advantage, and
-# 0.65 · 1.5 = 0.975.
+# These are the *weights* that the objective puts on the five answers. There is a formula for them (thm-1, the subject
+# of tutorial 2). With the reference in the pool, a sample has the weight $(1 + \lambda) \hat A_i / G$, and the
+# reference $(\beta + \lambda / G) \hat A_y$. Here this is 1.6 / 4 = 0.4 times each sample's advantage, and 0.65 · 1.5 =
+# 0.975.
 
 # %%
 weights, reference_weight = likelihood_weights(
@@ -166,18 +167,18 @@ axes.axhline(0, color=style.GREY, linewidth=0.8)
 axes.set(ylabel="weight on its log-likelihood", xlabel="answer, with its reward")
 style.show(
     drawn,
-    "What the objective asks for: the reference up, the worst sample down, the average one left alone.",
+    "The weights: the reference is pushed up, the worst sample down, and the average sample has weight 0.",
     alt="Bars of the five weights: 0.2, −0.2, −0.6, 0 and 0.975 for the reference.",
 )
 
 # %% [markdown]
 # ## One step
 #
-# A weight pushes a log-likelihood; but probabilities must add up to 1, so pushing one moves all. Take the smallest policy
-# there is, a *table*: one number (a *logit*) for each of six possible answers, the five above and one that nobody
-# sampled. (The logits become probabilities by softmax.) Let all be equally likely but the reference, which is rarer.
-# One step of size 1 along the gradient. We look at the *expected reward*, too: the sum of each answer's reward times its
-# probability, where the unseen answer is to be worth 0.
+# A weight pushes one log-likelihood. But probabilities add up to 1, so pushing one moves all of them. Take the smallest
+# possible policy, a *table*: one number (a *logit*) for each of six possible answers, the five above and one that was
+# not sampled. Softmax turns the logits into probabilities. All answers are equally likely, except the reference, which
+# is rarer. We take one step of size 1 along the gradient. We also compute the *expected reward*: the sum of each
+# answer's reward times its probability, where the unsampled answer earns 0.
 
 # %%
 logits = torch.tensor([0.0, 0.0, 0.0, 0.0, -1.0, 0.0], requires_grad=True)
@@ -194,7 +195,7 @@ print("expected reward {:.3f}, then {:.3f}".format(*expected))
 
 # %% tags=["picture"]
 drawn, (axes,) = style.figure(height=2.9)
-names = ["o₁", "o₂", "o₃", "o₄", "y", "unseen"]
+names = ["o₁", "o₂", "o₃", "o₄", "y", "unsampled"]
 places = torch.arange(6)
 axes.bar(places - 0.2, 100 * before, width=0.4, color=style.SKY, label="before")
 axes.bar(places + 0.2, 100 * after, width=0.4, color=style.BLUE, label="after one step")
@@ -204,14 +205,14 @@ axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 style.show(
     drawn,
     "One step of size 1 on a table of six answers. The reference gains most. The average sample, whose weight is 0, and "
-    "the answer that nobody sampled lose a little, because probabilities add up to 1.",
+    "the unsampled answer lose a little, because probabilities add up to 1.",
     alt="Pairs of bars before and after one step for six answers.",
 )
 
 # %% [markdown]
 # ## What was claimed
 #
-# Each tutorial ends by asserting what it said, so that the text can't be wrong for long.
+# Each tutorial ends with assertions of what its text claims.
 
 # %%
 by_hand = torch.tensor([0.5, -0.5, -1.5, 0.0, 1.5])
@@ -225,17 +226,16 @@ assert torch.allclose(weights, 0.4 * advantages)
 assert torch.isclose(J_y.grad, reference_weight)
 assert torch.isclose(reference_weight, torch.tensor(0.975))
 assert (after - before).argmax() == 4  # the reference gains most
-assert torch.all(after[[3, 5]] < before[[3, 5]])  # of weight 0, and unseen
+assert torch.all(after[[3, 5]] < before[[3, 5]])  # of weight 0, and unsampled
 assert torch.all(after[[3, 5]] > before[[3, 5]] - 0.02)  # a little
 assert expected[0] < expected[1]
 
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_1.py`, in plain Python, and let them be judged by
-# `make exercise 1`:
+# Write three functions in `tutorials/exercises/exercise_1.py`, in plain Python, and check them with `make exercise 1`:
 #
-# 1. `advantages`: eq-4 with the reference in the pool. What do you do where all five rewards are the same?
+# 1. `advantages`: eq-4 with the reference in the pool. What should it return if all five rewards are the same?
 # 2. `mean_log_likelihood`: eq-1 from probabilities and a mask.
 # 3. `objective`: the three terms of eq-3, and their sum under β and λ.
 #

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Three terms are two
 #
-# Exploration, imitation and alignment collapse into two weighted likelihoods. Of the paper's two coefficients one knob
-# is left, and a step size that Adam does not feel.
+# Exploration, imitation and alignment reduce to two weighted likelihoods. Of the paper's two coefficients, one setting
+# is left, plus a step size that Adam cancels.
 #
 # You need tutorial 1: the group, its advantages, the three terms of eq-3, and what a *weight* on a log-likelihood is.
 
@@ -11,20 +11,22 @@ import torch
 
 from grao_ref import grao_objective, group_advantages, likelihood_weights
 from theory import runs
-from theory.claims.thm_1 import ROWS, knob, same_knob
+from theory.claims.thm_1 import same_knob
+from theory.knob import ROWS, knob
 from theory.paper_tables import ABLATION, ERRORS
 from tutorials import interactive, style
 
 torch.set_default_dtype(torch.float64)
-beta, lam, G = 0.5, 0.6, 8  # the paper's
+beta, lam, G = 0.5, 0.6, 8  # the paper's values
 
 # %% [markdown]
 # ## Collect by likelihood (thm-1)
 #
-# The objective of eq-3 has three terms, and each of them is a sum of numbers times log-likelihoods. A sample's $J(o_i)$
-# has $\hat A_i / G$ from exploration and $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$ has
-# $\beta \hat A_y$ from imitation, and alignment subtracts $\lambda \hat A_i / G$ for each sample: with $\bar A$ for the
-# samples' mean advantage, $\lambda \bar A$ in all. So eq-3 is
+# The objective of eq-3 has three terms, and each of them is a sum of numbers times log-likelihoods. So we can collect
+# the factors of each log-likelihood. A sample's $J(o_i)$ gets $\hat A_i / G$ from exploration and
+# $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$ gets $\beta \hat A_y$ from imitation, and alignment
+# subtracts $\lambda \hat A_i / G$ for each sample. That is $\lambda \bar A$ in all, where $\bar A$ is the samples' mean
+# advantage. So eq-3 is
 #
 # $$ \sum_i w_i J(o_i) + w_y J(y) $$
 #
@@ -32,9 +34,9 @@ beta, lam, G = 0.5, 0.6, 8  # the paper's
 #
 # $$ w_y = \beta \hat A_y - \lambda \bar A $$
 #
-# Alignment is exploration once more, times $\lambda$, and something subtracted from the reference. *Three terms are
-# two*: likelihoods of samples, and the likelihood of the reference. Nothing was approximated. Let us not believe it: a
-# thousand random groups for each pool, the three terms as printed against the two.
+# Alignment is exploration once more, times $\lambda$, minus $\lambda \bar A$ on the reference. *Three terms are two*:
+# the likelihoods of the samples, and the likelihood of the reference. This is exact. We check it on a thousand random
+# groups for each pool: the three terms as printed against the two.
 
 # %%
 rng = torch.Generator().manual_seed(0)
@@ -57,15 +59,15 @@ for pool in ("with_reference", "outputs"):
 # %% [markdown]
 # ## What alignment does to the reference
 #
-# That depends on $\bar A$, and so on the pool that eq-4 standardises over (tutorial 1).
+# That depends on $\bar A$, and so on the pool of eq-4 (tutorial 1).
 #
 # - `outputs`: the advantages of the samples add up to 0, so $\bar A = 0$. Then $w_y = \beta \hat A_y$: **the
-#   reference's part of the alignment term is always 0.** The term that was to compare each sample with the reference
-#   never looks at the reference's likelihood; it is $\lambda$ times exploration.
+#   reference's part of the alignment term is always 0.** The term is meant to compare each sample with the reference,
+#   but the reference's likelihood cancels; what is left is $\lambda$ times exploration.
 # - `with_reference`: the advantages add up to 0 over samples *and* reference, so $\bar A = -\hat A_y / G$ and
-#   $w_y = (\beta + \lambda/G) \hat A_y$: alignment is a bit more imitation.
+#   $w_y = (\beta + \lambda/G) \hat A_y$: on the reference, alignment acts as a little more imitation.
 #
-# Here are the groups of eight samples that are right (reward 1) or wrong (0), beside a reference that is right.
+# Here are the groups of eight samples that are right (reward 1) or wrong (0), with a reference that is right.
 
 # %%
 successes = torch.arange(G + 1)
@@ -93,25 +95,27 @@ panels[0].legend(loc="upper right")
 panels[1].set_xlabel("right answers among the 8 samples")
 style.show(
     drawn,
-    "What eq-3 puts on the reference's mean log-likelihood. Above, alignment adds nothing in any group. Below it adds "
-    "λ/G = 0.075 to β = 0.5. (The group without a right answer is tutorial 4's.)",
+    "The weight of eq-3 on the reference's mean log-likelihood. Above, alignment adds nothing in any group. Below, it adds "
+    "λ/G = 0.075 to β = 0.5. (Tutorial 4 discusses the group without a right answer.)",
     alt="Stacked bars by number of right answers, for both pools; the alignment part is absent in the first and small "
     "in the second.",
 )
 
 # %% [markdown]
-# From here on the reference is in the pool, as is the default of the package, and the objective is the *printed* one:
-# eq-3 as it stands in the paper. (Tutorial 4 *repairs* it; `imitate_only_when_ahead`, below, is that switch.)
+# From here on the reference is in the pool, which is the default of the package, and the objective is the *printed*
+# one: eq-3 as in the paper. (Tutorial 4 *repairs* it; the setting `imitate_only_when_ahead`, used below, turns the
+# repair on or off.)
 #
 # ## Try it
 #
-# The bars are the weights on tutorial 1's four answers and its reference. For G = 8 and 16 each answer was sampled
-# twice and four times. Move one slider at a time:
+# The bars are the weights on tutorial 1's four answers and its reference. For G = 8 each answer was sampled twice, for
+# G = 16 four times. Move one slider at a time:
 #
 # - β moves the reference's bar and no other.
-# - λ stretches everything: the samples' bars by $1 + \lambda$, the reference's a little, by $\lambda/G$ on top of β.
-# - G divides each sample's bar, because there are more of them to share the push. The reference is one, whatever G is;
-#   with the paper's β and λ its bar even grows, for in a larger pool it stands out more.
+# - λ makes all bars longer: the samples' by the factor $1 + \lambda$, the reference's a little, because $\lambda/G$ is
+#   added to β.
+# - G divides each sample's bar, because the weights are averaged over the samples. There is one reference, whatever G
+#   is. With the paper's β and λ its bar even grows, because its advantage is larger in a larger pool.
 
 # %% tags=["picture"]
 FOUR = torch.tensor([0.6, 0.4, 0.2, 0.5])
@@ -139,24 +143,25 @@ interactive.sliders(
 )
 
 # %% [markdown]
-# ## One knob and a step size
+# ## One setting and a step size
 #
-# Take the common factor out. What is left between the brackets depends on one number, which we call $\rho$:
+# Take the common factor out. What is left between the brackets depends on one number, which we call $\rho$ (in the
+# code: `knob((exploration, imitation, alignment), G)`, from the three terms' coefficients):
 #
 # $$ (1 + \lambda) \left( \frac1G \sum_i \hat A_i J(o_i) + \rho \hat A_y J(y) \right) $$
 #
 # $$ \rho = \frac{\beta + \lambda/G}{1 + \lambda} $$
 #
-# So $\rho$ says how much the reference counts beside the samples. And $1 + \lambda$? It makes the gradient longer,
-# which is what a larger *learning rate* (the factor on each step) does too. Under plain gradient ascent, *SGD*, that is
-# all it is.
+# So $\rho$ is the weight of the reference relative to the samples. The factor $1 + \lambda$ makes the gradient longer,
+# as a larger *learning rate* (the factor on each step) does. Under plain gradient ascent, *SGD*, it has no other
+# effect.
 #
 # *Adam*, the optimiser of the paper, divides each step by the recent size of the gradient, parameter by parameter. A
-# gradient that is 2.5 times as long gives the same step. So under Adam $1 + \lambda$ is nothing, and **one knob is
-# left**.
+# gradient that is 2.5 times as long gives the same step. So under Adam $1 + \lambda$ has no effect, and **one setting
+# is left**.
 #
-# The test: two pairs (β, λ) with the same ρ. The second is (1.0625, 3), so that its gradients are 4 / 1.6 = 2.5 times
-# as long.
+# To test this, take two pairs (β, λ) with the same ρ. The second is (1.0625, 3), so its gradients are 4 / 1.6 = 2.5
+# times as long.
 
 # %%
 pairs = {"A": (beta, lam), "B": same_knob(3.0)}
@@ -164,10 +169,10 @@ for name, (b, a) in pairs.items():
     print(f"{name}: β = {b:.4f}, λ = {a}, ρ = {knob((1, b, a), G):.6f}")
 
 # %% [markdown]
-# The *bandit* is the smallest task there is: one prompt, ten possible answers of one token, the best (reward 1), the
-# reference (0.7) and eight failures (0), all equally likely at first. The policy is a table of ten logits. 300 runs are
-# trained at once, by the package's own loop; a run's quality is $V$, the expected reward (tutorial 1), which needs no
-# sampling on a table.
+# A *bandit* is the smallest task there is: one prompt and a few possible answers of one token. Ours has ten: the best
+# (reward 1), the reference (0.7) and eight failures (0), all equally likely at first. The policy is a table of ten
+# logits. The package's own loop trains 300 runs at once. The quality of a run is $V$, the expected reward (tutorial 1),
+# which a table gives without sampling.
 
 # %%
 ROWS_AT_ONCE = 300
@@ -222,22 +227,23 @@ panels[0].legend(loc="lower right")
 panels[1].set_xlabel("step (8 samples each)")
 style.show(
     drawn,
-    "Two settings of equal ρ. Under Adam they are one curve, run by run; under SGD the second takes longer steps. Lines "
+    "Two settings of equal ρ. Under Adam each run follows the same curve with both; under SGD the second takes longer steps. Lines "
     f"are medians, bands the middle half of {ROWS_AT_ONCE} runs.",
     alt="Upper panel, Adam: the two curves coincide. Lower panel, SGD: the second rises sooner.",
 )
 
 # %% [markdown]
-# Under SGD with the learning rate divided by 2.5 the second pair repeats the first to rounding: λ had been a learning
-# rate. (What remains under Adam, in the seventh digit, is its ε of 1e-8. One thing could tell the two pairs apart:
-# clipping the gradient to a fixed norm, which the paper does too, comes before Adam and sees the length.)
+# Under SGD with the same learning rate, the logits of the two pairs differ by up to about 40. With the learning rate
+# divided by 2.5, the second pair repeats the first up to rounding: λ acted as a learning rate. (Under Adam a difference
+# in the seventh digit remains, because of its ε of 1e-8. One step, which the paper also has, would make the two pairs
+# differ: clipping the gradient to a fixed norm comes before Adam and depends on the length.)
 #
-# So tuning λ is tuning a step size, which Adam undoes, and ρ, which β tunes as well.
+# So λ changes a step size, which Adam cancels, and ρ, which β changes as well.
 #
 # ## The paper's ablation
 #
-# An *ablation* leaves a part out, to see what it was good for. The paper's table-3 leaves out one term at a time. By
-# thm-1 each row is a value of ρ:
+# An *ablation* leaves out a part of a method to see its effect. The paper's table-3 leaves out one term at a time
+# (`ROWS` has the coefficients of each row). By thm-1 each row is a value of ρ:
 
 # %%
 rho = {name: knob(row, G) for name, row in ROWS.items()}
@@ -245,9 +251,9 @@ for name in sorted(rho, key=rho.get):
     print(f"{name:20} ρ = {rho[name]:.3f}")
 
 # %% [markdown]
-# Look at the last row. **Without exploration, the policy still explores**: alignment holds a second copy of
-# exploration, times λ, and without the first copy only the balance has changed, from 0.359 to 0.958. Let the package
-# leave the terms out, and compare with runs that have no alignment term at all and β set to that ρ:
+# Look at the last row. **Without exploration, the policy still explores**: alignment contains a second copy of
+# exploration, times λ. Without the first copy only the balance changes: ρ goes from 0.359 to 0.958. We let the package
+# leave the terms out, and compare with runs that have no alignment term and β equal to that ρ:
 
 # %%
 LEFT_OUT = {
@@ -268,7 +274,7 @@ for name, distance in apart.items():
     print(f"  {name:20} {distance:.0e}")
 
 # %% [markdown]
-# So the four rows are four points of one curve, $V$ over ρ. A few more values of ρ, and we see the curve:
+# So the four rows are four points of one curve, $V$ as a function of ρ. A few more values of ρ show the curve:
 
 # %%
 for each in (0.0, 0.15, 0.25, 0.7, 1.2, 1.6):
@@ -322,13 +328,14 @@ style.show(
 )
 
 # %% [markdown]
-# What to see, above: early, a little imitation helps. After 60 steps the curve is flat from next to no imitation up to
-# the full objective's 0.359, and falls when imitation takes over: "without exploration" is far behind. That is this
-# bandit, not a law: tutorial 4 asks when the reference helps.
+# What the upper panel shows: after 20 steps, a little imitation has helped. After 60 steps the curve is flat from
+# almost no imitation up to the full objective's 0.359. It falls for larger ρ: "without exploration" is far behind. This
+# holds for this bandit, not in general: tutorial 4 is about when the reference helps.
 #
-# Below: Moonlight's four points rise and fall, as they would with one knob that has one best value. Qwen's fall and
-# rise again, by more than twice the error of the two rows together. So either that curve has two tops, or something
-# beside the objective (seeds, clipping, tuning) is in the table. Four points can't say which.
+# The lower panel has the paper's results for two models, Qwen and Moonlight. Moonlight's four points rise and fall, as
+# expected from one setting with one best value. Qwen's fall and rise again, by more than twice the error of the two
+# rows together. So either Qwen's curve has two maxima, or something other than the objective (seeds, clipping, tuning)
+# differs between the rows. Four points can't decide this.
 #
 # ## What was claimed
 
@@ -372,10 +379,10 @@ assert moonlight[0] < moonlight[1] > moonlight[2] > moonlight[3]
 # %% [markdown]
 # ## Exercises
 #
-# In `tutorials/exercises/exercise_2.py`, then `make exercise 2`:
+# Write three functions in `tutorials/exercises/exercise_2.py`, and check them with `make exercise 2`:
 #
 # 1. `collapsed_weights`: thm-1 for *any* advantages, from whichever pool.
 # 2. `knob`: ρ, in either pool.
-# 3. `same_curve`: another λ is given; which β trains the same curve under Adam? Your answer is judged by training.
+# 3. `same_curve`: another λ is given; which β trains the same curve under Adam? The check trains with your answer.
 #
 # Ours are in `tutorials/solutions/solution_2.py`.

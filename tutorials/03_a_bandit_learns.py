@@ -1,11 +1,12 @@
 # %% [markdown]
 # # A bandit learns
 #
-# One prompt, ten answers, five methods: the curve each of them follows in expectation, computed exactly, and a
-# thousand sampled runs on top. On the way: groups that teach nothing, and a loss that reads 0 while the policy learns.
+# One prompt, ten answers, five methods: the expected learning curve of each method, computed exactly, and a thousand
+# sampled runs to compare with it. Also: groups of samples that give no gradient, and a loss that is 0 while the policy
+# learns.
 #
-# You need tutorial 1: policy, group, reward, reference, advantage, table. Nothing of tutorial 2 but its result, that
-# GRAO's three terms are two weights (thm-1).
+# You need tutorial 1: policy, group, reward, reference, advantage, table. Of tutorial 2 you need only the result:
+# GRAO's three terms reduce to weights on the samples and on the reference (thm-1).
 
 # %%
 from math import comb, log10
@@ -24,12 +25,13 @@ from tutorials import style
 # %% [markdown]
 # ## The bandit
 #
-# A *bandit* is the smallest thing that can be learned by trying: one prompt, $K$ possible answers, each with a fixed
-# reward. (The name is that of a slot machine with one arm per answer.) Ours has ten: one perfect, one the reference,
-# eight worthless. The policy is a table, one logit for each, and starts with 10 % everywhere.
+# A *bandit* is the smallest task that can be learned by trying: one prompt, $K$ possible answers, each with a fixed
+# reward. (The name comes from a slot machine with one arm per answer.) Ours has ten answers: the best (reward 1), the
+# reference (0.7) and eight failures (0). The policy is a table with one logit for each answer. At the start each has a
+# probability of 10 %.
 #
-# An answer here is one token long, so every equation of tutorial 1 applies as it is. And because there are only ten, we
-# know the *expected reward* of a policy, the mean over all that it might say, without sampling anything:
+# An answer here is one token long, so every equation of tutorial 1 applies as it is. Because there are only ten
+# answers, we can compute the *expected reward* of a policy without sampling:
 #
 # $$ V = \sum_a \pi(a) R(a) $$
 #
@@ -46,20 +48,20 @@ print("V at the start", round(bandit.value(start), 3))
 # %% [markdown]
 # ## What a method does on average
 #
-# A step of training samples a group of $G = 8$, and moves the logits by the learning rate times a direction that
-# depends on that group. Another group, another direction. Their mean over all groups, each counted by its probability,
-# is the *expected update* $F$.
+# A step of training samples a group of $G = 8$ answers, and moves the logits by the learning rate times a direction
+# that depends on that group. The mean of these directions over all groups, each weighted by its probability, is the
+# *expected update* $F$.
 #
-# On a bandit that mean can be computed to the last digit. Only the number of samples of each reward matters to a group's
-# weights, and with three different rewards there are 45 ways to split eight samples. `ExactBandit`, of the theory
-# laboratory, goes through all of them (*enumeration*).
+# On a bandit this mean can be computed exactly. A group's weights depend only on the number of samples of each reward,
+# and with three different rewards there are 45 ways to split eight samples. `ExactBandit`, of the theory laboratory,
+# goes through all of them (*enumeration*).
 #
-# Beside it we put the package's own training loop, the one that also trains language models, on 1,000 tables at once.
-# The rows share nothing: they are 1,000 runs with different luck.
+# We compare it with the package's own training loop, which also trains language models. It trains 1,000 tables at once.
+# The tables share nothing: they are 1,000 independent runs with different random samples.
 
 # %%
 exact = {
-    "PPO": bandit.gradient,  # why, see below
+    "PPO": bandit.gradient,  # of V; the reason is given below
     "GRPO": ExactBandit(
         rewards.numpy(), REFERENCE, beta=0, lam=0, pool="outputs"
     ).update,
@@ -98,9 +100,10 @@ groups, *_ = bandit.groups()
 print(len(groups), "different groups of 8")
 
 # %% [markdown]
-# The first step of two methods, then. *GRPO* (Group Relative Policy Optimization) is GRAO's exploration alone, with a
-# group's rewards standardised without the reference. GRAO, here and below, is the repaired objective, which imitates the
-# reference only while it is ahead (thm-4); the objective as printed has a line of its own.
+# Here is the first step of two methods. *GRPO* (Group Relative Policy Optimization) is GRAO's exploration alone, and
+# its pool does not include the reference. GRAO, here and below, is the repaired objective: the reference's weight is
+# never negative, so the reference is imitated only while its reward is above the group's mean (thm-4, tutorial 4;
+# `only_when_ahead` in the code). "GRAO printed" is the objective as the paper prints it.
 
 # %%
 first = {}
@@ -139,33 +142,36 @@ panels[0].legend(loc="upper right")
 style.show(
     drawn,
     "The first step. Bars: the expected update, by enumeration. Dots: the mean of 1,000 sampled updates, with its 95 % "
-    "interval. Grey: where the middle 90 % of the single updates lie.",
+    "interval. Grey lines: the middle 90 % of the single updates.",
     alt="For GRPO and GRAO, the expected push on the best answer, the reference and a failure; sampled means agree.",
 )
 
 # %% [markdown]
-# The dots sit on the bars: that is what the paper's eq-2 means by an expectation over groups, and a check of the loop. But look at the grey
-# lines. A single step is nothing like its mean; a group of eight is a small sample of ten answers.
+# The dots agree with the bars. The bars are the expectation over groups of the paper's eq-2, so this checks the loop.
+# The grey lines are long: a single step is very different from the mean, because a group of eight is a small sample of
+# ten answers.
 #
-# The two methods disagree about whom to follow. GRPO pushes the best answer most, but not by much: eight samples of ten
-# answers seldom hold both good ones. GRAO pushes the reference far more, which is given to it, in every group, without
-# having to be found.
+# The two methods push different answers. GRPO pushes the best answer most, but only slightly more than the reference's
+# answer. Only groups that hold both can tell them apart, and 31 % of the groups of eight do
+# ($1 - 2 \cdot 0.9^8 + 0.8^8 = 0.307$). GRAO pushes the reference far more, because the reference is given in every
+# group and does not have to be sampled.
 
 # %% [markdown]
 # ## Two hundred steps, five methods
 #
-# Now follow the expected update, step after step, at the same learning rate for all. The methods:
+# Now we follow the expected update step after step, at the same learning rate for all methods:
 #
-# - *SFT* (supervised fine-tuning): make the reference likelier; rewards are never asked for (eq-1)
-# - *DPO* (Direct Preference Optimization): a pair of answers, the better one up, the worse one down; here the reference
-#   and one of the failures
-# - *PPO* (Proximal Policy Optimization): a second table, the *critic*, learns what reward to expect, and an answer is
-#   pushed by how far it exceeds that. On a bandit, with one update per group, the critic cancels in expectation, and the
-#   expected update is the gradient of $V$ itself
+# - *SFT* (supervised fine-tuning) makes the reference likelier, and does not use rewards (eq-1)
+# - *DPO* (Direct Preference Optimization) takes a pair of answers, and pushes the better one up and the worse one down;
+#   here the pair is the reference and one of the failures
+# - *PPO* (Proximal Policy Optimization) has a second table, the *critic*, which learns the expected reward. An answer
+#   is pushed by its reward minus the critic's value. On a bandit, with one update per group, the critic is a
+#   *baseline*: its value does not depend on the sampled answer, so it does not change the expected update, which is the
+#   gradient of $V$ itself
 # - GRPO and GRAO as above
 #
-# SFT and DPO sample nothing, so the loop's single run *is* the exact curve. For the other three we enumerate, and lay the
-# mean of the sampled runs on top. (All this with the settings of `make train ARGS="--preset bandit --compare"`, so the
+# SFT and DPO sample nothing, so one run of the loop *is* the exact curve. For the other three we enumerate, and plot
+# the mean of the sampled runs as well. (The settings are those of `make train ARGS="--preset bandit --compare"`, so the
 # numbers are those of the project's README.)
 
 # %%
@@ -211,7 +217,7 @@ for axes, every in zip(panels, (20, 10), strict=True):
 axes = panels[0]
 axes.text(STEPS, 0.71, "the reference's reward", ha="right", color=style.GREY, size=10)
 axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-panels[1].set(xlim=(15, 105), ylim=(0.55, 1.02), xlabel="step (8 rewards asked for)")
+panels[1].set(xlim=(15, 105), ylim=(0.55, 1.02), xlabel="step (8 samples each)")
 panels[1].set_title("the same, steps 15 to 105")
 style.show(
     drawn,
@@ -221,35 +227,40 @@ style.show(
 )
 
 # %% [markdown]
-# Who ends where, and why:
+# Where each method ends, and why:
 #
-# - **SFT ends at its teacher.** The reference takes all probability, so $V$ creeps up to 0.7 and can't pass it.
-# - **DPO is slow, and goes to the same place.** It moves exactly two logits, the reference's up and the rejected answer's
-#   down, by little (the push has a coefficient, κ, here 0.1, and fades as the pair is told apart). The best answer is in neither role: it
-#   stays as likely as the seven failures that are not rejected, for ever. At step 200 DPO is still on its way; five times the
-#   learning rate brings it to 0.69.
-# - **PPO is slow at first, and passes the teacher.** Its push is not divided by the group's deviation.
-# - **GRPO divides by it**, which makes early steps longer, and is past the teacher by step 50.
-# - **GRAO has a head start**, then waits on a plateau near 0.7, certain of the reference, until it meets the best answer
-#   often enough. **GRPO overtakes it there**, in the mean of the runs, and is ahead from step 50 to the end.
-# - **GRAO as printed** is ahead of the repaired one here, and level with GRPO, as far as 1,000 runs can tell. In a table
-#   it costs nothing to push a beaten reference down without end; in a language model it does (tutorial 4, thm-4).
+# - **SFT ends at the reference's reward.** The reference gets all probability, so $V$ rises slowly to 0.7 and can't
+#   pass it.
+# - **DPO is slow, and goes to the same place.** It moves exactly two logits, the reference's up and the rejected
+#   answer's down, by little. (The push has a coefficient, κ, here 0.1, and becomes smaller as the two probabilities
+#   move apart.) The best answer is neither of the two: it always stays as likely as the seven failures that are not
+#   rejected. At step 200 DPO has not arrived; with five times the learning rate it reaches 0.69.
+# - **PPO is slow at first, and passes the reference's reward.** Its push is not divided by the group's deviation.
+# - **GRPO divides by it**, which makes early steps longer. It passes the reference's reward before step 50.
+# - **GRAO has a head start.** Then it stays on a plateau near 0.7, where the policy is almost certain of the reference,
+#   until it has sampled the best answer often enough. **GRPO overtakes it there**, in the mean of the runs, and is
+#   ahead from step 50 to the end.
+# - **GRAO as printed** is ahead of the repaired one here, and level with GRPO within the error of 1,000 runs. In a
+#   table, pushing a beaten reference down without end (thm-4, tutorial 4) harms no other answer. In a language model it
+#   does; tutorial 6 shows it.
 #
-# One learning rate for all, tuned for none: a picture of how they move, not a contest.
+# There is one learning rate for all methods, tuned for none. The figure shows how the methods move, and does not rank
+# them.
 
 # %% [markdown]
-# ## The mean of the runs is not the run of the means
+# ## The average run differs from following the average step
 #
-# The first step is, on average, the expected one by definition. Later steps need not be: a run's next step depends on
-# where its luck has brought it. For PPO and GRPO they stay close. For GRAO they part on the plateau. Here is why.
+# By definition, the mean of the first steps is the expected step. For later steps this need not hold, because each run
+# is then at a different policy. For PPO and GRPO the mean of the runs stays close to the exact path. For GRAO the two
+# separate on the plateau.
 
 # %%
 for name in ("GRPO", "GRAO"):
     gap = np.abs(value[name].mean(axis=1) - path[name])
-    print(f"{name}: mean and path {gap.max():.3f} apart")
+    print(f"{name}: mean and exact path at most {gap.max():.3f} apart")
 stuck = {name: (value[name][-1] < 0.72).mean() for name in exact}
 for name, share in stuck.items():
-    print(f"{name}: {share:.1%} with the teacher")
+    print(f"{name}: at step 200, {share:.1%} of runs have V < 0.72")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(rows=2, height=2.7)
@@ -263,7 +274,7 @@ for axes, name in zip(panels, ("GRPO", "GRAO"), strict=True):
     axes.plot(value[name].mean(axis=1), color=colour, linewidth=3)
     axes.plot(path[name], color=style.BLACK, linestyle="--", linewidth=1.3)
     axes.set(ylabel="expected reward V", title=name, ylim=(0.1, 1.03))
-panels[1].set(xlabel="step (8 rewards asked for)")
+panels[1].set(xlabel="step (8 samples each)")
 for handle, text in (
     ({"color": style.BLACK, "linestyle": "--"}, "exact path"),
     ({"color": style.GREY, "linewidth": 3}, "mean of 1,000 runs"),
@@ -279,12 +290,14 @@ style.show(
 )
 
 # %% [markdown]
-# Each GRAO run leaves the plateau when it happens to meet the best answer a few times; the policy of the exact path meets
-# it *a little in every step*. By step 200 the typical run (the median) is ahead of GRPO's, but about 3 in 100 are still
-# with their teacher, and these pull the mean below GRPO's. A method is not one curve: always ask what the band is.
+# Each GRAO run leaves the plateau when it happens to sample the best answer a few times. On the exact path, the
+# expected update contains a little of the best answer *in every step*. At step 200 the median GRAO run is ahead of the
+# median GRPO run. But about 3 in 100 runs are still at the reference's level ($V < 0.72$), and they pull the mean below
+# GRPO's. So the mean alone does not describe a method; look at the spread of the runs too.
 #
-# Luck counts for less the smaller the steps are, because more of them have to agree. At a quarter of the learning rate and
-# four times the steps:
+# With smaller steps chance matters less, because each step changes the policy less and more samples are averaged. We
+# train again with a quarter of the learning rate (0.05). After 400 steps, learning rate times steps is what it was
+# after 100 steps above, so we compare these two:
 
 # %%
 small = run_sampled("GRAO", rows=300, steps=400, rate=RATE / 4)
@@ -293,15 +306,16 @@ small_value = torch.stack([step.value for step in small]).numpy()
 small_gap = np.abs(small_value.mean(axis=1) - small_path).max()
 big_gap = np.abs(value["GRAO"].mean(axis=1) - path["GRAO"])[:101].max()
 behind = [(small_value[-1] < 0.72).mean(), (value["GRAO"][100] < 0.72).mean()]
-print(f"from the path: {small_gap:.3f} against {big_gap:.3f}")
-print(f"with the teacher: {behind[0]:.1%} against {behind[1]:.1%}")
+print("rate 0.05, 400 steps, against rate 0.2, 100 steps")
+print(f"  mean and exact path {small_gap:.3f}, {big_gap:.3f} apart")
+print(f"  runs with V < 0.72 at the end {behind[0]:.1%}, {behind[1]:.1%}")
 
 # %% [markdown]
 # ## Dead groups
 #
-# Where does so much waiting come from? Let an answer be right (reward 1) or wrong (0), and let $p$ be the *success rate*, the
-# probability of a right one. If all $G$ samples earn the same, nothing in the group is better than anything else: all
-# its advantages are 0, and GRPO learns nothing from it. Such a group is *dead*. All right, or all wrong:
+# Why do runs stay so long at the same place? Let an answer be right (reward 1) or wrong (0), and let $p$ be the
+# *success rate*, the probability of a right one. If all $G$ samples earn the same reward, all their advantages are 0,
+# and GRPO's gradient is 0. Such a group is *dead*. It is all right or all wrong:
 #
 # $$ P(\text{dead}) = p^G + (1 - p)^G $$
 #
@@ -360,13 +374,13 @@ axes.legend(loc="upper center", bbox_to_anchor=(0.62, 1))
 style.show(
     drawn,
     "Lines: the formula. Dots: share of dead groups among 2,000 of the loop, with Wilson's 95 % intervals for a share. "
-    "At a success rate of 1 %, nine in ten groups of eight teach GRPO nothing.",
+    "At a success rate of 1 %, nine in ten groups of eight give GRPO no gradient.",
     alt="Probability of a dead group against the success rate for groups of 4, 8 and 16: high at both ends.",
 )
 
 # %% [markdown]
-# What do the methods do with a dead group? Take the eight samples all wrong, all as good as the reference, or all better,
-# with $R(y) = 0.7$ as on our bandit.
+# What do the methods do with a dead group? We take eight samples that are all wrong, all as good as the reference, or
+# all better, with $R(y) = 0.7$ as on our bandit.
 
 # %%
 y = torch.tensor(0.7, dtype=torch.float64)
@@ -386,10 +400,10 @@ for label, weigh in (
 print(f"{'GRPO, every weight':19}" + f"{0:6.2f}" * 3)
 
 # %% [markdown]
-# GRPO does nothing, in each case. GRAO, whose pool has the reference in it, pulls the reference in at full strength when
-# all samples fail: its weight is $(\beta + \lambda / G) \sqrt G$, here 1.63, *however little* the reference is ahead.
-# When all samples beat the reference, the objective as printed pushes it down with the same force; repaired, it leaves it
-# alone. And when all samples *are* the reference, everything is silent: the plateau above, in one number.
+# GRPO's weights are 0 in each case. GRAO's pool includes the reference. When all samples fail, the reference is pushed
+# up at full strength: its weight is $(\beta + \lambda / G) \sqrt G$, here 1.63, *however small* its lead is. When all
+# samples beat the reference, the objective as printed pushes it down with the same weight; repaired, its weight is 0.
+# When all samples *are* the reference, all weights are 0. This is the cause of the plateau above.
 #
 # In the loop, over all nine success rates, where the reference is the right answer:
 
@@ -400,12 +414,12 @@ for name in ("GRPO", "GRAO"):
     failed = silent & (earned == 0)
     moved[name] = change[failed].abs().amax(-1)
     count = int((moved[name] > 0).sum())
-    print(f"{name}: {count} of {int(failed.sum())} failed groups teach")
+    print(f"{name}: {count} of {int(failed.sum())} failed groups give a gradient")
 
 # %% [markdown]
-# And PPO? Its samples are compared with the critic's expectation, not with each other. So a group of failures is *not*
-# dead for it: once the critic expects more than 0, all eight are pushed down alike. (The paper, claim-9, says that PPO
-# discards such groups.) In our 1,000 runs, at step 10:
+# PPO compares its samples with the critic's value, not with each other. So a group of failures still gives it a
+# gradient: once the critic's value is above 0, all eight samples are pushed down equally. (The paper, claim-9, says
+# that PPO discards such groups.) In our 1,000 runs, at step 10:
 
 # %%
 before, after = sampled["PPO"][9:11]
@@ -414,9 +428,9 @@ ppo_moved = (after.theta - before.theta)[failed].abs().amax(-1)
 print(f"PPO: {int((ppo_moved > 0).sum())} of {int(failed.sum())} failed groups move it")
 
 # %% [markdown]
-# How often it happens, while the ten-armed bandit learns. At the start groups are dead for want of success; at the end
-# because nothing else is left to see. That is why all curves flatten: a certain policy asks for eight rewards and hears
-# one number.
+# The next figure shows how often groups are dead while the bandit with ten answers learns. At the start groups are dead
+# because all samples fail, at the end because all samples are the same answer. That is why all curves become flat: a
+# policy that is certain of one answer gets eight equal rewards and learns nothing.
 
 # %% tags=["picture"]
 drawn, (axes,) = style.figure(height=3.0)
@@ -432,23 +446,23 @@ axes.set(xlabel="step", ylabel="dead groups, %", ylim=(-3, 103))
 axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 style.show(
     drawn,
-    "Share of 1,000 runs whose group of eight has equal rewards, by step (95 % of the noise is within about ±3 points).",
+    "Share of 1,000 runs whose group of eight has equal rewards, by step (95 % intervals: about ±3 percentage points).",
     alt="Dead groups fall from 18 % and then rise towards 60 to 99 %, depending on the method.",
 )
 
 # %% [markdown]
-# ## A loss that reads 0
+# ## A loss that is 0
 #
-# Train with GRPO and watch its *loss* (minus the objective, for optimisers make numbers smaller): 0.0000, in every step,
-# while the reward rises. Is something broken? No. Its objective, with the *ratio* $\rho_i$ of an answer's probability now
-# to that when it was sampled (not the ρ of tutorial 2), is
+# Train with GRPO and watch its *loss* (minus the objective, because optimisers minimise). It is 0.0000 in every step,
+# while the reward rises. This is not an error. Let the *ratio* $\rho_i$ be an answer's probability now, divided by its
+# probability when it was sampled (this is not the ρ of tutorial 2). GRPO's objective is
 #
 # $$ \frac1G \sum_i \rho_i \hat A_i, \qquad \rho_i = \frac{\pi(o_i)}{\pi_{\text{old}}(o_i)} $$
 #
-# (plus a clip, tutorial 5). In the first update after sampling nothing has moved, so every ratio is 1, and what remains is
-# the mean of the advantages: 0, by construction, whatever was sampled. Its *gradient* is another matter. The ratio's
-# slope is that of $\log \pi$, so sample $i$ is pushed with weight $\hat A_i / G$, and those weights are not 0; only their
-# sum is.
+# (plus a clip, tutorial 5). At the first update after sampling the policy has not changed. So every ratio is 1, and the
+# objective is the mean of the advantages, which is always 0. Its *gradient* is not 0. At a ratio of 1, the gradient of
+# the ratio equals the gradient of $\log \pi$, so sample $i$ is pushed with weight $\hat A_i / G$. These weights are not
+# 0; only their sum is.
 
 # %%
 one_group = torch.tensor([1.0, 0.0, 0.0, 0.7], dtype=torch.float64)
@@ -463,9 +477,10 @@ print("value   ", round(objective.item(), 4) + 0.0)
 print("gradient", now.grad[:, 0].numpy().round(3))
 
 # %% [markdown]
-# In the loop, over the 1,000 runs above, and again with four updates on each group (`num_iterations`). Then the ratio has
-# left 1 by the time the last update is logged, and the value is above 0: good samples have become likelier, bad ones less
-# so. It falls back to 0 as there is less to learn. In neither case does it say how good the policy is.
+# The loop logs the objective, here over the 1,000 runs above, and again with four updates on each group
+# (`num_iterations`). With four, the ratio is no longer 1 when the last update is logged, and the value is above 0,
+# because good samples have become likelier and bad ones less likely. It falls back to 0 when there is less to learn. In
+# neither case does the value measure how good the policy is.
 
 # %%
 again = run_sampled("GRPO", rows=300, steps=100, num_iterations=4)
@@ -506,10 +521,10 @@ style.show(
 )
 
 # %% [markdown]
-# The other methods' values mislead in other ways. SFT's is a log-likelihood and rises honestly, to a policy no better than
-# its teacher. GRAO's as printed grows without end while the reward stands still, because a reference that is pushed away
-# for ever is worth more and more to it. Watch rewards, on prompts that you don't train on; use the loss
-# to notice NaN. The objectives at steps 1, 100 and 200:
+# The objectives of the other methods mislead in other ways. SFT's is a log-likelihood; it rises, but only to a policy
+# no better than the reference. GRAO's as printed grows without end while the reward stays the same, because it grows
+# with every step that makes the beaten reference less likely. So watch rewards on prompts that you don't train on, and
+# use the loss only to notice NaN. The objectives at steps 1, 100 and 200:
 
 # %%
 for name in ("GRAO", "GRAO printed"):
@@ -598,11 +613,10 @@ assert (
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_3.py`, in plain Python, and let them be judged by
-# `make exercise 3`:
+# Write three functions in `tutorials/exercises/exercise_3.py`, in plain Python, and check them with `make exercise 3`:
 #
-# 1. `probability_of_silence`: how likely is a dead group, where several answers may earn the same?
+# 1. `probability_of_silence`: the probability of a dead group, where several answers may earn the same.
 # 2. `expected_update`: GRPO's, by going through all $K^G$ groups. It is compared with that of `ExactBandit`.
-# 3. `logged_objective`: what GRPO's log shows when the ratio is not 1.
+# 3. `logged_objective`: the value in GRPO's log when the ratio is not 1.
 #
 # Ours are in `tutorials/solutions/solution_3.py`.

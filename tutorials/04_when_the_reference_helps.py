@@ -1,11 +1,11 @@
 # %% [markdown]
 # # When the reference helps, and when it hurts
 #
-# A reference gives a signal where a group of samples gives none. It also pulls the policy to itself, which is worth
-# much where nothing better can be found, and costs time, or more, where something can.
+# A reference gives a gradient where a group of samples gives none. It also pulls the policy towards itself. That helps
+# much where nothing better can be found. Where something better can be found it costs time, or traps the policy.
 #
 # You need tutorial 1 (advantages, the pool) and tutorial 2 (the weight on the reference,
-# $(\beta + \lambda/G) \hat A_y$). GRPO compares the samples with each other alone: here it is GRAO without a reference.
+# $(\beta + \lambda/G) \hat A_y$). GRPO compares the samples only with each other: here it is GRAO without a reference.
 
 # %%
 import numpy as np
@@ -26,18 +26,18 @@ from theory.intervals import quantile_interval
 from tutorials import interactive, style
 
 torch.set_default_dtype(torch.float64)
-G, beta, lam = 8, 0.5, 0.6  # the paper's
+G, beta, lam = 8, 0.5, 0.6  # the paper's values
 
 # %% [markdown]
-# ## A group that teaches nothing (thm-3)
+# ## A group that gives no gradient (thm-3)
 #
-# Eight samples, all wrong. Their rewards are equal, so no advantage differs from 0: nothing to learn. Such a group is
-# *dead*. If the policy is right with probability $p$, a group is dead with probability
+# Suppose that all eight samples are wrong. Their rewards are equal, so all advantages are 0, and so is the gradient.
+# Such a group is *dead*. If the policy is right with probability $p$, a group is dead with probability
 #
 # $$ p^G + (1 - p)^G $$
 #
-# With a right reference in the pool, only the groups that are right throughout are dead: $p^G$. What does the reference
-# say in a group of failures?
+# With a right reference in the pool, a group is dead only if all samples are right: $p^G$. Here are the advantages of a
+# group of failures:
 
 # %%
 failed = torch.zeros(G)
@@ -48,12 +48,13 @@ for R_y in (1.0, 0.001):
     print(f"R(y) = {R_y:5}: samples {A[0]:.3f}, y {A_y:.3f}")
 
 # %% [markdown]
-# The reference is pulled up by $\sqrt G = 2.83$, *whatever its lead is*: 0.001 pulls like 1. The eight samples are
-# pushed down alike, so the signal holds nothing about which of them was nearer. All it says is: do as the reference
-# does.
+# The reference's advantage is $\sqrt G = 2.83$, *whatever its lead is*: a lead of 0.001 has the same effect as a lead
+# of 1. The eight samples have equal advantages, so nothing shows which of them was closer to being right. The only
+# effect is to imitate the reference.
 #
-# How long until the first signal of any kind? Reward queries (calls of $R$) cost money where a model or a human judges.
-# Their expected number is $G$ over the probability of a group that isn't dead; we also sample it, through the package.
+# How long does it take until the first gradient that is not 0? Reward queries (calls of $R$) cost money where a model
+# or a human grades. Their expected number is $G$ divided by the probability of a group that isn't dead. We also sample
+# it, with the package.
 
 # %%
 rates = np.geomspace(1e-3, 0.5, 25)
@@ -83,30 +84,30 @@ axes.text(0.004, 300, "GRPO", color=style.ORANGE)
 axes.text(0.0011, 9.2, "GRAO, reference right", color=style.BLUE)
 axes.set(
     xlabel="probability p of a right answer",
-    ylabel="queries to the first signal",
+    ylabel="queries to the first gradient",
 )
 style.show(
     drawn,
-    "Expected reward queries until a group teaches anything, G = 8. Dots: the mean of 500 sampled runs, ± 2 standard "
-    "errors. (GRAO asks once more, for R(y).)",
+    "Expected reward queries until the first group that isn't dead, G = 8. Dots: the mean of 500 sampled runs, ± 2 standard "
+    "errors. (GRAO needs one more query, for R(y).)",
     alt="GRPO's wait falls from a thousand queries at p = 0.001 to eight at p = 0.5; GRAO's is flat at eight.",
 )
 
 # %% [markdown]
-# That is the case for the reference, and it is a strong one. But a first signal is not a good policy. So: train.
+# This is a strong argument for the reference. But a first gradient is not yet a good policy. So we train.
 #
-# ## A teacher who knows best, and one who can be beaten
+# ## A reference that is the best answer, and one that can be beaten
 #
-# A bandit (tutorial 2) of three answers: the best (reward 1), a good one (0.7), and failing (0). Both good ones are
-# rare: 2 % each. We train it with two teachers: the reference is the best answer, or it is the good one, which can be
-# beaten. The measure is the number of steps until $V \ge 0.9$, which takes the best answer.
+# We use a bandit (tutorial 2) of three answers: the best (reward 1), a good one (0.7), and a failure (0). The first two
+# are rare: 2 % each. We train it with two references, which we also call *teachers*: the best answer, or the good one,
+# which can be beaten. We count the steps until $V \ge 0.9$, which only the best answer makes possible.
 #
-# A method's steps depend on its learning rate, and GRAO's gradients are longer. One rate for all would be decided by
-# whom it happens to suit. So every method runs at six rates, from 0.4 to 12.8, 600 runs each. GRPO never looks at the
-# reference, so its runs serve both teachers.
+# The number of steps depends on the learning rate, and GRAO's gradients are longer. With one rate for all, the result
+# would depend on which method the rate suits. So every method runs at six rates, from 0.4 to 12.8, 600 runs each. GRPO
+# never uses the reference, so its runs count for both teachers.
 #
-# (GRAO here is the package's default, with a repair that is explained below, under thm-4. The printed objective takes about
-# the same time here, as the end of this page asserts.)
+# (GRAO here is the package's default, with a repair that is explained below, under thm-4. The printed objective takes
+# about the same time here; the end of this page asserts it.)
 
 # %%
 REWARDS, RARE = [1.0, 0.7, 0.0], [0.02, 0.02, 0.96]
@@ -148,9 +149,8 @@ paths = {
 steps = {key: run_waits(*each) for key, each in paths.items()}
 
 # %% [markdown]
-# The median run tells half of the story; the slow ones tell the other. So beside the median we ask when nine of ten
-# runs are there. For each of the two the rate is chosen on the first half of the runs, and the number is the second
-# half's.
+# The median does not describe the slow runs. So we also count the steps until nine of ten runs have $V \ge 0.9$. For
+# each of the two measures, the rate is chosen on the first half of the runs, and the number comes from the second half.
 
 
 # %%
@@ -193,23 +193,23 @@ panels[1].set_xlabel("learning rate")
 style.show(
     drawn,
     "Steps of 8 samples until V ≥ 0.9, by learning rate: nine of ten runs (band: 95 % interval) and the median, 600 runs "
-    "each. A line ends where the runs (100 steps) were too short.",
+    "each. A line ends where 100 steps, the length of the runs, were not enough.",
     alt="Above, GRAO's lines lie far below GRPO's at every rate. Below, GRAO's are lower at small rates only; the lowest "
     "point of GRPO's is lower than that of GRAO's.",
 )
 
 # %% [markdown]
-# What to see:
+# What the figure shows:
 #
 # - **The best teacher:** GRAO needs less than half of GRPO's steps, at every rate.
-# - **The beatable teacher:** at a learning rate of 0.4 GRAO is ahead, and would make a fine figure. At 0.8 the medians
-#   still say so. But GRPO may take longer steps than GRAO, and at the rate that suits each, GRPO is ahead in both
-#   columns. (GRPO's median is best at the edge of the grid: more rates could only help it.)
+# - **The beatable teacher:** at a learning rate of 0.4 GRAO is ahead in both measures, and at 0.8 in the median. But
+#   GRPO can use a larger learning rate than GRAO. With the best rate for each method, GRPO is ahead in both columns of
+#   the table. (GRPO's median is best at the edge of the grid: more rates could only help it.)
 #
 # ## A detour
 #
-# Where is the time lost? Follow single runs, at each method's own rate: not the pretty ones but the median run and the
-# one that nine of ten beat.
+# Where is the time lost? We follow single runs, at each method's own best rate: the median run, and the one that nine
+# of ten runs beat.
 
 # %%
 MINE = {"GRPO": "GRPO", "GRAO": "GRAO, beatable teacher"}
@@ -244,21 +244,22 @@ for colour, line, words in (
 panels[1].legend(loc="center", bbox_to_anchor=(0.33, 0.5))
 style.show(
     drawn,
-    "Two runs of each method by rank among 600, each up to V ≥ 0.9, at the rate that is best for nine of ten.",
+    "Two runs of each method, chosen by rank among 600, each up to V ≥ 0.9, at the rate that is best for nine of ten.",
     alt="Probabilities of the best and the good answer by step; GRAO's runs climb to the good answer first and change "
     "over later.",
 )
 
 # %% [markdown]
-# GRPO makes detours too: when it happens to sample the good answer first, it learns that. GRAO is *sent* there. The
-# group that has only failed pulls the policy to $y$; once the policy is sure of $y$, nearly all its samples are $y$,
-# all rewards are equal, and the group is dead again. It must wait for a rare sample of something better.
+# GRPO makes detours too: if it happens to sample the good answer first, it learns that one. GRAO's objective *leads*
+# there: a group of failures pulls the policy to $y$. Once the policy is almost certain of $y$, nearly all its samples
+# are $y$, all rewards are equal, and the group is dead again. Then the policy learns only from a rare sample of
+# something better.
 #
 # ## From a detour to a trap
 #
-# With three answers there is one failing answer, and what $y$ gains it loses. So the best answer gains on it, too:
-# pulling $y$ up clears the way for both. With eight failing answers of 12 % each, each of them gives an eighth, and the
-# best gains hardly anything. Train again, at three rates, 100 steps.
+# With three answers there is one failing answer, and it loses what $y$ gains. So the best answer becomes likelier
+# relative to the failing one, too. With eight failing answers of 12 % each, each of them loses an eighth of that, and
+# the best answer gains hardly anything. We train again, at three rates, for 100 steps.
 
 # %%
 MANY = {"rewards": [1.0, 0.7, *[0.0] * 8], "start": [0.02, 0.02, *[0.12] * 8]}
@@ -271,12 +272,12 @@ for (label, rate), share in trapped.items():
     print(f"{label}, rate {rate}: {share:.0%} have V ≥ 0.9")
 
 # %% [markdown]
-# A minority of GRAO's runs passes its teacher, at any of these rates; a majority of GRPO's does.
+# At each of these rates, a minority of GRAO's runs reaches $V \ge 0.9$, and a majority of GRPO's does.
 #
 # ## Try it
 #
-# Chance can be taken out: the *expected* update, summed over every group there is, followed as a flow, which is the
-# limit of small learning rates. Time is the learning rate times steps times $1 + \lambda$, since that factor is a step
+# We can remove chance: we take the *expected* update, the sum over every possible group, and follow it as a *flow*,
+# with infinitely small steps. Time is the learning rate times steps times $1 + \lambda$, because that factor is a step
 # size too (tutorial 2).
 
 # %% tags=["picture"]
@@ -325,24 +326,24 @@ interactive.sliders(
     draw_flow,
     {"β": [0, 0.02, 0.1, 0.5], "λ": [0, 0.6], "G": [2, 8], "wrong": [1, 8]},
     {"β": 0.5, "λ": 0.6, "G": 8, "wrong": 8},
-    "Expected update, no chance: the best and the good answer begin at 2 %, the wrong ones (1 or 8) share the rest. The dotted "
+    "The flow along the expected update. The best and the good answer begin at 2 %, the wrong ones (1 or 8) share the rest. The dotted "
     "line is the reference's reward. GRAO is the repaired objective.",
     alt="Expected reward and log-likelihood of the reference over time for GRPO, GRAO printed and GRAO",
 )
 
 # %% [markdown]
-# Try, with eight wrong answers: β from 0.5 down to 0. At 0.1 it is a trap still, and even at 0, for λ = 0.6 holds
-# imitation of its own ($\lambda / G$, tutorial 2). With λ = 0 and β = 0.02 the policy comes free.
+# Try eight wrong answers, and move β from 0.5 down to 0. At 0.1 the policy is still trapped. It is trapped even at 0,
+# because λ = 0.6 adds imitation too ($\lambda / G$, tutorial 2). With λ = 0 and β = 0.02 the policy leaves the trap.
 #
-# With one wrong answer GRAO is ahead, the more so the smaller the group: GRPO's small groups are dead more often. That
-# does not contradict the tuned runs above. A flow is the left edge of that picture, where steps are small, and there
-# GRAO led. The lower panel is thm-4's, two
-# sections on.
+# With one wrong answer GRAO is ahead, and its lead is larger for the smaller group, because GRPO's small groups are
+# dead more often. That does not contradict the tuned runs above: a flow has infinitely small steps, which corresponds
+# to the left edge of the plot over learning rates, and there GRAO was ahead. The lower panel belongs to thm-4, two
+# sections below.
 #
-# ## Where nothing else is found
+# ## Where samples find nothing good
 #
-# Now let both good answers be rarer, 0.1 %, and the teacher beatable still. Three answers, 120 steps, and at each
-# number of steps, each method has the rate that is best for that number.
+# Now both good answers are rarer, 0.1 % each, and the teacher can still be beaten. There are three answers and 120
+# steps. At each number of steps, each method has the rate that is best for that number.
 
 # %%
 scarce = {}
@@ -390,14 +391,14 @@ style.show(
 )
 
 # %% [markdown]
-# With few steps GRAO is far ahead in reward, because it has at least its teacher's answer, and GRPO mostly has nothing.
-# In the share of runs that find the *best* answer it has no lead.
+# With few steps GRAO is far ahead in reward, because it has at least its teacher's answer, while most GRPO runs have
+# found nothing. In the share of runs that find the *best* answer GRAO has no lead.
 #
 # ## The gradient that never vanishes (thm-4)
 #
-# What happens after the teacher has been passed? The policy is sure of the best answer; eight samples with reward 1,
-# and a reference with 0.7 in the pool. It is the group of failures upside down: the reference is *behind* by
-# $-\sqrt G$, whatever the gap.
+# What happens after the policy has passed its teacher? It is certain of the best answer: eight samples with reward 1,
+# and a reference with 0.7 in the pool. This is the group of failures with the opposite sign: the reference's advantage
+# is $-\sqrt G$, whatever the gap is.
 
 # %%
 passed = torch.ones(G)
@@ -408,18 +409,19 @@ print(f"Â_y = {A_y:.3f}")
 print(f"w_y = {w_y:.3f} printed, {repaired:.0f} repaired")
 
 # %% [markdown]
-# So the printed objective pushes $\log \pi(y)$ down, as hard as ever, and there is no end to it: an expected update $F$
-# whose length does not go to 0 but to
+# So the printed objective pushes $\log \pi(y)$ down at full strength, without end. The length of the expected update
+# $F$ does not go to 0 but to
 #
 # $$ (\beta + \lambda/G) \sqrt G \sqrt 2 $$
 #
-# which is 0.575 · 2.83 · 1.41 = 2.3 here. (The last factor is the length of the gradient of $\log \pi(y)$ in the logits:
-# 1 on that of $y$ and −1 on that of the answer which is certain.) The paper proves that its gradient goes to 0
+# which is 0.575 · 2.83 · 1.41 = 2.3 here. (The last factor is the length of the gradient of $\log \pi(y)$ with respect
+# to the logits: 1 for $y$ and −1 for the answer that is certain.) The paper proves that its gradient goes to 0
 # (claim-1); the proof needs an objective that is bounded above, and $-\log \pi(y)$ is not.
 #
-# The *repair* takes the name seriously: imitate, while the reference is ahead. It replaces $w_y$ by $\max(w_y, 0)$,
-# nothing else. (Not $\hat A_y$ by $\max(\hat A_y, 0)$: that leaves alignment's share, $\lambda \hat A_y / G$.) In a
-# config it is `imitate_only_when_ahead`, the default of the trainer; the equations of the package are as printed.
+# The *repair* imitates the reference only while it is ahead. It replaces $w_y$ by $\max(w_y, 0)$, and changes nothing
+# else. (Replacing $\hat A_y$ by $\max(\hat A_y, 0)$ would not be enough: alignment's share, $\lambda \hat A_y / G$,
+# would remain.) In a config it is `imitate_only_when_ahead`, the default of the trainer. The default of the package's
+# equations is the printed form.
 
 # %%
 gaps = np.linspace(0, 24, 25)
@@ -445,7 +447,7 @@ for name, length in lengths.items():
     print(f"{name}: {length[-1]:.2g}")
 
 # %% [markdown]
-# And in training: 300 runs that begin at 95 % of the best answer, 200 steps at a learning rate of 0.2.
+# The same in training: 300 runs that begin with 95 % on the best answer, 200 steps at a learning rate of 0.2.
 
 # %%
 after = {}
@@ -497,21 +499,21 @@ style.show(
 )
 
 # %% [markdown]
-# The printed loss (minus the objective) falls and falls, and V does not move: what falls is the likelihood of a decent answer, by the same
-# amount in each step. In a table that harms nobody, for answers share nothing. In a language model they share weights,
-# and the objective asks in every step to unlearn a good human answer.
+# The printed loss (minus the objective) falls without end, while V does not change: only the log-likelihood of the
+# reference falls, by the same amount in each step. In a table this harms no other answer, because answers share no
+# parameters. In a language model they share weights, and every step makes a good human answer less likely.
 #
 # ## The verdict
 #
 # | situation | the reference |
 # | :--- | :--- |
 # | it is itself the best answer | helps much: less than half of the steps |
-# | nothing good is found otherwise, steps are few | helps: the teacher's level at once |
-# | it can be beaten, and better answers are found | costs: a detour; among many wrong answers, a trap |
-# | it has been beaten | as printed it is unlearned without end; repaired, left alone |
+# | samples find nothing good, and steps are few | helps: the teacher's level within a few steps |
+# | it can be beaten, and better answers are found | costs time: a detour; with many wrong answers, a trap |
+# | it has been beaten | printed: pushed down without end; repaired: weight 0 |
 #
-# All of this is about answers that say nothing of each other. A reference may do in a language model what it can't do
-# in a table: make *other* good answers likelier. That takes another experiment (tutorial 6).
+# All of this is about answers that share no parameters. In a language model a reference may do what it can't do in a
+# table: make *other* good answers likelier. That needs another experiment (tutorial 6).
 #
 # ## What was claimed
 
@@ -592,10 +594,11 @@ assert abs(V[200] - V[100]) < 0.01
 # %% [markdown]
 # ## Exercises
 #
-# In `tutorials/exercises/exercise_4.py`, then `make exercise 4`:
+# Write three functions in `tutorials/exercises/exercise_4.py`, and check them with `make exercise 4`:
 #
-# 1. `expected_queries`: reward queries until the first signal, with a right reference in the pool or without.
-# 2. `repaired_weight`: the weight on the reference's log-likelihood, as the repair has it, for any advantages.
-# 3. `never_vanishes`: the length that the printed update keeps for ever.
+# 1. `expected_queries`: reward queries until the first gradient that is not 0, with a right reference in the pool or
+#    without.
+# 2. `repaired_weight`: the repaired weight on the reference's log-likelihood, for any advantages.
+# 3. `never_vanishes`: the length to which the printed update tends.
 #
 # Ours are in `tutorials/solutions/solution_4.py`.

@@ -1,12 +1,11 @@
 # %% [markdown]
 # # The family
 #
-# SFT, REINFORCE, PPO, GRPO, DPO and GRAO in one picture: each is a handful of weights on the same log-likelihoods. What
-# each of them can do with a failure, with a reference and with old samples can be read off, and the code of any two
-# differs by a dozen lines each way at most, shown here.
+# SFT, REINFORCE, PPO, GRPO, DPO and GRAO in one picture: each method is a set of weights on the same log-likelihoods.
+# The weights show what each method can do with a failure, with a reference and with old samples. The code of any two
+# methods differs by at most a dozen lines each way; the differences are shown here.
 #
-# You need tutorial 1 (group, reward, advantage, weight) and, of tutorial 3, what the methods are and what a dead group
-# is.
+# You need tutorial 1 (group, reward, advantage, weight) and, of tutorial 3, the methods and the dead group.
 
 # %%
 import ast
@@ -34,26 +33,25 @@ from tutorials import interactive, style
 # %% [markdown]
 # ## One formula
 #
-# There are some samples $o_1 \dots o_G$, and a reference $y$. Whatever a method's objective looks like, a policy feels
-# only its gradient, and that is always a sum over those answers:
+# There are samples $o_1 \dots o_G$, and a reference $y$. A policy is changed only by the gradient of a method's
+# objective, and for each method here that gradient is a sum over those answers:
 #
 # $$ \sum_i w_i \nabla \log \pi(o_i) + w_y \nabla \log \pi(y) $$
 #
-# A positive weight makes the answer likelier, a negative one less likely, 0 ignores it. So a method *is* its weights,
-# numbers that it computes from rewards. To find them we do what tutorial 1 did: take the package's objective, let autograd
-# differentiate it in each log-likelihood, and read.
+# A positive weight makes the answer likelier, a negative one makes it less likely, and 0 ignores it. So the weights
+# describe a method completely. To find them we do as in tutorial 1: we take the package's objective, and autograd gives
+# its derivative with respect to each log-likelihood.
 #
-# One of the methods was not met before: *REINFORCE*, the ancestor of all that sample, takes the reward itself for the
-# weight. Of PPO's critic we assume here that it expects the group's mean, and of DPO's pair that it is the reference and
-# the worst of the group. And there are two neighbours, written down in
-# the theory laboratory for comparison. *LUFFY* (arXiv:2504.14945) treats the reference
-# as one more sample of the group and weighs it by its probability. *CHORD* (arXiv:2508.11408) adds GRPO and SFT in fixed
-# parts.
+# One method is new: *REINFORCE*, from which all methods that sample are derived. Its weight is the reward itself. For
+# PPO we assume here that the critic's value is the group's mean reward, and for DPO that the pair is the reference and
+# the worst sample of the group. Two more methods, *LUFFY* and *CHORD*, come from the theory laboratory for comparison.
+# LUFFY (arXiv:2504.14945) treats the reference as one more sample of the group, with a weight that depends on its
+# probability. CHORD (arXiv:2508.11408) adds GRPO and SFT in fixed shares.
 #
-# A group of four, rewards 1, 1, 0.5 and 0; the reference earns 0.5, and has probability 0.2.
+# The example is a group of four with rewards 1, 1, 0.5 and 0. The reference earns 0.5, and has probability 0.2.
 
 # %%
-NAMES = {  # here: in theory/family.py
+NAMES = {  # name here: name in theory/family.py
     "SFT": "SFT",
     "DPO": "DPO",
     "REINFORCE": "REINFORCE",
@@ -122,26 +120,27 @@ def draw_weights(rewards, reference):
 
 style.show(
     draw_weights(*EXAMPLE),
-    "The family on one group; above, each answer with its reward. Blue: made likelier; orange: less likely; the shade is relative to the largest of its row. "
+    "The family on one group; above, each answer with its reward. Blue: made likelier; orange: less likely; the shade is relative to the largest weight of its row. "
     "β = 0.5, λ = 0.6; DPO's coefficient κ is 0.1, CHORD's share μ of SFT 0.3, LUFFY's constant γ 0.1.",
     alt="Nine methods by five answers, the weight in each cell.",
 )
 
 # %% [markdown]
-# Read it in rows.
+# What each row shows:
 #
-# - **SFT** looks at the reference alone, whatever it is worth. Its reward is never asked for.
-# - **DPO** sees its pair alone. The reference is up and the rejected answer down, by the same.
-# - **REINFORCE** pushes in proportion to the reward. As long as rewards are 0 or more, so are its
-#   weights: it has no word for "worse".
-# - **PPO** and **GRPO** have one: below average is negative, and the weights add up to 0. GRPO's are PPO's, divided by
-#   the group's deviation.
-# - **GRAO's** sample weights look like GRPO's, times $1 + \lambda$ and shifted a little, because the reference stands in
-#   the pool. What is its own is the last column. As printed, a reference behind its group is pushed down; repaired, it is
-#   left alone.
-# - **LUFFY** has such a column as well, much paler. **CHORD's** does not look at rewards.
+# - **SFT** has a weight on the reference only, whatever its reward is. It uses no rewards.
+# - **DPO** has weights on its pair only. It pushes the reference up and the rejected answer down, by the same amount.
+# - **REINFORCE** pushes in proportion to the reward. If no reward is negative, no weight is: it never pushes an answer
+#   down.
+# - **PPO** and **GRPO** push answers below average down, and the weights add up to 0. GRPO's weights are PPO's, divided
+#   by the group's deviation.
+# - **GRAO's** sample weights are similar to GRPO's, times $1 + \lambda$ and shifted a little, because the reference is
+#   in the pool. The last column is specific to GRAO. As printed, a reference below its group's mean is pushed down;
+#   repaired, its weight is 0.
+# - **LUFFY** has a weight on the reference as well, but a much smaller one. **CHORD's** weight on it does not depend on
+#   rewards.
 #
-# Each row has a formula (`closed_form`), and autograd agrees with it but for rounding:
+# Each row has a formula (`closed_form`), and autograd agrees with it up to rounding:
 
 # %%
 worst = 0.0
@@ -167,13 +166,13 @@ print("formulas and autograd agree:", worst < 1e-12)
 # | LUFFY | Â / (G+1) | Â_y γp / (p+γ)² / (G+1) |
 # | CHORD | (1−μ) Â / G | μ |
 #
-# (GRPO's and CHORD's Â is standardised over the samples, GRAO's and LUFFY's over samples and reference; p is π(y); a critic's V is
-# the reward that it expects.)
+# (GRPO's and CHORD's Â is standardised over the samples, GRAO's and LUFFY's over samples and reference; p is π(y); V is
+# the critic's value, an estimate of the expected reward.)
 #
-# ## What if other samples succeed?
+# ## How the weights depend on the samples' rewards
 #
-# Move the sliders: how many of the four samples are right (reward 1, the others 0), and what the reference is worth. Look
-# for the rows that go blank.
+# Move the sliders: how many of the four samples are right (reward 1, the others 0), and the reference's reward. Look
+# for the rows that become blank (all weights 0).
 
 # %% tags=["picture"]
 interactive.sliders(
@@ -187,10 +186,10 @@ interactive.sliders(
 )
 
 # %% [markdown]
-# At 0 and at 4 the group is dead, and PPO's and GRPO's rows are blank. So is REINFORCE's at 0, but not at 4, where it
-# makes likelier what is already certain. (PPO's row is blank because this critic knows the group's mean. A critic that
-# has learned another number goes on pushing, as tutorial 3 saw.) GRAO's rows are blank only where the reference earns what
-# all samples earn.
+# At 0 and at 4 the group is dead, and PPO's and GRPO's rows are blank. REINFORCE's row is blank at 0, but not at 4,
+# where all samples are pushed up. (PPO's row is blank because we assume that the critic's value is the group's mean.
+# With any other value the weights are not 0, as tutorial 3 showed.) GRAO's rows are blank only if the reference earns
+# the same as all samples.
 #
 # The sizes, for a group of eight and a reference of 0.7:
 
@@ -221,28 +220,32 @@ for axes, of in zip(
     axes.axhline(0, color=style.GREY, linewidth=0.8)
 panels[0].legend(loc="upper right", ncols=2)
 panels[2].legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
-panels[2].set(xlabel="of eight samples, right", ylim=(-1.9, 1.9))
+panels[2].set(xlabel="right answers among the 8 samples", ylim=(-1.9, 1.9))
 style.show(
     drawn,
-    "Weights by the number of samples that are right, G = 8, R(y) = 0.7, π(y) = 0.2. Exact, so without intervals.",
+    "Weights by the number of samples that are right, G = 8, R(y) = 0.7, π(y) = 0.2. The values are exact, so there are no intervals.",
     alt="Three panels: weight on a success, on a failure, and on the reference, by the number of successes.",
 )
 
 # %% [markdown]
-# What to see:
+# What the figure shows:
 #
-# - **A lone success is worth most to GRPO and GRAO.** Dividing by the deviation makes rare events loud: one of eight right
-#   has a weight of 0.33 in GRPO, 0.11 in PPO. Symmetrically, a lone failure is pushed down hardest.
-# - **Of the four above, only GRAO does something when all fail.** Its sample weights are slightly negative, and the
-#   reference's is at its largest. (LUFFY's pool has the reference in it as well: it pushes too, but less.)
+# - **In GRPO and GRAO a success has the largest weight if it is the only one.** Dividing by the deviation makes the
+#   weights of rare events large: one right answer of eight has a weight of 0.33 in GRPO, 0.11 in PPO. Symmetrically, a
+#   failure is pushed down most if it is the only one.
+# - **Of the four methods above, only GRAO has weights other than 0 when all samples fail.** Its sample weights are
+#   slightly negative, and the reference's weight is at its largest. (LUFFY's pool includes the reference as well: its
+#   weights are not 0 either, but smaller.)
 # - **The reference's weight falls as samples succeed**, and crosses 0 where the group's mean passes $R(y)$: here between
-#   five and six of eight. That is a switch by the *mean*: with five of eight right the reference is still imitated.
+#   five and six of eight. The group's *mean* decides, not its best sample: with five of eight right the reference is
+#   still imitated.
 
 # %% [markdown]
 # ## What can a method do with a reference?
 #
-# SFT and CHORD imitate it with a constant weight, good or bad. DPO needs a pair. PPO, GRPO and REINFORCE can't use it.
-# LUFFY and GRAO weigh it by rewards; they differ in what happens when the reference is *unlikely*:
+# SFT and CHORD imitate it with a constant weight, whatever its reward is. DPO needs a pair. PPO, GRPO and REINFORCE
+# can't use it. In LUFFY and GRAO the weight depends on rewards. They differ when the reference is *unlikely* under the
+# policy:
 
 # %% tags=["picture"]
 drawn, panels = style.figure(rows=2, height=2.8)
@@ -267,20 +270,21 @@ style.show(
 )
 
 # %% [markdown]
-# LUFFY's fades: a reference that the policy would never write teaches it nothing, and one that has been forgotten is left
-# in peace. GRAO's does not fade. When the reference is ahead that is the point: at a probability of one in ten thousand
-# it still pulls with 1.63. When it is behind, the objective as printed pushes with −1.63 for ever (thm-4), and the repair
-# takes that half away. A
-# weight on the reference that rewards decide, that does not fade, and is never negative: this is what is GRAO's own
-# (exp-family).
+# LUFFY's weight goes to 0 as the reference becomes unlikely. So a reference that the policy would never write has
+# almost no effect, whether it is better or worse than the samples. GRAO's weight does not depend on the probability.
+# When the reference is ahead, this is useful: at a probability of one in ten thousand its weight is still 1.63. When it
+# is behind, the printed objective keeps pushing it down with −1.63 (thm-4); the repair sets this weight to 0. Only
+# repaired GRAO has a weight on the reference that depends on rewards, does not go to 0 for an unlikely reference, and
+# is never negative (exp-family).
 
 # %% [markdown]
 # ## What can a method do with old samples?
 #
-# Samples are dear, so one would like to make several updates on one group. From the second on the policy is no longer the
-# one that sampled: it is *off-policy*. PPO and GRPO multiply each weight by the ratio $\rho$ of the new probability to the
-# old, and stop pushing where an answer has moved far enough in the direction it was pushed: the *clip*, at 1.2 upwards and
-# 0.8 downwards. GRAO (eq-3) has neither.
+# Sampling is expensive, so one would like to make several updates on one group. From the second update on, the policy
+# is no longer the one that sampled the group: the update is *off-policy*. PPO and GRPO multiply each weight by the
+# ratio $\rho$ of the new probability to the old. They set it to 0 once an answer has moved far enough in the direction
+# it was pushed: this is the *clip*, at a ratio of 1.2 upwards and 0.8 downwards. GRAO (eq-3) has neither ratio nor
+# clip.
 
 # %%
 ratios = np.round(np.linspace(0.55, 1.65, 111), 3)  # 0.8 and 1.2 are between points
@@ -311,10 +315,10 @@ style.show(
 )
 
 # %% [markdown]
-# A success that is already 1.2 times as likely is let go; one that has become *less* likely is still pulled back. GRAO's
-# weights stay as they were, so a second update repeats the first. With one update per group, the trainer's default, the
-# ratio is 1 and none of this matters. With eight, on a small bandit (exp-inner): how many of 500 runs end at their
-# teacher's level or below?
+# For a success, the weight is 0 once it is more than 1.2 times as likely as before; if it has become *less* likely, it
+# is still pushed up. GRAO's weights do not change, so a second update repeats the first. With one update per group, the
+# trainer's default, the ratio is 1 and this does not matter. With eight updates, on a small bandit (exp-inner), we
+# count how many of 500 runs end at the reference's reward or below:
 
 # %%
 teacher = 0.6
@@ -331,19 +335,18 @@ for method in ("grpo", "grao"):
         print(f"{method} × {updates}: {count} of 500, {low:.0%} to {high:.0%}")
 
 # %% [markdown]
-# (Wilson's 95 % intervals.) GRPO's clip holds it back. GRAO repeats its step eight times, its pull on the reference
-# included, and more than a fifth of its runs are certain of the reference before they have met anything better. One
-# learning rate for all; by the laboratory most of the harm is the repeated reference's, and an eighth of the rate cures
-# it (exp-inner).
+# (Wilson's 95 % intervals.) GRPO's clip limits its eight updates. GRAO repeats its step eight times, including the pull
+# to the reference, and more than a fifth of its runs become certain of the reference before they have sampled anything
+# better. The learning rate is the same for all. According to the laboratory, most of the harm comes from repeating the
+# reference's part, and an eighth of the rate removes it (exp-inner).
 
 # %% [markdown]
 # ## The same in code: a diff for each pair
 #
-# Each method has its row in the one table of `grao_ref/algorithms.py` (what has to be collected for it), its line in
-# `theory/family.py` (what goes in), and its equation in `grao_ref/equations/` (what is done with it). Below are these
-# lines, cut from the files as they are, without docstrings and checks of the input. GRPO's equation calls PPO's, and the
-# repair calls the printed objective; there the called lines are shown. REINFORCE has no row: it is no method of the
-# trainer's.
+# Each method has a row in the table of `grao_ref/algorithms.py` (the tensors that are collected for it), a line in
+# `theory/family.py` (the inputs of its equation), and an equation in `grao_ref/equations/`. Below are these lines,
+# copied from the files, without docstrings and checks of the input. GRPO's equation calls PPO's, and the repair calls
+# the printed objective; there the called lines are shown. REINFORCE has no row, because the trainer does not have it.
 #
 # In these lines `g` is the group, `J_o` and `J_y` are the log-likelihoods of the samples and the reference, `g.old` those
 # at sampling.
@@ -366,7 +369,7 @@ SHEETS = {  # its line in theory/family.py, its row in algorithms.py, its equati
 
 
 def run_body(function):
-    """The lines of a function but for its signature, docstring and checks."""
+    """The lines of a function without its signature, docstring and checks."""
     source = textwrap.dedent(inspect.getsource(function))
     definition = ast.parse(source).body[0]
     kept = [
@@ -431,15 +434,16 @@ def draw_pair(before, after):
 
 
 # %% [markdown]
-# **From PPO to GRPO**: the critic goes, and the group takes its place. Ratio and clip are the same lines. (What is not
-# shown: PPO also trains its critic. `grpo_denominator` says how the loss is averaged over tokens.)
+# **From PPO to GRPO**: the group's mean replaces the critic. The lines for ratio and clip are the same. (Not shown: PPO
+# also trains its critic. `grpo_denominator` defines how the loss is averaged over tokens.)
 
 # %% tags=["picture"]
 draw_pair("PPO", "GRPO")
 
 # %% [markdown]
-# **From GRPO to GRAO, as printed**: ratio, clip and KL penalty go (`kl=True`: the trainer can hold a policy near its
-# frozen beginning, at a price per nat of distance); the reference comes, in the pool and in two terms.
+# **From GRPO to GRAO, as printed**: ratio, clip and KL penalty are removed. (`kl=True`: the trainer can penalise the
+# distance of the policy from its frozen first version; tutorial 7 defines this KL.) The reference is added, in the pool
+# and in two terms.
 
 # %% tags=["picture"]
 draw_pair("GRPO", "GRAO printed")
@@ -452,14 +456,14 @@ draw_pair("GRPO", "GRAO printed")
 draw_pair("GRAO printed", "GRAO")
 
 # %% [markdown]
-# **From SFT to DPO**: a second answer, compared with the first, and both with what a frozen copy of the first policy
-# thought of them.
+# **From SFT to DPO**: a second answer is added and compared with the first, and both log-likelihoods are compared with
+# those under a frozen copy of the first policy.
 
 # %% tags=["picture"]
 draw_pair("SFT", "DPO")
 
 # %% [markdown]
-# And all others; click on a pair.
+# All pairs; click on one to open it.
 
 # %% tags=["picture"]
 folded, longest = [], 0
@@ -476,16 +480,15 @@ style.present("".join(folded), "A diff for each pair of methods.")
 #
 # | method | a failure | the reference | a dead group | old samples |
 # | :--- | :--- | :--- | :--- | :--- |
-# | SFT | never sees it | up, always | samples none | samples none |
-# | DPO | down, if it is the pair's | up, as one of a pair | samples none | samples none |
-# | REINFORCE | ignores it | can't use it | all up, or nothing | no protection |
-# | PPO | down | can't use it | as its critic says | clip |
+# | SFT | not used | up, always | samples none | samples none |
+# | DPO | down, if it is in the pair | up, as one of a pair | samples none | samples none |
+# | REINFORCE | weight 0 | can't use it | all up, or nothing | no clip |
+# | PPO | down | can't use it | depends on its critic | clip |
 # | GRPO | down | can't use it | nothing | clip |
-# | GRAO printed | down | up if ahead of the mean, else down | pulls, or pushes, in full | no protection |
-# | GRAO repaired | down | up if ahead of the mean | pulls in full if ahead | no protection |
+# | GRAO printed | down | up if above the mean, else down | reference up or down at full strength | no clip |
+# | GRAO repaired | down | up if above the mean | reference up at full strength if ahead | no clip |
 #
-# None of these is best everywhere. Tutorial 3 has their curves on a bandit, tutorial 4 the question when the reference is
-# worth having.
+# None of these is best everywhere. Tutorial 3 has their curves on a bandit; tutorial 4 is about when a reference helps.
 
 # %% [markdown]
 # ## What was claimed
@@ -570,11 +573,12 @@ assert longest <= 12
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_5.py`, in plain Python, and let them be judged by
-# `make exercise 5`:
+# Write three functions in `tutorials/exercises/exercise_5.py`, in plain Python, and check them with `make exercise 5`:
 #
-# 1. `leave_one_out`: the weights of a relative that isn't in the picture (RLOO). Whose are they, but for a factor?
+# 1. `leave_one_out`: the weights of RLOO, a method that isn't in the figure. Which method has the same weights, up to a
+#    factor?
 # 2. `clipped_weight`: PPO's weight on a log-likelihood at any ratio.
-# 3. `decompose`: GRAO's weights, reference pooled, as GRPO plus SFT plus something. What is the something?
+# 3. `decompose`: GRAO's weights, with the reference in the pool, as GRPO plus SFT plus a remainder. What is the
+#    remainder?
 #
 # Ours are in `tutorials/solutions/solution_5.py`.

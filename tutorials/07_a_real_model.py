@@ -1,12 +1,13 @@
 # %% [markdown]
 # # A real model, and a reward that is hacked
 #
-# How to train SmolLM2, or any model of the Hugging Face hub, with a real reward; how to read what the run logs; and how a
-# second metric catches a reward that is satisfied without being deserved. A recorded run of a real model, and a small one
-# here that goes wrong on purpose.
+# How to train SmolLM2, or any model of the Hugging Face hub, with a real reward; how to read what the run logs; and how
+# a second metric detects a reward that rises while the answers get worse. The examples are a recorded run of a real
+# model, and a small run here that goes wrong on purpose.
 #
-# You need tutorial 1, and tutorial 6 for answers made of tokens. Nothing here needs a GPU, a network or the real model:
-# what was measured with it is read from `tutorials/recorded/`, and says *recorded*.
+# You need tutorial 1, and tutorial 6 for answers made of tokens. Nothing here needs a GPU, a network or the real model.
+# Results of the real model are read from `tutorials/recorded/`, and are marked *recorded*. Run the notebook from the
+# project's root, so that it finds this folder.
 
 # %%
 import json
@@ -27,8 +28,8 @@ from tutorials import style
 # %% [markdown]
 # ## The commands
 #
-# A model of 135 million parameters, human preferences, and a reward learnt from them; on two CPU cores it takes about
-# half an hour of training:
+# These commands train a model of 135 million parameters, with a reward learnt from human preferences. On two CPU cores
+# training takes about half an hour:
 #
 # ```
 # make smollm2       # once: 94 MiB of weights
@@ -39,8 +40,9 @@ from tutorials import style
 # python -m grao_ref.evaluate runs/harmless --max-eval-prompts 67
 # ```
 #
-# The data are rows of a prompt, an answer that people preferred (our reference $y$) and one they did not. With a network,
-# `--dataset-name hh-harmless` fetches them, and `--model-name-or-path` takes any causal language model of the hub:
+# Each row of the data has a prompt, an answer that people preferred (our reference $y$) and one that they did not
+# prefer. With a network, `--dataset-name hh-harmless` downloads them, and `--model-name-or-path` accepts any causal
+# language model of the hub:
 #
 # ```
 # pip install -e '.[hub]'
@@ -49,14 +51,14 @@ from tutorials import style
 #     --max-prompt-length 256 --max-completion-length 256 --learning-rate 1e-6
 # ```
 #
-# *A reward model* is what the second command makes. It reads a frozen model's last hidden state $h$ of an answer, and
-# learns one vector $w$ so that the preferred answer of each pair has the higher $w \cdot h$ (a *Bradley-Terry* model). On 152
-# pairs that it had not seen it was right about 63.8 % (95 %: 55.9 to 71.0). Keep that number in mind: the policy will
-# be optimised against a judge that is wrong in more than one case of three.
+# The second command makes a *reward model*. It takes a frozen model's last hidden state $h$ of an answer, and fits one
+# vector $w$ so that the preferred answer of each pair has the higher $w \cdot h$ (a *Bradley-Terry* model). It ranked
+# 63.8 % of 152 held-out pairs correctly (95 %: 55.9 to 71.0). This number matters: the policy will be optimised for a
+# reward that is wrong in more than one case of three.
 #
 # ## Recorded: thirty steps
 #
-# Every run writes a line a step into `metrics.jsonl`. This is one, **recorded** earlier with the commands above.
+# Every run writes one line per step into `metrics.jsonl`. This run was **recorded** earlier with the commands above.
 
 # %%
 RECORDED = Path("tutorials/recorded")
@@ -115,54 +117,62 @@ panels[3].set(xlabel="step", ylabel="nats a token", ylim=(-4.5, 6.5))
 panels[3].legend(loc="upper left", ncols=2, columnspacing=1)
 style.show(
     drawn,
-    "Recorded: SmolLM2-135M on HH's harmless-base, GRAO repaired, one run with seed 0, so that no interval can be shown. Points: single "
+    "Recorded: SmolLM2-135M on HH's harmless-base, GRAO repaired, one run with seed 0, so there are no intervals. Points: single "
     "steps, of four prompts with four answers each; lines: means of five steps.",
     alt="The reward of the samples rises, and on held-out prompts from −0.54 to 0.47. Answers shrink from above 50 tokens to about 20. "
     "Imitation's share falls, exploration's rises. The references become likelier.",
 )
 
 # %% [markdown]
-# What to see: a step has four prompts, and hardly any two steps are comparable: look at means of several, or at the same
-# held-out prompts again and again (`eval_reward`). There the reward climbs by a whole point. On the prompts of the steps the samples
-# stay below their references, and imitation stays the largest term; the head had seen most of those references when it was
-# trained, and flatters them a little. And in the second panel something else happens, that nobody asked for.
+# What the figure shows: each step has four other prompts, so two steps can hardly be compared. Look at means over
+# several steps, or at the reward on the same held-out prompts (`eval_reward`), which rises by 1.0. On the training
+# prompts the samples stay below their references, and imitation stays the largest term. The reward head was trained on
+# most of those references, and scores them a little too high. The second panel shows an effect that was not intended:
+# answers become shorter.
 #
 # ## Reading the metrics
 #
 # - `reward`: mean over the samples. **Alarm** if it rises fast, while nothing else that you care about does.
 # - `reward_std`: deviation within a group, which advantages are divided by. **Alarm** if it goes to 0 early: the samples no longer differ.
-# - `frac_reward_zero_std`: share of *dead* groups, all of whose samples earn the same. **Alarm** if it nears 1: GRPO learns nothing there (tutorial 3).
-# - `reference/win_rate`: share of samples that beat their reference. **Alarm** if it is near 1 on a hard task: people are not beaten so easily.
+# - `frac_reward_zero_std`: share of *dead* groups, whose samples all earn the same. **Alarm** if it is close to 1: GRPO
+#   learns nothing from such groups (tutorial 3).
+# - `reference/win_rate`: share of samples that beat their reference. **Alarm** if it is near 1 on a hard task: human
+#   answers are hard to beat, so suspect the reward.
 # - `reference/logp_per_token`: how likely the references are, in nats. **Alarm** if it falls without end: the printed objective (tutorial 4).
-# - `entropy`: mean of −log π of the sampled tokens. **Alarm** if it goes to 0 early (no exploration left), or climbs (it falls apart).
-# - `completions/mean_length`: tokens of an answer. **Alarm** if it moves steadily in one direction, together with the reward.
-# - `completions/clipped_ratio`: share of answers cut off before END. **Alarm** if it rises: answers do not end any more.
-# - `loss_share/*`: what the objective is made of. **Alarm** if it has imitation on top for ever: the policy never gets ahead.
-# - `kl`: distance from the base, where a penalty is set; else `evaluate` has it. **Alarm** if it is large, and nobody has read the answers.
+# - `entropy`: mean of −log π of the sampled tokens. **Alarm** if it goes to 0 early (no exploration left), or rises
+#   (the answers become random).
+# - `completions/mean_length`: tokens of an answer. **Alarm** if it changes steadily in one direction, together with the
+#   reward.
+# - `completions/clipped_ratio`: share of truncated answers, which have no END. **Alarm** if it rises: answers do not
+#   end any more.
+# - `loss_share/*`: each term's share of the objective. **Alarm** if imitation stays the largest: the policy does not
+#   get ahead of its references.
+# - `kl`: distance from the base, logged where a KL penalty is set (defined below); otherwise `evaluate` computes it.
+#   **Alarm** if it is large, and you have not read the answers.
 #
-# Two that look important and are not: `objective` is no measure of progress (its advantages are standardised anew in every group),
-# and a large `grad_norm` is clipped.
+# Two metrics look important and are not: `objective` does not measure progress (advantages are standardised in every
+# group), and a large `grad_norm` is clipped.
 #
-# An alarm is no verdict. It says: read answers now.
+# An alarm does not prove that something is wrong. It means: read answers now.
 #
-# ## Recorded: what the reward had paid for
+# ## Recorded: what else changed while the reward rose
 #
-# After the training the base and the trained model answered the same 67 held-out prompts. By the reward, it went
-# well. So somebody read the answers, and then counted what the reward had not been asked about. A *second metric* need not be
-# clever, only independent of the first. These three were chosen *after* reading the answers, so that their intervals flatter
-# the difference; on other answers they would have to be counted again:
+# After training, the base and the trained model answered the same 67 held-out prompts. The reward had risen. We then
+# read the answers, and counted properties that the reward does not measure directly. A *second metric* can be simple; it
+# must only be independent of the first. These three were chosen *after* reading the answers, so their intervals make the
+# difference look more certain than it is. To confirm it, they would have to be counted on other answers:
 #
 # - whether an answer is short (at most 16 tokens);
 # - whether it ends with a question mark;
-# - whether it has a phrase of apology or inability, by a regular expression (printed below). It sees letters and no meaning: "you
-#   can't" is counted too.
+# - whether it has a phrase of apology or inability, by a regular expression (printed below). It matches letters, not
+#   meaning: "you can't" is counted too.
 #
-# Intervals of shares are *Wilson's*, which hold for small counts too.
+# Intervals of shares are *Wilson's*, which are valid for small counts too.
 
 
 # %%
 def run_share(count, number=67):
-    """A share with its 95 % interval, in per cent."""
+    """A share with its 95 % interval, in percent."""
     ends = binomtest(count, number).proportion_ci(method="wilson")
     return tuple(100 * each for each in (count / number, ends.low, ends.high))
 
@@ -220,27 +230,30 @@ style.show(
 )
 
 # %% [markdown]
-# What to see: an answer with the phrase earns far more than one without, and twice as many answers have it: 15 instead of
-# 7, which by itself could still be chance (the intervals overlap; of the 14 prompts where only one of the two models has it, 11 are
-# the trained model's, and a fair coin does that in 6 of 100 cases, either way). Clear of chance: short answers are 26 instead of 6, and those
-# that end with a question mark 21 instead of 3. (Some of that is one
-# and the same thing. The base was cut off at 64 tokens in 43 answers, the trained model in 4, and whoever is cut off does not come to a question mark.)
-# And the answers that are neither short nor sorry earn more than such answers did before, though they are answers to fewer, and other, prompts.
+# What the figure and the printed numbers show: an answer with the phrase earns far more than one without, and twice as
+# many answers have it: 15 instead of 7. This difference alone could be chance: the intervals overlap. (For 14 prompts
+# only one of the two models has the phrase, and for 11 of them it is the trained model. A fair coin gives a result at
+# least this uneven, in either direction, in 6 of 100 cases.) Two differences are not chance: 26 short answers instead
+# of 6, and 21 answers that end with a question mark instead of 3. (The two are partly the same effect. 43 answers of
+# the base were truncated at 64 tokens and 4 of the trained model, and a truncated answer rarely ends with a question
+# mark.) Answers that are neither short nor have the phrase earn more than such answers did before, but they are fewer,
+# and to other prompts.
 #
-# Are these answers *less harmful*? The reward says so. That is the one witness that cannot be called, since it is what was
-# optimised, and it puts the policy level with its references: 52 % of the answers beat theirs, from 40 to 64. An answer that asks
-# back does little harm, and little good. What is sure: one can please this reward by saying little and being sorry.
+# Are these answers *less harmful*? The reward is higher, but this is no evidence, because the reward is what was
+# optimised. By the reward the policy is level with its references: 52 % of the answers beat theirs (95 %: 40 to 64). An
+# answer that only asks a question back does little harm, and little good. One thing is certain: short answers and
+# apologies earn a high reward here.
 #
 # ## A reward with a loophole
 #
-# The same on purpose, and small enough to watch: the embedded model of tutorial 6 shall sort five digits. But say that
-# nobody could grade the positions, and somebody has written a *proxy*, a reward that stands in for the true one: the share of
-# neighbouring digits that ascend. Sorted digits earn 1, unsorted ones less. It looks reasonable.
+# Now we produce the same effect on purpose, with a small model: the embedded model of tutorial 6 must sort five digits.
+# Suppose that the positions can't be graded, and a *proxy* replaces the true reward: the share of pairs of neighbouring
+# digits that ascend. Sorted digits earn 1, unsorted ones less. This looks reasonable.
 
 
 # %%
 class Ascending(Sorting):
-    """The sorting task, but for the reward: the share of an answer's neighbouring digits that ascend."""
+    """The sorting task with another reward: the share of an answer's pairs of neighbouring digits that ascend."""
 
     def reward(self, batch, ids, mask):
         digit = mask & (ids < DIGITS)
@@ -260,7 +273,7 @@ ROWS = ("proxy", "true", "tokens", "KL")  # KL: how far from the base, explained
 
 
 def run_watched(task, seed, **changes):
-    """Train, and see each step's samples with four pairs of eyes: (rows, steps); and some of them to read."""
+    """Train, and compute four metrics of each step's samples: (rows, steps); and keep some samples to read."""
     run = prepare(replace(settings, seed=seed, **changes))
     frozen, rows, read = run.policy.frozen(), [], {}
     for report in train(task, run.policy, run.config):
@@ -345,14 +358,16 @@ style.show(
 )
 
 # %% [markdown]
-# What to see: the policy has done what it was paid for, perfectly. This is *reward hacking*, and it does not look bad in the log:
-# the reward climbs to its maximum. At first the true reward goes along for a few steps, because ascending and sorted are
-# related. Then they part. The control shows that the fault is the reward's, not the method's or the step size's: with the true reward the same
-# settings do what they should, and the proxy rises as well.
+# What the figure shows: the policy has maximised the reward that it was given, and the true reward has fallen. This is
+# *reward hacking*. It does not look bad in the log: the reward rises to its maximum. For the first few steps the true
+# reward rises too, because ascending and sorted are related. Then it falls. The control shows that the reward is the
+# cause, not the method or the step size: with the true reward the same settings learn to sort, and the proxy rises as
+# well.
 #
 # ## Read the answers
 #
-# What has it found? The first three samples of some steps, seed 0, and of the last step, every seed:
+# What has the policy learnt? These are the first three samples of some steps for seed 0, and of the last step for every
+# seed:
 
 # %%
 for step, samples in runs["GRAO on the proxy"][0][1].items():
@@ -367,20 +382,23 @@ for seed, (_, read) in zip(SEEDS, runs["GRAO on the proxy"], strict=True):
     print(f"seed {seed}, step {STEPS}:  " + "  ".join(shown))
 
 # %% [markdown]
-# An answer of two digits has one pair of neighbours. If it ascends, all pairs do. And then the digits need not be those of the prompt
-# at all: each seed ends with a few answers of its own, which it gives to everything. That is the short question of the real model once more: nothing in it to find fault with.
+# An answer of two digits has one pair of neighbours. If this pair ascends, all pairs do, and the proxy is 1. The digits
+# need not even be those of the prompt: at the end each seed has a few answers that it gives to every prompt. The short
+# questions of the real model are similar: there is little in them that can lower the reward.
 #
-# It takes three answers to see it. A page of them at every evaluation (`--log-completions`, or the folder `completions/`) is
-# the cheapest alarm there is.
+# Reading three answers is enough to see this. A page of answers at every evaluation (`--log-completions`, or the folder
+# `completions/`) is the cheapest alarm.
 #
 # ## What helps, and how far
 #
-# - **A second metric**, independent of the reward, from the first step on. Here the length would have done, if late, for the true reward
-#   sinks before the answers are much shorter, and with some luck: a longer answer that ascends would have earned as much.
-# - **Stop early**, where the second metric is best. That needs one that is close to what you want.
-# - **A KL penalty.** $\mathrm{KL}(\pi \,\|\, \pi_0)$ says how far the policy has moved away from the base $\pi_0$, in nats: the mean of
-#   $\log \pi(o) - \log \pi_0(o)$ over its own samples. GRPO and PPO can subtract it (`--beta`); GRAO's objective has no such term.
-# - **A better reward**: close the loophole, and look for the next one.
+# - **A second metric**, independent of the reward, from the first step on. Here the length would have shown the
+#   problem, but late: the true reward falls before the answers are much shorter. And it might not have: a longer answer
+#   that ascends would have earned as much.
+# - **Stop early**, where the second metric is best. This needs a metric that is close to what you want.
+# - **A KL penalty.** $\mathrm{KL}(\pi \,\|\, \pi_0)$ measures how far the policy has moved away from the base $\pi_0$,
+#   in nats: the mean of $\log \pi(o) - \log \pi_0(o)$ over its own samples. GRPO and PPO can subtract it (`--beta`);
+#   GRAO's objective has no such term.
+# - **A better reward**: remove the loophole, and look for the next one.
 
 # %%
 true = curves["GRAO on the proxy"][:, ROWS.index("true")]
@@ -409,15 +427,17 @@ style.show(
     drawn,
     "The true reward, and how far the policy is from the base, of the same four runs (the penalty is 0.3). Means and bands as before.",
     alt="On the proxy the true reward falls to about 0.15 with GRAO and GRPO alike; with the penalty it stays about where "
-    "it began. The distance is largest for the hacked policies; the honest one moves away too.",
+    "it began. The distance is largest for the policies trained on the proxy; the one trained on the true reward moves away too.",
 )
 
 # %% [markdown]
-# What to see: the penalty holds the worst off, and cures nothing: the proxy still rises, the true reward does not. And a distance says *how far*, not *where to*: the policy that learnt to sort has left the base as well, by half as much or so. There is no setting that makes
-# a wrong reward right. There are only ways to notice it in time.
+# What the figure shows: the penalty limits the damage but does not fix the reward: the proxy still rises, the true
+# reward does not. A distance measures *how far* the policy has moved, not in which direction: the policy that learnt to
+# sort has moved away from the base as well, about half as far. No setting makes a wrong reward right. You can only
+# notice it in time.
 #
-# In the recorded run of the real model the distance is 6 nats an answer after thirty steps. To read its 67 answers takes
-# ten minutes.
+# In the recorded run of the real model the distance is 6 nats per answer after thirty steps. Reading its 67 answers
+# takes ten minutes.
 #
 # ## What was claimed
 
@@ -498,18 +518,18 @@ penalised, free = last["the same with KL penalty"], last["GRPO on the proxy"]
 assert (
     penalised["proxy"].mean() > first["the same with KL penalty"]["proxy"].mean() + 0.1
 )
-assert penalised["true"].mean() > free["true"].mean() + 0.05  # holds the worst off
+assert penalised["true"].mean() > free["true"].mean() + 0.05  # limits the damage
 assert (
     penalised["true"].mean() < first["the same with KL penalty"]["true"].mean() + 0.05
-)  # no cure
+)  # does not fix the reward
 assert 3 < control["KL"].mean() < 0.75 * last["GRAO on the proxy"]["KL"].mean()
 
 # %% [markdown]
 # ## Exercises
 #
-# In `tutorials/exercises/exercise_7.py`, judged by `make exercise 7`:
+# Write three functions in `tutorials/exercises/exercise_7.py`, and check them with `make exercise 7`:
 #
-# 1. `wilson`: the interval of a share, which no count of 0 can fool.
+# 1. `wilson`: the interval of a share, which is right for a count of 0 too.
 # 2. `divergence`: KL to the base, from the log-probabilities of sampled tokens.
 # 3. `step_to_keep`: the checkpoint to keep, by a second metric that is not the reward.
 #

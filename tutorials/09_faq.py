@@ -2,10 +2,10 @@
 # # Questions, with answers that run
 #
 # My loss is 0. My loss grows. My reward does not move, my answers grow and grow, my KL is negative, my ratio is not 1,
-# I have NaNs: each symptom produced or measured in a few lines, its cause, and what to do.
+# I have NaNs: each symptom is produced or measured in a few lines, with its cause and what to do.
 #
-# You need tutorial 1, tutorial 7 for the KL, and tutorial 3 for the bandit: rows of a table with ten answers each, one perfect (reward 1), one
-# the reference (0.7), eight worthless. Names in `code` are those of a run's `metrics.jsonl`.
+# You need tutorial 1, tutorial 7 for the KL, and tutorial 3 for the bandit: many tables with ten answers each, the best
+# (reward 1), the reference (0.7) and eight failures (0). Names in `code` are those of a run's `metrics.jsonl`.
 
 # %%
 import torch
@@ -24,7 +24,7 @@ from grao_ref.policies.tiny import tiny_model
 from grao_ref.presets import TINY
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.sorting import END, Sorting
-from theory.claims.exp_rates import long_wrong_share
+from theory.claims.exp_length import long_wrong_share
 from theory.runs import settings
 from tutorials import style
 
@@ -47,7 +47,7 @@ def run_bandit(task=Bandit, *, success=0.1, rows=300, **changes):
 # %% [markdown]
 # ## My loss is 0
 #
-# **What you see.** GRPO's loss is 0.0000 at every step, and the reward rises all the same.
+# **What you see.** GRPO's loss is 0.0000 at every step, but the reward rises.
 
 # %%
 grpo = run_bandit(method="grpo")
@@ -70,7 +70,7 @@ assert grpo[-1]["V"] > grpo[0]["V"] + 0.5
 # %% [markdown]
 # ## My loss grows, and so does my reward
 #
-# **What you see.** The loss goes up for a hundred steps. So does what you wanted.
+# **What you see.** The loss rises for a hundred steps, and so does the reward.
 
 # %%
 penalised = run_bandit(method="grpo", beta=0.1)  # a KL penalty, as in TRL
@@ -93,16 +93,16 @@ below.set(ylabel="loss", xlabel="step", yscale="symlog")
 style.show(
     drawn,
     "Three runs (means over 300 rows): the reward rises in all of them. The loss rises in one, falls and rises in the "
-    "second, and falls without end in the third, whose reference is being unlearned (thm-4). The loss's axis is "
+    "second, and falls without end in the third, where the reference becomes less and less likely (thm-4). The loss's axis is "
     "logarithmic beyond ±1.",
     alt="Above, three rising curves of the expected reward. Below, three losses that go up, down and up, and far down.",
 )
 
 # %% [markdown]
-# **Why.** With a KL penalty GRPO's loss *is* the penalty, β times the KL, and a policy that learns moves away from where
-# it was. GRAO's loss is a weighted sum of log-likelihoods whose weights are new at every step: two of its values can't be
-# compared. Nor is a falling loss a good sign: the printed objective's falls without end, and what it measures is a
-# reference that is being unlearned (thm-4).
+# **Why.** With a KL penalty GRPO's loss *is* the penalty, β times the KL, and a policy that learns moves away from its
+# start. GRAO's loss is a weighted sum of log-likelihoods with new weights at every step, so its values at two steps
+# can't be compared. A falling loss is not a good sign either: the printed objective's loss falls without end, because
+# the reference becomes less and less likely (thm-4).
 #
 # **What to do.** Read the reward on held-out prompts (`eval_reward`), `kl`, and `reference/logp_per_token`.
 
@@ -121,8 +121,8 @@ assert (
 # %% [markdown]
 # ## My reward does not move
 #
-# **What you see.** Fifty steps, and nothing. `frac_reward_zero_std` is near 1. Five ways of starting where success is
-# rare; the share of dead groups at the first step, and the expected reward at the last:
+# **What you see.** After fifty steps the reward has hardly risen, and `frac_reward_zero_std` is near 1. Here are five
+# settings where success is rare, with the share of dead groups at the first step and the expected reward at the last:
 
 # %%
 tried = {
@@ -140,13 +140,13 @@ for name, changes in tried.items():
     print(f"{name:21} {found[name][0]:4.0%}    {found[name][1]:.2f}")
 
 # %% [markdown]
-# **Why.** A *dead group* is one whose samples all earn the same: nothing in it is better than anything else (thm-3). Here
-# each good answer has a probability of 2 %, so most groups of eight hold failures only. A low temperature samples the
-# likeliest answers, and makes it worse.
+# **Why.** A *dead group* is one whose samples all earn the same, so all advantages are 0 (thm-3). Here each good answer
+# has a probability of 2 %, so most groups of eight hold failures only. A low temperature samples mostly the likeliest
+# answers, and makes this worse.
 #
-# **What to do.** Larger groups (they cost more samples), temperature 1, prompts that are neither hopeless nor solved, a
-# reward with steps between 0 and 1. Or a reference: in GRAO a group of failures is pulled towards it. That brings the
-# policy to its teacher's level, here 0.7; whether it goes beyond is tutorial 4's question.
+# **What to do.** Use larger groups (they cost more samples), temperature 1, prompts that are neither too hard nor
+# already solved, a reward with values between 0 and 1. Or use a reference: in GRAO a group of failures pulls the policy
+# towards it. That brings the policy to the reference's reward, here 0.7. Tutorial 4 shows when it goes beyond.
 
 # %%
 dead, reached = ({name: pair[i] for name, pair in found.items()} for i in (0, 1))
@@ -159,8 +159,8 @@ assert 0.6 < reached["GRAO, G = 8"] < 0.75
 # %% [markdown]
 # ## My answers grow and grow
 #
-# **What you see.** `completions/mean_length` rises, mostly of answers that are wrong. (No run here grows: the pull on each
-# token is what can be shown in a line.)
+# **What you see.** `completions/mean_length` rises, mostly because wrong answers become longer. (We do not show a run
+# where this happens, but the push on each token.)
 #
 # Two wrong answers, one of 2 tokens and one of 16, both with advantage −1. How hard is each token pushed down?
 
@@ -179,18 +179,20 @@ for name in ("grpo", "dapo", "dr_grpo"):
     print(f"{name:8} short {pushes[name][0]:.3f}   long {pushes[name][1]:.3f}")
 
 # %% [markdown]
-# **Why.** The mean over an answer's tokens, 1/|o|, makes each token of a long answer count less: rambling is the cheap
-# way of being wrong. GRPO has it (`loss_type="grpo"`), and so has eq-3, by its definition (eq-1). The share of the long
-# answer among what is still wrong, from an even start (exp-length; exact):
+# **Why.** With the mean over an answer's tokens, 1/|o|, each token of a long answer has a smaller weight. So a long
+# wrong answer is pushed down less than a short one. GRPO has this mean (`loss_type="grpo"`), and so has eq-3 (by eq-1).
+# Here is the share of the long answer among the wrong answers after 100 steps, when both wrong answers start equally
+# likely (exp-length; exact):
 
 # %%
 long = {mean: long_wrong_share(16, mean, steps=100) for mean in (True, False)}
 print(f"mean over tokens {long[True]:.0%}, sum {long[False]:.0%}")
 
 # %% [markdown]
-# **What to do.** In GRPO `loss_type="dr_grpo"` or `"dapo"`. In GRAO watch `completions/mean_length`, and reward the
-# answer you want. And look at `completions/clipped_ratio`: an answer that is cut off at `max_completion_length` never
-# says its end, and is scored as it stands. The embedded model needs six tokens; give it four, then eight, and look at the best reward among 128 answers:
+# **What to do.** In GRPO use `loss_type="dr_grpo"` or `"dapo"`. In GRAO watch `completions/mean_length`, and let the
+# reward prefer the length you want. Also look at `completions/clipped_ratio`: an answer that is truncated at
+# `max_completion_length` has no END, and is scored without it. The embedded model needs six tokens. We give it four,
+# then eight, and look at the best reward among 128 answers:
 
 # %%
 clipped, highest = {}, {}
@@ -200,7 +202,7 @@ for limit in (4, 8):
     clipped[limit] = report.means()
     highest[limit] = report.batch.rewards.outputs.max().item()
     print(
-        f"{limit} tokens: cut off {clipped[limit]['completions/clipped_ratio']:.0%}, "
+        f"{limit} tokens: truncated {clipped[limit]['completions/clipped_ratio']:.0%}, "
         f"best {highest[limit]:.2f}"
     )
 
@@ -217,10 +219,10 @@ assert highest[4] < 0.7 < 0.8 < highest[8]
 # %% [markdown]
 # ## My KL is negative
 #
-# **What you see.** A KL divergence can't be negative, and yours is.
+# **What you see.** A KL divergence can't be negative, but the logged number is.
 
 # %%
-dice = torch.Generator().manual_seed(0)
+dice = torch.Generator().manual_seed(0)  # random generator
 before = torch.randn(50, generator=dice).log_softmax(-1)
 now = (before + 0.2 * torch.randn(50, generator=dice)).log_softmax(-1)
 kl = exact_kl(now, before).item()
@@ -252,17 +254,19 @@ axes.set_xticks([-0.05, 0, 0.05, 0.1])
 axes.legend(loc="upper left")
 style.show(
     drawn,
-    "500 batches of 64 tokens, sampled from the policy. Both estimators are right on average; k1 falls on both sides of 0.",
+    "500 batches of 64 tokens, sampled from the policy. Both estimators are right on average; k1 has values on both sides of 0.",
     alt="A wide histogram of k1 around the exact KL, reaching below 0, and a narrow one of k3 above 0.",
 )
 
 # %% [markdown]
-# **Why.** From samples a KL is only estimated. *k1*, the difference of two log-probabilities, is right on average and of
-# either sign. *k3* adds something whose mean is 0, which makes every term positive and the scatter small. That goes for
-# samples of the policy whose KL it is: from any other sampler k1 has a bias, and may be negative on average.
+# **Why.** From samples a KL is only estimated. *k1*, the difference of two log-probabilities, is right on average, and
+# a single value may have either sign. *k3* adds a term whose mean is 0; this makes every value 0 or positive and the
+# variance small. Both hold only if the samples come from the policy itself. With samples from another policy k1 is
+# biased, and may be negative on average.
 #
-# **What to do.** A few negative batches of k1 are noise. For reading, k3, as `kl` of GRPO. If the mean over many batches
-# is negative, look for samples that are not the policy's: old ones, or sampled at another temperature.
+# **What to do.** A few negative batches of k1 are noise. For monitoring use k3, as GRPO's `kl` does. If the mean over
+# many batches is negative, look for samples that do not come from the policy: old ones, or ones sampled at another
+# temperature.
 
 # %%
 shares = {each: (means < 0).double().mean().item() for each, means in batches.items()}
@@ -277,8 +281,8 @@ assert batches["k1", "the frozen policy"].mean() < -kl / 2
 # ## My ratio is not 1
 #
 # **What you see.** At the first update on a batch the policy is still the one that sampled it, so every *ratio*, the
-# probability now over the probability then, should be 1. It is 0.8, or 1.3. The largest |ratio − 1| of a few hundred
-# tokens, in six settings:
+# probability now over the probability then, should be 1. But it is 0.8, or 1.3. Here is the largest |ratio − 1| of a
+# few hundred tokens, in six settings:
 
 
 # %%
@@ -311,22 +315,23 @@ with torch.random.fork_rng():
     wrapped = CausalLMPolicy(gpt2, **options)  # takes the dropout out
     off = {
         "as it should be": run_ratio(policy, policy),
-        "the sampler's figures, at 0.7": run_ratio(policy, policy, 0.7, 0.7),
+        "the sampler's, at 0.7": run_ratio(policy, policy, 0.7, 0.7),
         "sampled at 0.7, rescored at 1": run_ratio(policy, policy, 0.7, 1.0),
         "sampled in bfloat16": run_ratio(half, policy),
         "no dropout": run_ratio(wrapped, wrapped),
     }
     for module in gpt2.train().modules():
         if isinstance(module, torch.nn.Dropout):
-            module.p = 0.1  # what a library's model has while it trains
+            module.p = 0.1  # as in a library's model during training
     off["dropout of 10 %"] = run_ratio(wrapped, wrapped)
 for name, distance in off.items():
     print(f"{name:31}{distance:.0e}")
 
 # %% [markdown]
-# **Why.** Something is not the same the second time: *dropout* removes other units; the sampler divides by a temperature
-# and the trainer does not; the sampler (often another engine) computes in *bfloat16*, with two to three digits. From the second
-# update on one batch the ratio moves by right: that is what it is for, and what clipping holds back.
+# **Why.** Something differs between sampling and scoring: *dropout* removes other units; the sampler divides the logits
+# by a temperature and the trainer does not; the sampler (often another program) computes in *bfloat16*, with two to
+# three digits. From the second update on the same batch, the ratio should differ from 1: it measures how far the policy
+# has moved, and clipping limits this.
 
 # %%
 once, often = (
@@ -339,15 +344,15 @@ print("share of ratios outside 1 ± 0.2")
 print(f"1st update {once:.0%}, 4th update {often:.0%}")
 
 # %% [markdown]
-# **What to do.** Before anything else print the ratio of the first update. Dropout off, also in training (this package
-# sets it to 0). Log-probabilities of the trainer, not of the sampler; one temperature for both (this package scores its
-# samples again at the one it trains at, so that its ratio is 1 at any sampling temperature).
+# **What to do.** First print the ratio of the first update. Turn dropout off, also in training (this package sets it to
+# 0). Use log-probabilities of the trainer, not of the sampler, and one temperature for both. (This package computes the
+# log-probabilities of its samples at the temperature of training, so its ratio is 1 at any sampling temperature.)
 
 # %%
 assert off["as it should be"] < 1e-4
 assert off["no dropout"] < 1e-4
 assert off["sampled at 0.7, rescored at 1"] < 1e-4
-assert off["the sampler's figures, at 0.7"] > 0.1
+assert off["the sampler's, at 0.7"] > 0.1
 assert off["dropout of 10 %"] > 0.05
 assert 1e-3 < off["sampled in bfloat16"] < 0.5
 assert once == 0
@@ -356,7 +361,8 @@ assert often > 0.1
 # %% [markdown]
 # ## I have NaNs
 #
-# **What you see.** One NaN, and a step later everything is. Four ways to make one, and what the package has instead:
+# **What you see.** One NaN, and after the next step all numbers are NaN. Here are four causes of a NaN, and what the
+# package computes instead:
 
 # %%
 nan, inf = torch.nan, torch.inf
@@ -368,7 +374,7 @@ pairs = {
         (flat - flat.mean()) / flat.std(correction=0),
         group_advantages(flat, torch.tensor(0.5))[0],
     ),
-    "a reward that could not be had": (
+    "an answer without a reward": (
         (unscored - unscored.mean()) / unscored.std(correction=0),
         scorable_advantages(unscored, torch.tensor(0.5))[0],
     ),
@@ -376,7 +382,7 @@ pairs = {
         (torch.zeros(2) * nothing).sum() / nothing.sum(),
         mean_log_likelihood(logp, nothing),
     ),
-    "−inf behind the mask: 0·∞": (
+    "−inf in the padding: 0·∞": (
         (logp * first).sum() / first.sum(),
         mean_log_likelihood(logp, first),
     ),
@@ -387,17 +393,17 @@ for name, (naive, ours) in pairs.items():
     )
 
 # %% [markdown]
-# **Why.** Every one divides by nothing, or multiplies nothing by infinity. A group in which nothing is better has
-# advantage 0; what could not be scored is as if it had not been sampled; and a mask *chooses* (`torch.where`), it does not
-# multiply, for 0 · NaN is NaN, in the gradient too.
+# **Why.** Each of these divides 0 by 0, multiplies 0 by infinity, or uses a missing reward. In the package, the
+# advantages of a dead group are 0; answers without a reward are ignored; and a mask *selects* (`torch.where`) and does
+# not multiply, because 0 · NaN is NaN, in the gradient too.
 #
-# **What to do.** Let a reward function return `None` or NaN for what it can't score, and watch `frac_unscored`. Here one
-# answer of ten can't be:
+# **What to do.** Let a reward function return `None` or NaN for an answer that it can't score, and watch
+# `frac_unscored`. Here one of the ten answers has no reward:
 
 
 # %%
 class Unscored(Bandit):
-    """The bandit, but for the last answer, which no reward can be had for."""
+    """The bandit, where the last answer has no reward."""
 
     def reward(self, batch, ids, mask):
         """R(a), or NaN."""
@@ -412,8 +418,8 @@ print(
 print(f"reward {partly[0]['V']:.2f} → {partly[-1]['V']:.2f}")
 
 # %% [markdown]
-# An infinite reward is another matter: no advantage follows from it, and it is refused by its name. So is a step whose
-# gradient is not finite: the loop stops, with the policy as it was.
+# An infinite reward is different: no advantage can be computed from it, so it raises an error. A step whose gradient is
+# not finite raises one too: the loop stops, and the policy is not changed.
 
 # %%
 try:

@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=int,
         default=[],
         metavar="N",
-        help="build these alone, e.g. 2 4",
+        help="build only these, e.g. 2 4",
     )
     parser.add_argument("--source-dir", type=Path, default=HERE, metavar="DIR")
     parser.add_argument(
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build(tutorial: Tutorial, pages: list[Tutorial], folder: Path) -> float:
-    """Execute one and write its notebook and its page, which links to its neighbours in `pages`; the seconds to run."""
+    """Execute one, and write its notebook and its page with links to its neighbours in `pages`. Returns its seconds."""
     began = time.perf_counter()
     notebook = execute(tutorial)
     seconds = time.perf_counter() - began
@@ -108,7 +108,7 @@ def build(tutorial: Tutorial, pages: list[Tutorial], folder: Path) -> float:
 
 
 def footer() -> str:
-    """What a number on a page depends on beside its seed."""
+    """Versions and machine: what the numbers on a page depend on, besides the seed."""
     versions = ", ".join(
         f"{name} {version(name)}" for name in ("grao_ref", "torch", "numpy")
     )

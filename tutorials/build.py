@@ -1,6 +1,6 @@
-"""Percent scripts -> executed notebooks -> one site that needs no network: no fonts, scripts or pictures from elsewhere.
+"""Percent scripts -> executed notebooks -> an offline site: fonts, scripts and pictures are all in the pages.
 
-Formulas are written in LaTeX, as in any notebook, and become MathML, which browsers set by themselves.
+Formulas are written in LaTeX, as in any notebook, and become MathML, which browsers display without a script.
 """
 
 import html
@@ -23,19 +23,19 @@ from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
 HERE = Path(__file__).parent
-SECONDS = 600  # after which a cell is given up
+SECONDS = 600  # time limit of a cell
 MATH = re.compile(
     r"\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^\s$](?:[^$]*?[^\s$\\])?)\$(?![\w$])",
     re.DOTALL,
 )
-# Where a formula will stand: Markdown has nothing to mark up in it.
+# Placeholder of a formula: it has no characters that Markdown would change.
 PLACE = re.compile(r"FORMULA(\d+)END")
 FENCE = re.compile(r"(```.*?```|``.+?``|`[^`\n]*`)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Tutorial:
-    """A script, and what its first lines say of it: `# # Title`, then one paragraph."""
+    """A script, with the title and summary from its first cell: `# # Title`, then one paragraph."""
 
     path: Path
     title: str
@@ -48,12 +48,12 @@ class Tutorial:
 
     @property
     def number(self) -> int:
-        """What a reader calls it by."""
+        """The tutorial's number."""
         return int(self.name[:2])
 
 
 def tutorials(folder: Path = HERE) -> list[Tutorial]:
-    """Every script whose name begins with a number, in their order. Raises `ValueError` on one without a title."""
+    """Every script whose name begins with a number, in order. Raises `ValueError` if one has no title."""
     return [read(path) for path in sorted(folder.glob("[0-9][0-9]_*.py"))]
 
 
@@ -71,7 +71,7 @@ def read(path: Path) -> Tutorial:
 def execute(tutorial: Tutorial) -> Any:
     """Run a script as a notebook, from the project's root, on one core and without a network.
 
-    Raises `nbclient`'s `CellExecutionError` where a cell fails, `CellTimeoutError` and `DeadKernelError`.
+    Raises `nbclient`'s `CellExecutionError` if a cell fails, `CellTimeoutError` and `DeadKernelError`.
     """
     notebook = jupytext.read(tutorial.path, fmt="py:percent")
     notebook.metadata["kernelspec"] = {
@@ -83,7 +83,7 @@ def execute(tutorial: Tutorial) -> Any:
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
-        "PYTHONWARNINGS": ",".join(filter(None, warnings)),  # a page has no widgets
+        "PYTHONWARNINGS": ",".join(filter(None, warnings)),  # pages have no widgets
     }
     config = Config()
     with TemporaryDirectory() as folder:
@@ -101,7 +101,7 @@ def execute(tutorial: Tutorial) -> Any:
 
 
 def page(notebook: Any, title: str, navigation: str, footer: str) -> str:
-    """An executed notebook as a page that stands alone."""
+    """An executed notebook as one HTML page without other files."""
     formulas: list[str] = []
     copy = nbformat.from_dict(notebook)
     for cell in copy.cells:
@@ -119,14 +119,14 @@ def page(notebook: Any, title: str, navigation: str, footer: str) -> str:
 
 
 def words(markdown: str) -> str:
-    """A title or a summary as HTML: one paragraph's inside, its formulas set."""
+    """A title or a summary as HTML, with its formulas, without the <p> around it."""
     formulas: list[str] = []
     body = markdown2html(with_formulas(markdown, formulas)).strip()
     return set_formulas(body.removeprefix("<p>").removesuffix("</p>"), formulas)
 
 
 def with_folded_pictures(body: str) -> str:
-    """The code of a cell with the tag `picture` behind a line to click on: drawing isn't what a tutorial teaches."""
+    """Fold the code of cells with the tag `picture`: a tutorial does not teach drawing."""
     soup = BeautifulSoup(body, "html.parser")
     for source in soup.select(
         "div.celltag_picture div.input, div.celltag_picture div.jp-Cell-inputWrapper"
@@ -138,7 +138,7 @@ def with_folded_pictures(body: str) -> str:
 
 
 def with_formulas(source: str, formulas: list[str]) -> str:
-    """Markdown whose $formulas$, but for those in code, are appended to `formulas` as MathML; their places are marked."""
+    """Markdown with a placeholder for each $formula$ outside code; the formulas are appended to `formulas` as MathML."""
 
     def mathml(match: re.Match[str]) -> str:
         block = match["block"]
@@ -154,12 +154,12 @@ def with_formulas(source: str, formulas: list[str]) -> str:
 
 
 def set_formulas(body: str, formulas: list[str]) -> str:
-    """The formulas in their places."""
+    """Replace each placeholder by its formula."""
     return PLACE.sub(lambda match: formulas[int(match[1])], body)
 
 
 def shell(title: str, navigation: str, content: str, footer: str) -> str:
-    """The page around a content: style inside, nothing loaded."""
+    """The complete page around a content; the style is inside, so nothing is loaded."""
     code: Any = HtmlFormatter(style="default")
     return Template((HERE / "site" / "page.html").read_text()).substitute(
         title=html.escape(title),
@@ -172,7 +172,7 @@ def shell(title: str, navigation: str, content: str, footer: str) -> str:
 
 
 def navigation(all_of_them: list[Tutorial], current: Tutorial) -> str:
-    """Links to the index and to the neighbours among all that there are pages of."""
+    """Links to the index, and to the tutorials before and after, among those that have a page."""
     index = all_of_them.index(current)
     links = ['<a href="index.html">All tutorials</a>']
     if index > 0:
@@ -191,7 +191,7 @@ def navigation(all_of_them: list[Tutorial], current: Tutorial) -> str:
 def index_page(
     all_of_them: list[Tutorial], seconds: dict[str, float], footer: str
 ) -> str:
-    """What there is, with a paragraph each and, where it was run just now, the seconds that it took."""
+    """The list of tutorials with their summaries and, for those that were just run, the seconds they took."""
     items = "".join(
         f'<li value="{each.number}"><a href="{each.name}.html">{words(each.title)}</a> '
         f"<p>{words(each.summary)}</p><small>"
@@ -200,10 +200,10 @@ def index_page(
         for each in all_of_them
     )
     text = (
-        "<h1>Learn alignment by running it</h1><p>GRAO and its relatives, from four samples on paper to a language "
-        "model that passes its teacher. The numbers and pictures were computed when this site was built, by the package "
-        "that also trains the models, without a GPU or a network; what was recorded earlier says so. The eight "
-        "tutorials end with exercises that check themselves: <code>make exercise 1</code>.</p>"
+        "<h1>Learn alignment by running it</h1><p>GRAO and related methods, from four samples on paper to a language "
+        "model that becomes better than its references. The package that also trains the models computed the numbers "
+        "and pictures when this site was built, without a GPU or a network; results recorded earlier are marked as "
+        "recorded. Eight tutorials end with exercises that a command checks: <code>make exercise 1</code>.</p>"
     )
     return shell(
         "Learn alignment by running it",

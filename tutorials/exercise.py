@@ -1,8 +1,8 @@
-"""Judge a reader's answers to the exercises of a tutorial: `make exercise 3`, or `python -m tutorials.exercise 3`.
+"""Check a reader's answers to the exercises of a tutorial: `make exercise 3`, or `python -m tutorials.exercise 3`.
 
-The reader fills in the functions of tutorials/exercises/exercise_3.py; tutorials/checks/check_3.py holds a
-`check_NAME` for each function NAME, which raises `AssertionError` with a hint; tutorials/solutions/solution_3.py
-has ours.
+The reader fills in the functions of tutorials/exercises/exercise_3.py. tutorials/checks/check_3.py has a
+`check_NAME` for each function NAME, which raises `AssertionError` with a hint. tutorials/solutions/solution_3.py
+has our answers.
 """
 
 import argparse
@@ -22,7 +22,7 @@ NUMBERS = range(1, 9)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 where every answer is right; 1 where one is not yet; 2 on bad input."""
+    """Exit code: 0 if every answer is right; 1 if one is not; 2 on bad input."""
     parser = argparse.ArgumentParser(
         "make exercise",
         usage="make exercise N, or make exercise N ARGS=--solution",
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="the tutorial's number, 1 to 8, as in: make exercise 3",
     )
     parser.add_argument(
-        "--solution", action="store_true", help="judge our answers instead of yours"
+        "--solution", action="store_true", help="check our answers instead of yours"
     )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
@@ -73,18 +73,18 @@ def answers_path(number: int, solution: bool = False) -> Path:
 
 
 def load(path: Path) -> ModuleType:
-    """A file as a module of its own."""
+    """Import a file as a module."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # a reader's dataclass looks itself up there
+    sys.modules[spec.name] = module  # a dataclass in the file needs its module there
     spec.loader.exec_module(module)
     return module
 
 
 def judge(answers: ModuleType, checks: ModuleType) -> dict[str, str | None]:
-    """What is wrong with each function that has a check; None where nothing is."""
+    """For each function that has a check: what is wrong with it, or None if it is right."""
     found = {
         name.removeprefix("check_"): check
         for name, check in vars(checks).items()
@@ -119,7 +119,7 @@ def _where(error: BaseException, path: Path) -> str:
 
 
 def _line(error: BaseException, path: Path) -> str:
-    """The last line of the reader's own file that an error came through; empty where it came through none."""
+    """The last line of the reader's own file in an error's traceback; empty if there is none."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)

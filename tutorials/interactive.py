@@ -1,7 +1,6 @@
 """Sliders without a server: every combination is drawn when the tutorial is built, and the page shows one of them.
 
-So the numbers behind a slider are the package's, computed in Python, and no formula is written a second time in
-JavaScript.
+So the package computes the numbers in Python, and no formula is written a second time in JavaScript.
 """
 
 import html
@@ -44,9 +43,9 @@ def sliders(
     *,
     alt: str,
 ) -> None:
-    """Show `draw(**one value of each)` with a slider for each name, at `start` first.
+    """Show `draw(**one value of each)` with a slider for each name; the page starts at `start`.
 
-    Raises `ValueError` where `start` is none of the values, and where the combinations are too many to draw.
+    Raises `ValueError` if `start` is none of the combinations, or if there are too many of them.
     """
     count = prod(len(each) for each in values.values())
     if count > LIMIT:

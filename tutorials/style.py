@@ -1,4 +1,4 @@
-"""The one style of every picture in the tutorials: sizes a phone can show, colours that a colour-blind reader can tell."""
+"""The style of all pictures in the tutorials: sizes for a phone, colours that colour-blind readers can distinguish."""
 
 import base64
 import html
@@ -26,7 +26,7 @@ METHODS = {
     "GRAO": {"color": BLUE, "linestyle": "-"},
     "GRAO printed": {"color": RED, "linestyle": "-."},
 }
-WIDTH = 5.0  # inches; 360 pixels of a phone shrink its letters by a quarter
+WIDTH = 5.0  # inches; on a phone of 360 pixels letters are a quarter smaller
 STYLE: Any = {
     "font.size": 11,
     "axes.titlesize": 11.5,
@@ -48,13 +48,15 @@ STYLE: Any = {
 def figure(rows: int = 1, *, height: float = 3.2) -> tuple[Figure, list[Axes]]:
     """A figure of panels one above the other, `height` inches each, never side by side: a phone is narrow."""
     matplotlib.rcParams.update(STYLE)
-    apart = ConstrainedLayoutEngine(h_pad=0.1)  # a title clear of the ticks above it
+    apart = ConstrainedLayoutEngine(
+        h_pad=0.1
+    )  # so that titles don't touch the ticks above
     drawn = Figure(figsize=(WIDTH, height * rows), layout=apart)
     return drawn, list(drawn.subplots(rows, 1, squeeze=False)[:, 0])
 
 
 def show(drawn: Figure, caption: str, *, alt: str) -> None:
-    """Put a figure with its caption into the notebook. `alt` says in words what is to be seen in it."""
+    """Put a figure with its caption into the notebook. `alt` describes it in words."""
     present(
         f"<figure>{image(drawn, alt)}<figcaption>{html.escape(caption)}</figcaption></figure>",
         alt,
@@ -62,7 +64,7 @@ def show(drawn: Figure, caption: str, *, alt: str) -> None:
 
 
 def image(drawn: Figure, alt: str, *, dpi: int = 200, hidden: bool = False) -> str:
-    """The figure as an <img> that carries its own bytes, in a palette of 64 colours, which is what line art needs."""
+    """The figure as an <img> with its data inside, in 64 colours, which are enough for line art."""
     from PIL import Image
 
     raw, small = BytesIO(), BytesIO()
@@ -76,6 +78,6 @@ def image(drawn: Figure, alt: str, *, dpi: int = 200, hidden: bool = False) -> s
 
 
 def present(markup: str, words: str) -> None:
-    """Show HTML in a notebook, and nothing where a tutorial is run as a plain script."""
+    """Show HTML in a notebook; do nothing if the tutorial is run as a plain script."""
     if get_ipython() is not None:
         display(HTML(markup), metadata={"alt": words})

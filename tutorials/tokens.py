@@ -1,6 +1,6 @@
-"""Tokens coloured by how their probability moved: blue up, orange down, with the change below each in numbers.
+"""Tokens coloured by the change of their probability: blue up, orange down, with the change below each as a number.
 
-The numbers carry everything that the colours do, for whoever can't tell those, and for a screen reader.
+The numbers repeat what the colours show, for readers who can't distinguish them, and for screen readers.
 """
 
 import html
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tutorials.style import present
 
 UP, DOWN = (0, 114, 178), (230, 159, 0)  # style.BLUE, style.ORANGE
-STRONGEST = 0.65  # of the colour at most, so that black letters on it stay legible
+STRONGEST = 0.65  # at most this share of the colour, so that black letters are legible
 
 Line = tuple[
     str, Sequence[str], Sequence[float]
@@ -17,7 +17,7 @@ Line = tuple[
 
 
 def colour(change: float, full: float) -> str:
-    """White at 0, towards blue above and orange below; `full` and more have the strongest colour.
+    """White at 0, blue above and orange below; `full` and larger changes have the strongest colour.
 
     >>> colour(0.0, 3.0), colour(9.0, 3.0), colour(-9.0, 3.0)
     ('#ffffff', '#59a3cd', '#efc159')
@@ -28,7 +28,7 @@ def colour(change: float, full: float) -> str:
 
 
 def signed(change: float) -> str:
-    """One decimal with its sign, a true minus; 0 where it rounds to that.
+    """One decimal with its sign and a typographic minus; 0 if it rounds to 0.
 
     >>> signed(0.31), signed(-2.04), signed(-0.01)
     ('+0.3', '−2.0', '0')
@@ -38,7 +38,7 @@ def signed(change: float) -> str:
 
 
 def line(tokens: Sequence[str], changes: Sequence[float], full: float) -> str:
-    """One answer as HTML. Raises `ValueError` where tokens and changes differ in number."""
+    """One answer as HTML. Raises `ValueError` if the numbers of tokens and changes differ."""
     return "".join(
         f'<span style="display: inline-block; text-align: center; border: 1px solid #ccc; background: {colour(change, full)}">'
         f"{html.escape(token)}<br><small>{signed(change)}</small></span>"
@@ -53,7 +53,7 @@ def show(
     full: float,
     alt: str,
 ) -> None:
-    """Put answers below each other, in blocks with a heading (the prompt). `full`: the change of the full colour."""
+    """Show answers below each other, in blocks with a heading (the prompt). `full`: the change with the full colour."""
     parts = []
     for heading, lines in blocks:
         rows = "".join(

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transformers import PreTrainedTokenizerBase
-
 from grao_ref.data.rows import Row
-from grao_ref.text.encoding import answer_ids, prompt_ids
+from grao_ref.text.encoding import Tokenizer, answer_ids, prompt_ids
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Limits:
     together: int | None = None
 
 
-def encode(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, *, closed: bool) -> list[Example]:
+def encode(rows: Sequence[Row], tokenizer: Tokenizer, *, closed: bool) -> list[Example]:
     """Every row with its tokens, in order. `closed`: answers end with the end-of-sequence token.
 
     Raises `ValueError` on a conversation without a chat template, and on `closed` without an end-of-sequence token.
@@ -58,7 +56,7 @@ def select(
 
 
 def training_examples(
-    rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, limits: Limits, *, context: int | None
+    rows: Sequence[Row], tokenizer: Tokenizer, limits: Limits, *, context: int | None
 ) -> tuple[list[Example], dict[str, int]]:
     """The rows that a policy can be trained on, with closed answers, and the counts of `select`.
 

@@ -2,9 +2,10 @@
 
 The library's own scorers are too lenient for a reward (version 0.1.25; every task is tested): they give partial credit,
 some accept a part of the answer, one accepts anything. So the answer is first taken out of its tags, and it is right
-only where the scorer gives exactly 1.0. A tolerance as small as 1e-9 would accept answers of `spell_backward` with extra
-letters, which score 0.9999999999999998. Tasks that can't be used are refused by name (`REFUSED`). Some scorers run the
-answer as Python code; for these, an answer with characters that it does not need is wrong and never run (`LETTERS`).
+only where the scorer gives exactly 1.0. A tolerance as small as 1e-9 would accept answers of `spell_backward` with
+extra letters, which score 0.9999999999999998. Tasks that can't be used are refused by name (`REFUSED`). Some scorers
+run the answer as Python code; for these, an answer with characters that it does not need is wrong and never run
+(`LETTERS`).
 """
 
 import contextlib
@@ -16,9 +17,9 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from grao_ref.text.messages import Message, Prompt, answer_text
-from grao_ref.plugins.near import hint
 from grao_ref.data.rows import Row, Rows
+from grao_ref.plugins.near import hint
+from grao_ref.text.messages import Message, Prompt, answer_text
 
 INSTRUCTION = "Give your final answer between <answer> and </answer> tags."
 SIZE = 500  # rows of a split where the config sets no size
@@ -46,8 +47,8 @@ def reasoning_rows(task: str, *, split: str = "train", config: str | None = None
     """The rows of a split, `train` or `test`, each with the columns that `score` needs.
 
     `config` holds settings of the task, `size=200,max_terms=3`. A row is left out and named in `skipped` where its gold
-    answer does not earn 1 and, in `test`, where its question is in `train`. Raises `ValueError` on an unknown or refused
-    task, an unknown split or setting, and where no row is left.
+    answer does not earn 1 and, in `test`, where its question is in `train`. Raises `ValueError` on an unknown or
+    refused task, an unknown split or setting, and where no row is left.
     """
     if split not in SEEDS:
         raise ValueError(f"reasoning-gym:{task} has the splits {', '.join(SEEDS)}; there is no split {split!r}")

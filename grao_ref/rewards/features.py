@@ -1,4 +1,4 @@
-"""Features of an answer: the last hidden states of a frozen causal language model, averaged over the answer's tokens."""
+"""Features of an answer: the last hidden states of a frozen causal language model, averaged over its tokens."""
 
 from collections.abc import Callable, Sequence
 

@@ -48,9 +48,9 @@ class JudgeSettings:
 class Judge:
     """R(o, y): 1 where the judge finds the response better than the reference, 0 equal, -1 worse.
 
-    R(y, y) is 0 without a question. The reward is None where there is no verdict: `failed` counts questions without a
-    reply, `unreadable` replies without a verdict; the first of each kind in a run gives a warning. Raises `ValueError` on settings without an endpoint or a model, or
-    where the client is not installed.
+    R(y, y) is 0 and nothing is asked. The reward is None where there is no verdict: `failed` counts questions without a
+    reply, `unreadable` replies without a verdict. The first of each kind in a run gives a warning. Raises `ValueError`
+    on settings without an endpoint or a model, and where the client is not installed.
     """
 
     def __init__(self, criterion: Criterion, settings: JudgeSettings) -> None:

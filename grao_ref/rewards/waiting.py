@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Waiter:
-    """Waits for asynchronous reward functions, all at once. It works inside a running loop too, such as a notebook's."""
+    """Waits for asynchronous reward functions, all at once. It also works inside a running loop (a notebook's)."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -30,18 +30,25 @@ def plan(config: Config) -> dict[str, list[Config]]:
 
     Raises `ValueError` on settings that one of the runs can't use: a comparison is refused before its first run.
     """
-    seeds = [config.seed] if config.setup == "bandit" else range(config.seed, config.seed + config.num_seeds)
-    variants = [config]
-    if config.compare:
-        betas = {name: None if method.kl_weight is None else config.beta for name, method in BUILT_IN.items()}
-        variants = [replace(config, method=m, imitate_only_when_ahead=True, beta=betas[m]) for m in BUILT_IN]
-        variants.append(replace(config, method="grao", imitate_only_when_ahead=False, beta=betas["grao"]))
-        variants = [replace(v, compare=False, ablate=config.ablate if v.method == "grao" else ()) for v in variants]
+    variants = compared(config) if config.compare else [config]
     for variant in variants:
         check(variant)
     copies = config.num_seeds if config.setup == "bandit" else 1
     methods = {label_of(variant): replace(variant, num_seeds=copies) for variant in variants}
-    return {label: [replace(settings, seed=seed) for seed in seeds] for label, settings in methods.items()}
+    return {label: [replace(settings, seed=seed) for seed in config.seeds] for label, settings in methods.items()}
+
+
+def compared(config: Config) -> list[Config]:
+    """The settings for every method of ours, without those that it ignores; GRAO repaired and as printed."""
+    variants = []
+    for name, method in BUILT_IN.items():
+        beta = None if method.kl_weight is None else config.beta
+        ablate = config.ablate if "ablate" in method.reads else ()
+        repaired = replace(config, compare=False, method=name, imitate_only_when_ahead=True, beta=beta, ablate=ablate)
+        variants.append(repaired)
+        if "imitate_only_when_ahead" in method.reads:
+            variants.append(replace(repaired, imitate_only_when_ahead=False))
+    return variants
 
 
 def train_all(config: Config, console: Console, log: Log) -> Results:

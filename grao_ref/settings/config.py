@@ -175,6 +175,11 @@ class Config:
         return "bandit" if self.dataset_name == "bandit" else "text"
 
     @property
+    def seeds(self) -> range:
+        """The seeds of separate runs: `num_seeds` from `seed` on; the bandit's one run has a row for each instead."""
+        return range(self.seed, self.seed + (1 if self.setup == "bandit" else self.num_seeds))
+
+    @property
     def prompts_per_step(self) -> int:
         """Prompts of an optimiser step, the same for every method."""
         return self.per_device_train_batch_size // self.num_generations * self.gradient_accumulation_steps

@@ -6,26 +6,24 @@ Every function takes lists, because tokenizers are much faster on lists than on 
 from collections.abc import Sequence
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
 from grao_ref.text.messages import Message, Prompt
 
 Ids = list[int]
+Tokenizer = Any  # a Hugging Face tokenizer, or what can be called like one
 
 
-def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> list[Ids]:
+def prompt_ids(tokenizer: Tokenizer, prompts: Sequence[Prompt]) -> list[Ids]:
     """Tokens of each prompt, up to the point where the answer begins.
 
     Text gets the special tokens that the tokenizer adds at its start. A conversation is rendered by the chat template
     with its generation prompt; the template writes all special tokens itself, and the tokenizer adds none. Raises
     `ValueError` on a conversation where the tokenizer has no chat template.
     """
-    return _mixed(
-        tokenizer, [p if isinstance(p, str) else _render(tokenizer, p, opened=True) for p in prompts], prompts
-    )
+    texts = [prompt if isinstance(prompt, str) else _render(tokenizer, prompt, opened=True) for prompt in prompts]
+    return _mixed(tokenizer, texts, prompts)
 
 
-def answer_ids(tokenizer: PreTrainedTokenizerBase, answers: Sequence[str], *, closed: bool) -> list[Ids]:
+def answer_ids(tokenizer: Tokenizer, answers: Sequence[str], *, closed: bool) -> list[Ids]:
     """Tokens of each answer, without any special token at its start.
 
     `closed`: append the end-of-sequence token, which a policy has to learn. Reward heads read answers without it.
@@ -38,9 +36,7 @@ def answer_ids(tokenizer: PreTrainedTokenizerBase, answers: Sequence[str], *, cl
     return [[*ids, *end] for ids in _tokens(tokenizer, answers, special=False)]
 
 
-def conversation_ids(
-    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], answers: Sequence[str]
-) -> list[Ids]:
+def conversation_ids(tokenizer: Tokenizer, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[Ids]:
     """Tokens of each prompt and its answer as one text, which is what reward models are trained on.
 
     Raises `ValueError` where `prompt_ids` does.
@@ -54,13 +50,13 @@ def conversation_ids(
     return _mixed(tokenizer, texts, prompts)
 
 
-def context_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+def context_of(model: Any, tokenizer: Tokenizer) -> int:
     """The most tokens of prompt and answer together: the smaller of the model's limit and the tokenizer's."""
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
+    return int(min(tokenizer.model_max_length, positions or tokenizer.model_max_length))
 
 
-def _mixed(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], prompts: Sequence[Prompt]) -> list[Ids]:
+def _mixed(tokenizer: Tokenizer, texts: Sequence[str], prompts: Sequence[Prompt]) -> list[Ids]:
     """Tokens of each text; the tokenizer adds special tokens where the prompt is text, not where a template did."""
     result: list[Ids] = [[]] * len(texts)
     for special in (True, False):
@@ -70,7 +66,7 @@ def _mixed(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], prompts: Se
     return result
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, special: bool) -> list[Ids]:
+def _tokens(tokenizer: Tokenizer, texts: Sequence[str], *, special: bool) -> list[Ids]:
     if not texts:  # tokenizers refuse an empty list
         return []
     try:
@@ -82,11 +78,10 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, special
     return ids
 
 
-def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, opened: bool) -> str:
+def _render(tokenizer: Tokenizer, messages: Sequence[Message], *, opened: bool) -> str:
     """The messages as the chat template writes them; `opened`: with the start of the assistant's answer."""
     if not tokenizer.chat_template:
         raise ValueError(
             f"the prompts are conversational, and the tokenizer of {tokenizer.name_or_path!r} has no chat template"
         )
-    plain: list[Any] = list(messages)
-    return str(tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=opened))
+    return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=opened))

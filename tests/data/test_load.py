@@ -8,8 +8,9 @@ import sys
 import pytest
 
 import grao_ref.data.load as module
-from grao_ref.data.load import HUB, load_rows
+from grao_ref.data.load import HUB, OWN_RULES, load_rows, own_rule
 from grao_ref.data.rows import Row
+from grao_ref.rewards.load import BUILT_IN
 
 TABLE = [{"prompt": f"{n} + 1 =", "completion": f" {n + 1}", "level": n} for n in range(5)]
 ROWS = [Row(f"{n} + 1 =", f" {n + 1}", columns={"level": n}) for n in range(5)]
@@ -100,8 +101,8 @@ def test_a_file_has_one_split_and_no_config(tmp_path):
 
 
 KNOWN = (
-    "known are hh-harmless, hh-helpful, gsm8k, reasoning-gym:TASK, a file (.jsonl, .jsonl.gz, .json), a folder, "
-    "an OWNER/NAME on the hub"
+    "known are sorting, hh-harmless, hh-helpful, gsm8k, reasoning-gym:TASK, a file (.jsonl, .jsonl.gz, .json), "
+    "a folder, an OWNER/NAME on the hub"
 )
 
 
@@ -110,6 +111,7 @@ KNOWN = (
     [
         ("hh-harmles", "did you mean hh-harmless?"),
         ("gsm8", "did you mean gsm8k?"),
+        ("sortin", "did you mean sorting?"),
         ("reasoning_gym:chain_sum", "did you mean reasoning-gym:TASK?"),
         ("imdb", KNOWN),
         ("./no/folder", KNOWN),
@@ -224,3 +226,11 @@ def test_an_id_without_a_network_is_named(hub):
         "the data set no/such could not be loaded: Couldn't reach 'no/such' on the Hub (OfflineModeIsEnabled)",
         "no/such",
     )
+
+
+def test_the_rule_of_a_data_set_is_a_reward_function_that_is_built_in():
+    assert set(OWN_RULES.values()) <= set(BUILT_IN)
+    assert own_rule("gsm8k") == "final_number"
+    assert own_rule("sorting") == "sorting"
+    assert own_rule("reasoning-gym:chain_sum") == own_rule("reasoning-gym") == "reasoning_gym"
+    assert own_rule("hh-harmless") is own_rule("gsm8k.jsonl") is own_rule("") is None

@@ -1,4 +1,4 @@
-"""What the real files hold, where they are at hand: in $GRAO_TEST_DATA or ../shared/data. No row is kept here."""
+"""Counts and formats of the real files, if they are in $GRAO_TEST_DATA or ../shared/data. No row is kept here."""
 
 import gzip
 import json

@@ -65,7 +65,7 @@ def test_an_answer_is_never_run(task, tmp_path):
     dataset = factory.create_dataset(task, seed=0, size=2)
     assert scores(row, tagged(code)) == [0.0]
     assert not mark.exists()
-    assert scores(row, tagged("9**9**9**9"), tagged("9* *9**9**9")) == [0.0, 0.0]  # would take for ever
+    assert scores(row, tagged("9**9**9**9"), tagged("9* *9**9**9")) == [0.0, 0.0]  # would never end
     dataset.score_answer(code, row.columns["entry"])
     assert mark.exists()  # control: the library runs it
 

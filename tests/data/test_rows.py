@@ -1,12 +1,16 @@
 """Tables of every format as rows, by hand; what is refused; the split by prompt. Every row here is synthetic."""
 
+import json
 import re
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grao_ref.data.rows import Row, rows_of, split_by_prompt
+from grao_ref.data.load import load_rows
+from grao_ref.data.rows import FORMATS, Row, columns_of, register_format, rows_of, split_by_prompt
+from grao_ref.plugins.importing import import_object
 
 USER, ANSWER = {"role": "user", "content": "Capital of France?"}, {"role": "assistant", "content": "Paris."}
 WRONG = {"role": "assistant", "content": "Lyon."}
@@ -135,6 +139,67 @@ BAD = [
 def test_bad_tables_are_named(table, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         rows_of(table, "table")
+
+
+PLUGIN = """
+from grao_ref.data.rows import register_format
+
+def parse(instruction, output):
+    if not output:
+        raise ValueError("output is empty")
+    return [{"role": "user", "content": instruction}], output.strip(), None, {"length": len(output)}
+
+register_format(["instruction", "output"], parse)
+"""
+
+
+@pytest.fixture
+def formats(monkeypatch, tmp_path):
+    """The formats, which are the same again after the test, and a folder for a user's plug-in."""
+    before = dict(FORMATS)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    FORMATS.clear()
+    FORMATS.update(before)
+    sys.modules.pop("users_format", None)
+
+
+def test_a_plug_in_adds_a_format(formats):
+    (formats / "users_format.py").write_text(PLUGIN)
+    table = [{"instruction": "Hi", "output": " Hello.", "level": 1}, {"instruction": "Why?", "output": "So."}]
+    (formats / "a.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in table))
+    with pytest.raises(ValueError, match=r"has the columns instruction, output, level; expected one of: prompt \+ "):
+        load_rows("a.jsonl")
+    import_object("users_format.parse", "format")
+    rows = load_rows("a.jsonl")
+    assert rows[0] == Row([{"role": "user", "content": "Hi"}], "Hello.", None, {"length": 7, "level": 1})
+    assert columns_of(rows) == {"length": [7, 3], "level": [1, None]}
+    with pytest.raises(ValueError, match=r"^row 1 of table: output is empty$"):
+        rows_of([{"instruction": "Hi", "output": ""}], "table")
+    with pytest.raises(ValueError, match=r"expected one of: instruction \+ output; prompt \+ completion; "):
+        rows_of([{"text": "a"}], "table")
+
+
+@pytest.mark.usefixtures("formats")
+def test_a_registered_format_comes_before_one_that_has_a_part_of_its_columns():
+    table = [{"prompt": "a", "completion": "b", "gold": "c"}]
+    register_format(("prompt", "completion", "gold"), lambda prompt, completion, gold: (prompt, gold, completion, {}))
+    assert rows_of(table, "table") == [Row("a", "c", "b")]
+    assert rows_of([{"prompt": "a", "completion": "b"}], "table") == [Row("a", "b")]
+
+
+@pytest.mark.usefixtures("formats")
+def test_a_format_that_is_taken_or_has_no_column_is_refused():
+    before = dict(FORMATS)
+    for columns in (["prompt", "completion"], ("completion", "prompt")):
+        message = f"^the format {re.escape(' + '.join(columns))} is taken; it can't be registered again$"
+        with pytest.raises(ValueError, match=message):
+            register_format(columns, lambda *values: values)
+    for columns in ([], "prompt"):
+        with pytest.raises(ValueError, match=r"^a format needs the names of its columns, got "):
+            register_format(columns, lambda *values: values)
+    assert before == FORMATS
 
 
 def numbered(prompts) -> list[Row]:

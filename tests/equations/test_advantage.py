@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grao_ref import group_advantages
-from grao_ref.equations.advantage import scorable_advantages, standardize
+from grao_ref.equations.advantage import scored_advantages, standardize
 from grao_ref.equations.grpo import grpo_advantages
 from tests.equations import twins
-from tests.strategies import FLOATS, Group, group_sizes, groups, noise, tensors
+from tests.strategies import FLOATS, GARBAGE, Group, group_sizes, groups, noise, seeds, spoil, tensors
 
 POOLS = ("with_reference", "outputs")
 pools = st.sampled_from(POOLS)
@@ -121,7 +121,7 @@ def test_flat_outputs_give_0_though_the_reference_differs(group):
     outputs, reference = group_advantages(rewards, group.reference_reward + 10, pool="outputs")
     assert not outputs.any()
     assert not reference.any()
-    assert group_advantages(rewards, group.reference_reward + 10)[1].min() > 1  # control: with it, there is a signal
+    assert group_advantages(rewards, group.reference_reward + 10)[1].min() > 1  # control: with it, they are not 0
 
 
 @given(groups(), pools, st.integers(-1000, 1000))
@@ -292,16 +292,95 @@ def test_standardize_and_grpo_advantages_name_bad_input(without_shape_checks):
 
 
 def test_eq_4_of_what_could_be_scored():
-    """By hand; more in tests/test_unscored.py."""
-    rewards = torch.tensor([[0.0, 1.0, torch.nan], [torch.nan] * 3]).double()
-    A_o, A_y = scorable_advantages(rewards, torch.tensor([0.5, 0.5]).double(), pool="with_reference")
-    torch.testing.assert_close(A_o, torch.tensor([[-(1.5**0.5), 1.5**0.5, 0.0], [0.0] * 3]).double())
-    assert A_y.tolist() == [0, 0]
-    whole = torch.tensor([[0.0, 1.0, 3.0]]).double()
-    torch.testing.assert_close(
-        scorable_advantages(whole, torch.tensor([0.5]).double(), pool="outputs"),
-        group_advantages(whole, torch.tensor([0.5]).double(), pool="outputs"),
+    """By hand: some outputs unscored, all of them, all but one, and the reference."""
+    scored = torch.tensor([[True, True, False], [False] * 3, [False, True, False], [True] * 3, [False] * 3])
+    reference_scored = torch.tensor([True, True, True, False, False])
+    rewards = spoil(torch.tensor([[0.0, 1, 9], [9, 9, 9], [9, 1, 9], [0, 1, 1], [9, 9, 9]]), scored)
+    reference = spoil(torch.tensor([0.5, 0.5, 0, 9, 9]), reference_scored)
+    A_o, A_y = scored_advantages(rewards, reference, scored=scored, reference_scored=reference_scored)
+    root = 1.5**0.5
+    torch.testing.assert_close(A_o[0], torch.tensor([-root, root, 0.0]))
+    assert A_y[0] == 0
+    assert (A_o[1] == 0).all()  # nothing to compare the reference with: a pool of one is flat
+    assert A_y[1] == 0
+    assert A_o[2].tolist() == [0, 1, 0]  # one output and the reference
+    assert A_y[2] == -1
+    torch.testing.assert_close(A_o[3], torch.tensor([-(2**0.5), 0.5**0.5, 0.5**0.5]))  # the outputs among themselves
+    assert A_y[3] == 0
+    assert (A_o[4] == 0).all()  # nothing at all
+    assert A_y[4] == 0
+    A_o, A_y = scored_advantages(rewards, reference, scored=scored, reference_scored=reference_scored, pool="outputs")
+    torch.testing.assert_close(A_o[3], torch.tensor([-(2**0.5), 0.5**0.5, 0.5**0.5]))
+    assert A_o[[0, 1, 2, 4]].tolist() == [[-1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert A_y.tolist() == [0, 0, 0, 0, 0]
+
+
+@given(groups(st.integers(3, 8)), st.sampled_from(GARBAGE), seeds, pools)
+def test_eq_4_of_the_scored_ones_is_eq_4_without_the_others(group, garbage, seed, pool):
+    scored = noise(group.rewards.shape, seed) > 0
+    scored[..., :2] = True
+    mask = {"scored": scored, "reference_scored": torch.ones_like(scored[..., 0])}
+    A_o, A_y = scored_advantages(spoil(group.rewards, scored, garbage), group.reference_reward, pool=pool, **mask)
+    assert (A_o[~scored] == 0).all()
+    size = scored.shape[-1]
+    rows = (x.reshape(-1, *x.shape[group.reference_reward.dim() :]) for x in (group.rewards, scored, A_o))
+    for rewards, kept, outputs, y, advantage in zip(
+        *rows, group.reference_reward.reshape(-1), A_y.reshape(-1), strict=True
+    ):
+        assert len(rewards) == size
+        alone_o, alone_y = group_advantages(rewards[kept], y, pool=pool)
+        torch.testing.assert_close(outputs[kept], alone_o, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(advantage, alone_y, rtol=1e-9, atol=1e-9)
+
+
+@given(groups(st.integers(2, 8)), seeds, pools)
+def test_eq_4_without_the_reference_s_reward_is_eq_4_over_the_outputs(group, seed, pool):
+    lost = noise(group.reference_reward.shape, seed) > 0
+    A_o, A_y = scored_advantages(
+        group.rewards,
+        spoil(group.reference_reward, ~lost),
+        scored=torch.ones_like(group.rewards, dtype=torch.bool),
+        reference_scored=~lost,
+        pool=pool,
     )
-    outputs, reference = scorable_advantages(rewards, torch.tensor([0.5, 0.5]).double(), pool="outputs")
-    assert outputs[0].tolist() == [-1, 1, 0]
-    assert reference.tolist() == [0, 0]
+    outputs, _ = group_advantages(group.rewards, torch.zeros_like(group.reference_reward), pool="outputs")
+    whole_o, whole_y = group_advantages(group.rewards, group.reference_reward, pool=pool)
+    torch.testing.assert_close(A_o, torch.where(lost[..., None], outputs, whole_o), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(A_y, torch.where(lost, 0, whole_y), rtol=1e-9, atol=1e-9)
+
+
+@given(groups(), st.sampled_from(FLOATS), pools)
+def test_eq_4_of_what_was_all_scored_is_eq_4_to_the_bit(group, dtype, pool):
+    rewards, reference = group.rewards.to(dtype), group.reference_reward.to(dtype)
+    scored = torch.ones_like(rewards, dtype=torch.bool)
+    found = scored_advantages(rewards, reference, scored=scored, reference_scored=scored[..., 0], pool=pool)
+    for advantages, expected in zip(found, group_advantages(rewards, reference, pool=pool), strict=True):
+        assert advantages.dtype == dtype
+        assert torch.equal(advantages, expected)
+
+
+def test_an_unscored_answer_neither_overflows_nor_carries_a_gradient():
+    rewards = torch.tensor([1e-40, 2e-40, 3e38], requires_grad=True)
+    reference = torch.tensor(0.0, requires_grad=True)
+    scored = torch.tensor([True, True, False])
+    A_o, A_y = scored_advantages(rewards, reference, scored=scored, reference_scored=torch.tensor(False))
+    assert A_o.tolist() == [-1, 1, 0]
+    assert A_y == 0
+    assert not A_o.requires_grad
+    assert not A_y.requires_grad
+
+
+def test_bad_scored_rewards_and_unknown_pools_are_still_named(without_shape_checks):
+    mask = {"scored": torch.tensor([True, False]), "reference_scored": torch.tensor(True)}
+    zero = torch.tensor(0.0)
+    for number in (torch.inf, torch.nan):
+        with pytest.raises(ValueError, match=rf"^rewards must be finite, got {number} at index \(0,\)"):
+            scored_advantages(torch.tensor([number, 0.0]), zero, **mask)
+        with pytest.raises(ValueError, match=rf"^reference_reward must be finite, got {number} at index \(\)"):
+            scored_advantages(torch.zeros(2), torch.tensor(number), **mask)
+    with pytest.raises(ValueError, match=r"^pool must be one of with_reference, outputs; got 'all'"):
+        scored_advantages(torch.tensor([0.0, torch.nan]), zero, pool="all", **mask)
+    with pytest.raises(ValueError, match=r"^scored must have shape \(3,\), got \(2,\)"):
+        scored_advantages(torch.zeros(3), zero, **mask)
+    with pytest.raises(ValueError, match=r"^reference_scored must have shape \(\), got \(2,\)"):
+        scored_advantages(torch.zeros(2), zero, scored=mask["scored"], reference_scored=mask["scored"])

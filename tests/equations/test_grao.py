@@ -184,7 +184,7 @@ def test_thm_3_a_dead_group_pulls_the_reference_in(size, seed, beta):
     terms = grao_objective(loglik[:size], loglik[size], A_o, A_y, beta=beta, lam=0.6)
     (gradient,) = torch.autograd.grad(terms.total, logits)
     assert gradient[size] > 0
-    assert not grpo_advantages(failures).any()  # control: GRPO has nothing to learn from them
+    assert not grpo_advantages(failures).any()  # control: GRPO's gradient is 0 there
 
 
 def gradient_when_certain(objective, logit: float, beta: float = 0.5, lam: float = 0.6, size: int = 8) -> torch.Tensor:
@@ -200,7 +200,7 @@ def test_thm_4_the_gradient_as_printed_never_vanishes():
     limit = (0.5 + 0.6 / 8) * math.sqrt(8) * math.sqrt(2)
     for logit in (20.0, 40.0, 80.0):
         assert gradient_when_certain(grao_objective, logit).norm().item() == pytest.approx(limit, rel=1e-6)
-    # the reference itself is what is pushed down, for ever
+    # the reference itself is pushed down, without end
     assert gradient_when_certain(grao_objective, 80.0)[1].item() == pytest.approx(-limit / math.sqrt(2), rel=1e-6)
 
 

@@ -68,7 +68,7 @@ def test_on_policy_the_value_is_the_advantage_and_the_gradient_reinforce(table, 
 
 @given(seeds)
 def test_loss_of_a_standardised_group_is_0_and_still_learns(seed):
-    # "the loss is 0" is the most frequent question about GRPO
+    # the loss is 0 on-policy: the most frequent question about GRPO
     logprobs = noise((4, 3), seed).requires_grad_()
     advantages = torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=torch.float64)
     mask = torch.ones(4, 3, dtype=torch.bool)

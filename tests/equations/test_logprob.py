@@ -18,7 +18,7 @@ VOCABULARY = 5
 
 
 def some_ids(mask: torch.Tensor, seed: int) -> torch.Tensor:
-    """Token ids where the mask is True, and what a careless collator leaves behind it elsewhere: −100."""
+    """Token ids where the mask is True, and −100, as some collators leave it, elsewhere."""
     ids = torch.randint(VOCABULARY, mask.shape, generator=torch.Generator().manual_seed(seed))
     return torch.where(mask, ids, -100)
 

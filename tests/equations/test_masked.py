@@ -1,13 +1,14 @@
-"""Sums and means over padded positions: what stands behind the mask must not exist."""
+"""Sums and means over padded positions: padding must never change the result."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grao_ref.equations.masked import hide, masked_mean, masked_sum
+from grao_ref.equations.grao import grao_objective
+from grao_ref.equations.masked import hide, masked_mean, masked_sum, over_scored
 from tests.equations import twins
-from tests.strategies import FLOATS, GARBAGE, spoil, token_tables
+from tests.strategies import FLOATS, GARBAGE, Group, groups, noise, seeds, spoil, token_tables
 
 
 def rows(values: torch.Tensor, mask: torch.Tensor) -> list[list[float]]:
@@ -119,3 +120,41 @@ def test_a_number_is_no_sequence(without_shape_checks):
     for reduction in (masked_sum, masked_mean):
         with pytest.raises(ValueError, match=r"values must have at least 1 dimensions, got shape \(\)"):
             reduction(torch.tensor(1.0), torch.tensor(True))
+
+
+def test_over_scored_by_hand():
+    scored = torch.tensor([[True, True, False, False], [True] * 4, [False] * 4])
+    values = spoil(torch.tensor([[1.0, 3, 9, 9], [0.1, 0.2, 0.3, 0.7], [9, 9, 9, 9]]), scored)
+    scaled = over_scored(values, scored)
+    assert scaled[0].tolist() == [2, 6, 0, 0]  # 4/2 · 1, 4/2 · 3
+    assert torch.equal(scaled[1], values[1])  # all were scored: nothing changes, to the bit
+    assert scaled[2].tolist() == [0, 0, 0, 0]  # none was
+
+
+@given(groups(st.integers(2, 8)), st.sampled_from(GARBAGE), seeds)
+def test_mean_of_over_scored_is_the_mean_over_what_was_scored(group, garbage, seed):
+    scored = noise(group.rewards.shape, seed) > 0
+    values = spoil(group.rewards, scored, garbage)
+    torch.testing.assert_close(over_scored(values, scored).mean(dim=-1), masked_mean(values, scored))
+
+
+@given(groups(st.integers(4, 8)), st.sampled_from(GARBAGE), seeds)
+def test_eq_3_over_scored_advantages_is_eq_3_of_the_scored_outputs(group: Group, garbage, seed):
+    A_o, A_y = noise(group.rewards.shape, seed), noise(group.reference_reward.shape, seed + 1)
+    scored = torch.arange(A_o.shape[-1]).expand(A_o.shape) % 2 == 0  # so many in every group, 2 at least
+    weights = {"beta": 0.5, "lam": 0.6}
+    advantages = over_scored(spoil(A_o, scored, garbage), scored)
+    found = grao_objective(group.output_loglik, group.reference_loglik, advantages, A_y, **weights)
+    alone = grao_objective(group.output_loglik[..., ::2], group.reference_loglik, A_o[..., ::2], A_y, **weights)
+    for term, expected in zip(found, alone, strict=True):
+        torch.testing.assert_close(term, expected)
+    unscaled = hide(spoil(A_o, scored, garbage), scored)  # control: with 1/G over all the terms would be too small
+    other = grao_objective(group.output_loglik, group.reference_loglik, unscaled, A_y, **weights)
+    assert (other.exploration.abs() < alone.exploration.abs()).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_over_scored_keeps_the_dtype(dtype):
+    scored = torch.tensor([True, True, False])
+    assert over_scored(torch.ones(3, dtype=dtype), scored).dtype == dtype
+    assert over_scored(torch.ones(3, dtype=dtype), scored).sum().item() == pytest.approx(3, rel=1e-2)

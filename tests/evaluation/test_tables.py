@@ -1,4 +1,4 @@
-"""The pages and tables of an evaluation, which no answer can break."""
+"""The pages and tables of an evaluation, whose format no answer can break."""
 
 from dataclasses import replace
 from io import StringIO
@@ -42,7 +42,7 @@ def test_no_answer_breaks_out_of_its_cell_or_quote():
     assert {child.content for child in inline if child.type == "html_inline"} == {"<br>"}
     cells = ["".join(c.content for c in t.children) for t in tokens if t.type == "inline"]
     for text in HOSTILE:
-        assert "<br>".join(text.splitlines()) in cells  # and every one reads as it was written
+        assert "<br>".join(text.splitlines()) in cells  # and each is shown unchanged
     assert "a | b <i> [x](y)" in cells
 
 

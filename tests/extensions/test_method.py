@@ -51,9 +51,7 @@ def test_rloo_is_trained_on_its_own_advantages_and_not_on_eq_4_s():
 def test_rloo_s_advantages_leave_out_what_could_not_be_scored():
     scored = torch.tensor([[True, True, False, True]])
     rewards = Rewards(torch.tensor([[1.0, 0.0, 0.0, 0.5]]), torch.zeros(1), scored, torch.ones(1, dtype=torch.bool))
-    torch.testing.assert_close(
-        RLOO.advantages(rewards, Config()).outputs, torch.tensor([[0.75, -0.75, 0.0, 0.0]])
-    )
+    torch.testing.assert_close(RLOO.advantages(rewards, Config()).outputs, torch.tensor([[0.75, -0.75, 0.0, 0.0]]))
 
 
 def test_rloo_s_gradient_is_its_plain_python_twin():
@@ -169,9 +167,7 @@ def test_what_a_method_reads_and_did_not_ask_for_is_said():
 
 
 def test_settings_that_it_ignores_or_can_not_run_with_are_refused_as_ours_are():
-    with pytest.raises(ValueError, match="beta is the weight of a KL penalty, and rloo has none, got 0.5"):
+    with pytest.raises(ValueError, match=r"beta is the weight of a KL penalty, and rloo has none, got 0\.5"):
         check(bandit(RLOO_PATH, beta=0.5))
     with pytest.raises(ValueError, match="ablate leaves out terms of GRAO, and the method is rloo"):
         check(bandit(RLOO_PATH, ablate=("imitation",)))
-
-

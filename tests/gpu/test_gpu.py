@@ -1,10 +1,9 @@
-"""The same on a GPU: skipped where there is none. `make gpu` runs these, and then a real training."""
+"""The same tests on a GPU, skipped where there is none. `make gpu` runs these, and then a real training run."""
 
 from dataclasses import replace
 
 import pytest
 import torch
-from grao_ref.tasks.sorting import ANSWER, END, Sorting
 
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.causal_lm import CausalLMPolicy
@@ -16,6 +15,7 @@ from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
 from grao_ref.training.loop import proceed, start, train
 from tests.language import pairs, save_model, save_rows
 from tests.policies.architectures import CONFIGS, EOS, random_model
+from tests.sorting_twin import ANSWER, END, Sorting
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]
 SMALL = Config(max_steps=4, num_generations=4, per_device_train_batch_size=16, device="cuda")
@@ -86,5 +86,5 @@ def test_sorting_is_scored_where_the_samples_are():
     task = Sorting(4)
     batch = move(task.draw(torch.Generator().manual_seed(0)), torch.device("cuda"))
     rewards = task.reward(batch, batch.references.ids[:, None], batch.references.mask[:, None])
-    torch.testing.assert_close(rewards.cpu(), torch.full((4, 1, 1), 4 / ANSWER))
+    torch.testing.assert_close(rewards.values.cpu(), torch.full((4, 1, 1), 4 / ANSWER))
     assert END == 11

@@ -24,15 +24,18 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "checks.py": ("test_advantage.py", "test_grao.py"),
     "logprob.py": ("test_logprob.py", "test_grpo.py"),
 } | {  # outside the equations
-    "../collect.py": ("../test_algorithms.py", "../test_unscored.py"),
-    "../update.py": ("../test_algorithms.py",),
-    "../algorithms.py": ("../test_algorithms.py", "../test_unscored.py"),
-    "../loop.py": ("../test_algorithms.py",),
-    "../checkpoint.py": ("../test_checkpoint.py",),
-    "../tasks/text.py": ("../test_seams.py", "../test_text_training.py"),
+    "../training/collect.py": ("../training/test_collect.py", "../extensions/test_method.py"),
+    "../training/update.py": ("../training/test_update.py",),
+    "../training/logprobs.py": ("../training/test_collect.py",),
+    "../training/loop.py": ("../training/test_update.py",),
+    "../training/checkpoint.py": ("../training/test_checkpoint.py",),
+    "../methods/interface.py": ("../training/test_unscored.py",),
+    "../methods/grpo.py": ("../training/test_collect.py", "../methods/test_objectives.py"),
+    "../methods/grao.py": ("../training/test_unscored.py",),
+    "../text/encoding.py": ("../text/test_encoding.py", "../data/test_examples.py"),
     "../policies/sampler.py": ("../policies/test_causal_lm.py",),
 }
-REJECTIONS = ("AssertionError", "Failed")  # pytest.raises that saw nothing is called Failed
+REJECTIONS = ("AssertionError", "Failed")  # the error of a pytest.raises without an exception is called Failed
 # One process imports the slow libraries and is forked for each bug; it has imported nothing of this project.
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(
@@ -57,7 +60,7 @@ def plant(bug: Bug | None, copy: Path) -> None:
 
 
 class FirstFailure:
-    """A pytest plugin that remembers which test failed first, and with what."""
+    """A pytest plugin that keeps the first test that failed, and its error."""
 
     def __init__(self) -> None:
         self.found: tuple[str, str] | None = None

@@ -38,7 +38,7 @@ def accumulated(trainer, batch, window, num_items=22):
 
 
 def test_recorded_ratios_reach_every_branch_of_the_clipping():
-    """Else the comparisons below would say less than they seem to."""
+    """The inputs cover every case; otherwise the comparisons below would prove less."""
     batch = record()
     ratio = (batch.logprobs - batch.old_logprobs).exp()[batch.mask]
     positive = (batch.advantages[:, None] > 0).expand(batch.mask.shape)[batch.mask]
@@ -75,7 +75,7 @@ def test_control_other_denominators_do_not_match(checkpoint, tmp_path, ours, the
 
 
 def test_control_other_equations_do_not_match(checkpoint, tmp_path):
-    """Symmetric or swapped clipping, another estimator, a correction too many: each is seen."""
+    """Symmetric or swapped clipping, another estimator, one correction too many: each changes the loss."""
     batch = record()
     theirs = trl_loss(make_trainer(checkpoint, tmp_path, loss_type="dapo", kl="k3"), batch)
     low, high = EPSILONS.values()
@@ -136,7 +136,7 @@ def test_difference_dapo_counts_tokens_over_all_that_was_generated(checkpoint, t
 
 
 def test_difference_garbage_behind_the_mask(checkpoint, tmp_path):
-    """TRL multiplies by the mask, and 0 · NaN is NaN; here what is masked is never looked at."""
+    """TRL multiplies by the mask, and 0 · NaN is NaN; here masked values are never used."""
     batch = record()
     clean = trl_loss(make_trainer(checkpoint, tmp_path, loss_type="dapo"), batch)
     spoilt = replace(batch, old_logprobs=spoil(batch.old_logprobs, batch.mask))

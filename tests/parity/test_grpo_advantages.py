@@ -1,4 +1,4 @@
-"""Advantages, from TRL's real generation and scoring: they differ from eq-4's, and by exactly what our docs say.
+"""Advantages, from TRL's real generation and scoring: they differ from eq-4's, by exactly what our docs state.
 
 TRL divides by Bessel's deviation + 1e-4, we by the population deviation and nothing else. Its rewards and
 advantages are float32, hence the tolerance; every reward but one is a binary fraction, which float32 holds.

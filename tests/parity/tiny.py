@@ -23,7 +23,7 @@ EXACT = {"rtol": 1e-12, "atol": 1e-13}
 THROUGH_MODEL = 2e-6  # relative error of a loss or a whole gradient
 DIFFERENT = 1e-3  # what a control has to be off by: far beyond any rounding
 
-# TRL still sets `gradient_checkpointing`, which its transformers has renamed. It is nobody's warning here.
+# TRL still sets `gradient_checkpointing`, which its transformers has renamed. The warning is not about this project.
 FOREIGN_WARNINGS = pytest.mark.filterwarnings(
     "ignore:`(is_)?gradient_checkpointing` is deprecated:FutureWarning:transformers"
 )

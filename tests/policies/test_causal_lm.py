@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parametrize("name", CONFIGS)
 
 
 def prompts_of(lengths: list[int], seed: int = 0, side: str = "right", extra: int = 0) -> Tokens:
-    """Random prompts, padded on one side with an id that would be seen if it were attended to."""
+    """Random prompts, padded on one side with an id that would change the result if it were attended to."""
     width = max(lengths) + extra
     ids = torch.full((len(lengths), width), VOCABULARY - 1)
     mask = torch.zeros(len(lengths), width, dtype=torch.bool)
@@ -131,7 +131,7 @@ def test_gradient_reaches_the_end_of_sequence_and_the_critic_sees_what_predicts(
     scores = policy.logprobs(prompts, samples.ids, samples.mask, temperature=1.0)
     gradients = torch.autograd.grad(scores[ended].sum(), list(policy.model.parameters()), allow_unused=True)
     assert max(g.abs().max() for g in gradients if g is not None) > 1e-3
-    # V(q) before the first token knows the prompt alone; the later ones know the answer so far
+    # V before the first token depends on the prompt only; later ones depend on the answer so far
     policy.critic.weight.data = torch.linspace(-1, 1, 32, dtype=torch.float64)[None]
     values = policy.values(prompts, samples.ids, samples.mask)
     torch.testing.assert_close(values[:, :1, 0].expand_as(values[..., 0]), values[..., 0], **CLOSE[name])

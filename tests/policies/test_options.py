@@ -102,7 +102,7 @@ def test_a_model_with_dropout_scores_what_it_sampled(name, checkpointing):
     policy = policy_of(with_dropout(name), checkpointing=checkpointing)
     samples = sampled(policy, PROMPTS)
     torch.testing.assert_close(scores(policy, samples), samples.logprobs, rtol=1e-9, atol=1e-9)
-    policy.model.train()  # even if somebody else forgets
+    policy.model.train()  # even if another part of the code does not
     torch.testing.assert_close(policy.model(tokens).logits, policy.model(tokens).logits, rtol=0, atol=0)
 
 

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that speaks as much of OpenAI's protocol as a judge needs."""
+"""A real HTTP server on loopback with the part of OpenAI's protocol that a judge needs."""
 
 import json
 import threading
@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Endpoint:
-    """`replies(text)` says what the judge answers: text, a status code, or bytes sent as they are."""
+    """`replies(text)` returns the judge's answer: text, a status code, or bytes that are sent unchanged."""
 
     def __init__(self, replies):
         self.replies, self.asked, self.at_once, self.most_at_once = replies, [], 0, 0
@@ -51,7 +51,7 @@ class Endpoint:
             request.end_headers()
             request.wfile.write(data)
         except OSError:
-            pass  # the judge has hung up: a time-out
+            pass  # the client has closed the connection: a time-out
 
 
 @contextmanager

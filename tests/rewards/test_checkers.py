@@ -1,4 +1,4 @@
-"""Right answers in every clothing, and strings that would like to be right."""
+"""Right answers in every format, and wrong answers that look similar."""
 
 from decimal import Decimal
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grao_ref.rewards.features import answer_features, pad
+from grao_ref.rewards.features import answer_features
 from tests.policies.architectures import CONFIGS, random_model
 
 PAIRS = [([3, 4, 5], [6, 7]), ([8], [9, 10, 11]), ([3, 4, 5], [12]), ([3, 4, 5, 6, 7], [6, 7]), ([8], [9])]
@@ -54,9 +54,3 @@ def test_nothing_to_average_is_refused():
     with pytest.raises(ValueError, match="pair 0 has a prompt without a token"):
         answer_features(model, [([], [4])])
     assert answer_features(model, []).shape == (0, 32)
-
-
-def test_padding_is_by_length_whatever_the_tokens_are():
-    tokens = pad([[0, 5], [7]], torch.device("cpu"), value=7)
-    assert tokens.ids.tolist() == [[0, 5], [7, 7]]
-    assert tokens.mask.tolist() == [[True, True], [True, False]]

@@ -9,7 +9,7 @@ from grao_ref.rewards.fit import accuracy, choose_l2, fit_head
 
 
 def pairs(count, seed=0, noise=0.0, size=3):
-    """Synthetic answers, of which a hidden direction decides who is chosen."""
+    """Synthetic answers; a hidden direction decides which one is chosen."""
     rng = np.random.default_rng(seed)
     first, second = rng.normal(size=(2, count, size)) * [1.0, 100.0, 0.01] + 5.0
     better = (first - second) @ [1.0, -0.02, 0.0] + noise * rng.normal(size=count) > 0
@@ -87,11 +87,11 @@ def test_cross_validation_wants_less_of_noise():
 
 
 def test_folds_never_split_a_group():
-    """Pairs without a pattern, each there twice: whoever sees one half can recite the other."""
+    """Pairs without a pattern, each twice: a fit on one half can memorise the other."""
     rng = np.random.default_rng(0)
     chosen, rejected = np.tile(rng.normal(size=(2, 40, 60)), (1, 2, 1))
     together = [str(number) for number in range(40)] * 2
-    apart = [str(number) for number in range(80)]  # control: every pair passes for a prompt of its own
+    apart = [str(number) for number in range(80)]  # control: every pair is treated as if it had its own prompt
     assert choose_l2(chosen, rejected, together, seed=0) > 10 * choose_l2(chosen, rejected, apart, seed=0)
 
 

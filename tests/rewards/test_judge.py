@@ -175,7 +175,7 @@ def test_questions_are_under_way_together_but_not_more_than_allowed():
     meeting = threading.Barrier(3)
 
     def together(asked):
-        meeting.wait(30)  # nobody is answered before three are here: one at a time would break the barrier
+        meeting.wait(30)  # no request is answered before three have arrived: one at a time would time out
         return "1 > 2"
 
     with judging(together, concurrency=3) as (judge, server):
@@ -212,7 +212,7 @@ def test_the_cache_survives_a_crash(tmp_path):
     cache = VerdictCache(path)
     cache.put("first", 1)
     cache.put("second", 0)
-    path.write_bytes(path.read_bytes()[:-8] + b"\xff")  # the last line was being written
+    path.write_bytes(path.read_bytes()[:-8] + b"\xff")  # as if the process had stopped while writing the last line
     cache = VerdictCache(path)
     assert (cache.get("first"), cache.get("second")) == (1, None)
     cache.put("third", -1)
@@ -261,7 +261,7 @@ def test_check_passes_where_a_verdict_comes_back_and_leaves_no_trace(tmp_path):
 def test_a_judge_that_is_down_is_found_before_any_work():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"  # bound, and nobody listens
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"  # bound, but not listening
         judge = Judge("helpful", JudgeSettings(base_url=url, model="judge-1", max_retries=0))
         with pytest.raises(ValueError, match=re.escape(f"the judge 'judge-1' at {url} can't be reached")) as caught:
             Scorer({"judge": judge}).probe([TALK], ["seven"], {})

@@ -1,4 +1,4 @@
-"""Names, folders and dotted paths become functions; everything else is one clear line with the nearest name."""
+"""Names, folders and dotted paths become functions; everything else is a one-line error with the nearest name."""
 
 import sys
 

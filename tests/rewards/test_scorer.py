@@ -1,4 +1,4 @@
-"""Sums by hand, and one clear line for everything that a stranger's function can do wrong."""
+"""Sums by hand, and a one-line error for every mistake of a user's reward function."""
 
 import asyncio
 import gc
@@ -175,7 +175,7 @@ def test_asynchronous_functions_run_side_by_side_in_one_loop_that_lives_on():
         nonlocal met
         met = asyncio.Event()
         loops.append(asyncio.get_running_loop())
-        await asyncio.wait_for(met.wait(), 30)  # which the other one sets: in turn, they would wait for ever
+        await asyncio.wait_for(met.wait(), 30)  # set by the other function: in turn, both would wait
         return [1.0] * len(completions)
 
     async def second(completions):

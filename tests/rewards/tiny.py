@@ -41,7 +41,7 @@ CONFIGS = {
 
 
 def tokenizer(*, chat: bool = True) -> PreTrainedTokenizerFast:
-    """Words between blanks; puts <s> in front of every text, as Llama's does; its end is its pad."""
+    """Splits text at blanks and puts <s> in front, as Llama's tokenizer does; the end token is also the pad token."""
     inner = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     inner.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])

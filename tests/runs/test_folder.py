@@ -1,4 +1,4 @@
-"""What a command may find in its output folder, and what it leaves there: nothing of another run, nothing half-done."""
+"""What an output folder may hold before and after a command: nothing of another run, no partial files."""
 
 import shutil
 

@@ -53,7 +53,7 @@ def test_answers_that_a_reward_function_could_not_score_keep_their_text():
     (name,) = task.reward_weights
     assert {row["completion"] for row in rows} == {"a", "b", "c"}
     assert all((row[name] is None) == (row["completion"] == "c") for row in rows)
-    assert not collected.rewards.scored[collected.samples.ids[..., 0] == 2].any()  # and they count for nothing
+    assert not collected.rewards.scored[collected.samples.ids[..., 0] == 2].any()  # and they are ignored
     assert collected.samples.mask.all()  # they were sampled all the same
 
 

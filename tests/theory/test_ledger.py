@@ -1,4 +1,4 @@
-"""The frame: verdicts follow from checks, a control that agrees is refused, bad ids are named, staleness is seen."""
+"""The frame: verdicts follow from checks, a control that agrees is refused, bad ids are named, stale reports found."""
 
 import json
 import math
@@ -26,8 +26,8 @@ from theory.ledger import (
 )
 from theory.report import report, staleness, verdicts_in, write
 
-PASSED = Check("a", 1.0, "<", 2.0, "planted", 3.0)
-NOT_PASSED = Check("b", 3.0, "<", 2.0, "planted", 3.0)
+PASSED = Check(what="a", measured=1.0, test="<", limit=2.0, control="planted", control_measured=3.0)
+NOT_PASSED = Check(what="b", measured=3.0, test="<", limit=2.0, control="planted", control_measured=3.0)
 
 
 def finding(holds=(), fails=(), **other) -> Finding:
@@ -64,10 +64,32 @@ def test_what_cannot_be_tested_says_why_and_its_analogue_has_to_come_out():
 def test_a_check_whose_control_agrees_with_it_is_void():
     with pytest.raises(ValueError, match=r"void check: 'a' is 1 < 2, and so is its control 'planted' with 1\.5"):
         replace(PASSED, control_measured=1.5)
-    with pytest.raises(ValueError, match="test must be < or >, got '='"):
+    with pytest.raises(ValueError, match="check 'a': test must be < or >, got '='"):
         replace(PASSED, test="=")
-    assert not replace(PASSED, measured=math.nan).passed
-    assert replace(PASSED, control_measured=math.nan).passed
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_control_and_a_limit_are_finite_numbers(value):
+    with pytest.raises(ValueError, match=f"check 'a': its control 'planted' must be a finite number, got {value}"):
+        replace(PASSED, control_measured=value)
+    with pytest.raises(ValueError, match=f"check 'a': its limit must be a finite number, got {value}"):
+        replace(PASSED, limit=value)
+
+
+def test_a_measurement_proves_nothing_by_being_nan_or_infinite():
+    # a counterexample that is NaN would leave the claim standing, and one that is infinite would refute it
+    with pytest.raises(ValueError, match="check 'a': a measurement of nan proves nothing"):
+        replace(PASSED, measured=math.nan)
+    with pytest.raises(ValueError, match="check 'a': a measurement of -inf proves nothing"):
+        replace(PASSED, measured=-math.inf)
+    with pytest.raises(ValueError, match="check 'a': a measurement of inf proves nothing"):
+        replace(PASSED, test=">", measured=math.inf, control_measured=1.0)
+    assert not replace(PASSED, measured=math.inf).passed  # did not arrive: an honest failure
+
+
+def test_a_check_is_made_by_keywords_alone():
+    with pytest.raises(TypeError, match="positional"):
+        Check("a", 1.0, "<", 2.0, "planted", 3.0)
 
 
 def made_up(finding: Finding) -> Claim:

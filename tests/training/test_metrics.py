@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.records import Rewards
+from grao_ref.records import Rewards, Scores
 from grao_ref.settings.config import Config
 from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.training import loop
 from grao_ref.training.loop import Report, train
 from grao_ref.training.metrics import averaged, completion_metrics, mean_of, reward_metrics, shares
+from tests.training.bandits import REWARDS, collected
 from tests.training.batch import BANDIT, batch
 
 TASK = SimpleNamespace(reward_weights={"kind": 1.0, "brief": 0.5}, independent_prompts=False)
@@ -43,6 +44,17 @@ def test_reward_metrics_by_hand_with_what_could_not_be_scored():
             "rewards/brief/mean": [0.0, 1.0],
         }
     )
+
+
+def test_reward_metrics_by_hand_where_everything_could_be_scored():
+    collected_batch, *_ = collected("grpo")
+    outputs = torch.tensor([[1.0, 0.7, 0.0, 0.2, 0.7], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]).double()
+    rewards = replace(collected_batch.rewards, outputs=outputs, parts=Scores.complete(outputs[..., None]))
+    metrics = reward_metrics(replace(collected_batch, rewards=rewards), Bandit(REWARDS, 1, 3))
+    assert metrics["reward"].tolist() == pytest.approx([0.52, 1, 0])
+    assert metrics["reward_std"].tolist() == pytest.approx([0.36551, 0, 0], abs=1e-4)
+    assert metrics["frac_reward_zero_std"].tolist() == [0, 1, 1]
+    assert metrics["reference/win_rate"].tolist() == pytest.approx([0.2, 1, 0])
 
 
 def test_where_nothing_could_be_scored_there_is_no_metric_rather_than_nan():

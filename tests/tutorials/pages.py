@@ -45,7 +45,7 @@ def browser() -> Iterator[Any]:
 
 @contextmanager
 def opened(started: Any, path: Path, width: int) -> Iterator[tuple[Any, list[str]]]:
-    """A page, and what its console and its requests complain of, from now on."""
+    """A page, and the list of its console errors and failed requests from now on."""
     page, complaints = started.new_page(viewport={"width": width, "height": 900}), []
 
     def request(asked: Any) -> None:
@@ -61,7 +61,7 @@ def opened(started: Any, path: Path, width: int) -> Iterator[tuple[Any, list[str
 
 
 def problems(started: Any, path: Path, width: int) -> list[str]:
-    """What a reader would trip over: a page wider than the screen, errors, requests, pictures and links that fail."""
+    """Problems of a page: wider than the screen, errors, requests, pictures and links that fail."""
     with opened(started, path, width) as (page, complaints):
         seen = page.evaluate(LOOK)
         if seen["width"] > seen["inner"]:
@@ -80,7 +80,7 @@ def problems(started: Any, path: Path, width: int) -> list[str]:
 
 
 def cut_off(page: str) -> list[str]:
-    """The words of each picture in a page that has ink on its edge: a label that did not fit."""
+    """The alt text of each picture with ink on its edge: a label that did not fit."""
     from PIL import Image
 
     found = []
@@ -95,7 +95,7 @@ def cut_off(page: str) -> list[str]:
 
 
 def leads_nowhere(link: str) -> bool:
-    """Whether a link into the site has nothing at its end; links to the web aren't followed."""
+    """Whether a link into the site is broken; links to the web aren't followed."""
     address = urlsplit(link)
     return address.scheme == "file" and not Path(unquote(address.path)).is_file()
 

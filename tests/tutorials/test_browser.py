@@ -1,4 +1,4 @@
-"""Pages in a real browser, as wide as a desk's screen and as narrow as a phone's."""
+"""Pages in a real browser, at desktop and phone widths."""
 
 import re
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""A percent script becomes a page that stands alone, sliders are pictures drawn in advance, and a failure is told."""
+"""A percent script becomes one page, sliders are pictures drawn in advance, errors are reported."""
 
 import base64
 from io import BytesIO
@@ -26,7 +26,7 @@ def page(tiny_site):
 
 
 def outside(page):
-    """Whatever a browser would load from elsewhere. A link that a reader may click on is none."""
+    """Everything that a browser would load from elsewhere. Links that a reader may click on don't count."""
     loaded = [tag.get("src") for tag in page.find_all(src=True)]
     loaded += [tag.get("href") for tag in page.find_all("link")]
     loaded += [
@@ -63,7 +63,7 @@ def test_the_page_has_title_text_and_output(page):
 
 
 def test_a_tutorial_runs_from_the_root_on_one_core_and_offline(page):
-    """Whatever the environment says; what it reads, it names from the project's root."""
+    """Whatever the environment is; paths are relative to the project's root."""
     assert f"here: {ROOT.name} 1 1" in page.text
 
 

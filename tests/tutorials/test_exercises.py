@@ -1,4 +1,4 @@
-"""The exercises judge: ours are right, empty ones are not yet, and each wrong answer is told what is wrong with it."""
+"""The check of the exercises: our answers are right, empty ones are not, and each wrong answer gets a hint."""
 
 import inspect
 import os
@@ -47,7 +47,7 @@ def test_what_the_reader_starts_with_is_not_yet_written(number):
 
 @pytest.mark.parametrize(("number", "name"), WRONG_ANSWERS)
 def test_a_wrong_answer_is_told_what_is_wrong(number, name):
-    """By a sentence of ours: the name of an exception helps nobody who can't read our checks."""
+    """By a sentence, not by the name of an exception, which does not help a reader."""
     answers = load(WRONG / f"wrong_{number}.py")
     function = name.partition("__")[0]
     assert function in functions(number), f"{name} answers no exercise of tutorial {number}"
@@ -67,7 +67,7 @@ def test_every_exercise_has_two_wrong_answers(number):
 
 @pytest.fixture
 def written(monkeypatch, tmp_path):
-    """What a reader has written into exercise_1.py, judged by the command: (exit code)."""
+    """A function that writes a text into exercise_1.py, runs the command on it, and returns the exit code."""
 
     def judged(text):
         path = tmp_path / "exercise_1.py"
@@ -149,14 +149,14 @@ def test_an_exception_of_the_readers_is_told_with_its_line_and_the_others_are_ju
 
 
 def test_an_assert_of_the_readers_own_is_not_right(written, capsys):
-    """It has no words, and still it is no answer."""
+    """It has no message, but it is not a right answer."""
     assert written("def advantages(rewards, reference):\n    assert False\n") == 1
     assert "not yet  advantages: wrong" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["raise SystemExit(0)\n", "import sys\n\nsys.exit()\n"])
 def test_a_file_that_exits_is_not_right(text, written, capsys):
-    """Its exit code would be taken for the judge's."""
+    """Its exit code would be taken for the command's."""
     assert written(text) == 2
     assert "exercise_1.py does not import: SystemExit" in capsys.readouterr().out
 

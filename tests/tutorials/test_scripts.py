@@ -1,4 +1,4 @@
-"""The house rules of a tutorial that a machine can hold, read off its text without running it."""
+"""House rules of the tutorials that can be tested on their text, without running them."""
 
 import ast
 import re
@@ -53,7 +53,7 @@ def test_it_asserts_what_it_claims(path):
 
 @by_name
 def test_it_defines_only_what_draws_and_what_arranges_a_run(path):
-    """Every equation is the package's: a tutorial that had its own could be right where the package is wrong."""
+    """Every equation is the package's: a tutorial with its own could be right while the package is wrong."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
     names = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     methods = {m.name for c in nodes if isinstance(c, ast.ClassDef) for m in c.body if isinstance(m, ast.FunctionDef)}

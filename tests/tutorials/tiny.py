@@ -1,4 +1,4 @@
-"""A site of three tutorials that run in no time: what the real ones are made of, and nothing else."""
+"""A site of three fast tutorials, with each kind of cell that the real ones have."""
 
 import os
 import subprocess

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from theory.claims.thm_4 import KINDS, REWARDS, G
 from theory.exact import ExactBandit
 from theory.ledger import Check, Finding, Run, claim
+from theory.unlearning import KINDS, REWARDS, G
 
 
 def imitation_weight(successes: int, kind: str = "as printed", reference: float = 1.0) -> float:
@@ -19,26 +19,31 @@ def imitation_weight(successes: int, kind: str = "as printed", reference: float 
 )
 def claim_10(run: Run) -> Finding:
     """w_y has the sign of R(y) − mean R (thm-1): the reference is imitated while it beats the *average* sample. So with
-    7 of 8 right it is still imitated, and with all 8 better than it, it is not left alone but pushed away (thm-4).
-    The last half of the claim: V passes R(y) on the exact flow, and E[w_y] changes sign on the way.
+    7 of 8 samples right it is still imitated. With all 8 better than the reference its weight is not 0 but negative
+    (thm-4). For the last half of the claim: V passes R(y) on the exact flow, and E[w_y] changes sign along it.
     """
     steps = run.pick(200, 600, 2000)
     phases = {kind: _phases(kind, steps) for kind in ("as printed", "repaired")}
     return Finding(
-        "Three phases are there: imitation, exploration, better than the reference. But the switch is the mean of the "
-        "group, not whether anything is wrong, and as printed it does not switch off, it switches sign.",
+        "There are three phases: imitation, exploration, better than the reference. But imitation depends on the "
+        "mean of the group, not on whether any sample is wrong, and as printed its weight does not become 0 but "
+        "negative.",
         holds=[
-            Check("w_y where all samples fail", imitation_weight(0), ">", 0.5, "where all succeed like y",
-                  imitation_weight(G)),
-            Check("V at the end of the exact flow, above R(y)", phases["repaired"]["V at the end"] - 0.5, ">", 0.3,
-                  "of imitation alone (SFT)", _sft_end(steps) - 0.5),
-            Check("|w_y| where all samples beat y, repaired", abs(imitation_weight(G, "repaired", 0.5)), "<", 1e-12,
-                  "as printed", abs(imitation_weight(G, "as printed", 0.5))),
+            Check(what="w_y where all samples fail", measured=imitation_weight(0), test=">", limit=0.5,
+                  control="where all succeed like y", control_measured=imitation_weight(G)),
+            Check(what="V at the end of the exact flow, above R(y)",
+                  measured=phases["repaired"]["V at the end"] - 0.5, test=">", limit=0.3,
+                  control="of imitation alone (SFT)", control_measured=_sft_end(steps) - 0.5),
+            Check(what="|w_y| where all samples beat y, repaired",
+                  measured=abs(imitation_weight(G, "repaired", 0.5)), test="<", limit=1e-12,
+                  control="as printed", control_measured=abs(imitation_weight(G, "as printed", 0.5))),
         ],
         fails=[
-            Check("w_y with 7 of 8 samples right", imitation_weight(7), ">", 0.1, "with 8 of 8", imitation_weight(8)),
-            Check("w_y where all samples beat y, as printed", imitation_weight(G, "as printed", 0.5), "<", -1.0,
-                  "repaired", imitation_weight(G, "repaired", 0.5)),
+            Check(what="w_y with 7 of 8 samples right", measured=imitation_weight(7), test=">", limit=0.1,
+                  control="with 8 of 8", control_measured=imitation_weight(8)),
+            Check(what="w_y where all samples beat y, as printed",
+                  measured=imitation_weight(G, "as printed", 0.5), test="<", limit=-1.0,
+                  control="repaired", control_measured=imitation_weight(G, "repaired", 0.5)),
         ],
         numbers={f"{what}, {kind}": value for kind, phase in phases.items() for what, value in phase.items()},
     )  # fmt: skip

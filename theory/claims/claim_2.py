@@ -22,10 +22,10 @@ def share_of_bound(size: int, c_a: float, pool: str = "with_reference", gap: flo
 
 @claim("claim-2", "E‖∇̂J‖² <= M² with M = B (1 + β + 2λ)(C_A + R_max).")
 def claim_2(run: Run) -> Finding:
-    """‖ĝ‖ <= B [(1 + λ) mean|Â_o| + β |Â_y| + λ |Ā|] <= B (1 + β + 2λ) C_A whenever every |Â| <= C_A; R_max has no
-    part in it, for advantages are free of the rewards' scale. With C_A = √(P − 1) it holds in `with_reference`, and the
-    bound of thm-2 is tighter. With a C_A independent of G, as A4 asks, a dead group breaks it for large G; in `outputs`
-    Â_y is unbounded and no M exists.
+    """‖ĝ‖ <= B [(1 + λ) mean|Â_o| + β |Â_y| + λ |Ā|] <= B (1 + β + 2λ) C_A whenever every |Â| <= C_A. R_max has no part
+    in it, because advantages do not depend on the rewards' scale. With C_A = √(P − 1) the bound holds in
+    `with_reference`, and the bound of thm-2 is tighter. With a C_A independent of G, as A4 asks, a dead group breaks it
+    for large G; in `outputs` Â_y is unbounded and no M exists.
     """
     sharp, ratios, alone = {}, {}, {}
     for size in run.pick([2, 64], [2, 8, 32, 64], [2, 8, 32, 128]):
@@ -42,17 +42,18 @@ def claim_2(run: Run) -> Finding:
         f"{max(sharp.values()):.0%}). With C_A = 3 for every G, as A4 asks, it is broken from G = {breaking} on; in "
         "`outputs` a near-tie breaks it at the paper's own G = 8.",
         holds=[
-            Check("largest E‖ĝ‖² over M², C_A = √G", max(ratios.values()), "<", 1.0, "in `outputs` on a near-tie",
-                  share_of_bound(8, sqrt(8), "outputs", 0.001)),
-            Check("largest E‖ĝ‖² over thm-2's bound", max(sharp.values()), "<", 1.0,
-                  "over it without its part for the reference",
-                  max(alone.values())),
+            Check(what="largest E‖ĝ‖² over M², C_A = √G", measured=max(ratios.values()), test="<", limit=1.0,
+                  control="in `outputs` on a near-tie", control_measured=share_of_bound(8, sqrt(8), "outputs", 0.001)),
+            Check(what="largest E‖ĝ‖² over thm-2's bound", measured=max(sharp.values()), test="<", limit=1.0,
+                  control="over it without its part for the reference", control_measured=max(alone.values())),
         ],
         fails=[
-            Check(f"‖ĝ‖² of a dead group over M², C_A = 3, G = {twice}", share_of_bound(twice, 3.0), ">", 1.0,
-                  "G = 8", share_of_bound(8, 3.0)),
-            Check("‖ĝ‖² of a near-tie over M², `outputs`, C_A = 3, G = 8",
-                  share_of_bound(8, 3.0, "outputs", 0.001), ">", 1.0, "reference pooled", share_of_bound(8, 3.0)),
+            Check(what=f"‖ĝ‖² of a dead group over M², C_A = 3, G = {twice}",
+                  measured=share_of_bound(twice, 3.0), test=">", limit=1.0,
+                  control="G = 8", control_measured=share_of_bound(8, 3.0)),
+            Check(what="‖ĝ‖² of a near-tie over M², `outputs`, C_A = 3, G = 8",
+                  measured=share_of_bound(8, 3.0, "outputs", 0.001), test=">", limit=1.0,
+                  control="reference pooled", control_measured=share_of_bound(8, 3.0)),
         ],
         numbers={f"largest E‖ĝ‖² over M², G = {size}": ratio for size, ratio in ratios.items()},
     )  # fmt: skip

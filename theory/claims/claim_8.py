@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.claims.thm_6 import NEAR, START, alignment, grid
+from theory.alignment import NEAR, START, alignment, grid
 from theory.exact import ExactBandit
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim
@@ -27,13 +27,13 @@ def second_moment(rewards: Array, reference: int, pool: str, normalised: bool = 
     "claim-8", "The regulariser ensures policy improvement, normalisation prevents explosion, improvement is monotonic."
 )
 def claim_8(run: Run) -> Finding:
-    """By thm-1 the λ term is λ times exploration's direction, and (λ/G) Â_y ∇log π(y) where the reference is pooled: it
-    ensures nothing that exploration does not. With binary rewards and y a right answer, the step at the paper's β and
-    λ has a non-negative product with ∇V over a grid of K = 4; the reference's part alone has not, for it takes from
-    the other right answers as well, and with a large β the whole step has not. With three rewards the λ term lowers V
-    where the exploration term does (thm-6), so improvement isn't monotonic even in expectation. Normalisation
-    removes the rewards' scale, which without it enters squared; but in `outputs` it divides Â_y by a deviation Â_y has
-    no part in, and makes the explosion it should prevent.
+    """By thm-1 the λ term is λ times the direction of exploration, plus (λ/G) Â_y ∇log π(y) where the reference is
+    pooled: it ensures nothing that exploration does not. With binary rewards and y a right answer, the step at the
+    paper's β and λ has a non-negative product with ∇V over a grid of policies with K = 4. The reference's part alone
+    does not, because it lowers the other right answers as well; with a large β the whole step does not either. With
+    three rewards the λ term lowers V where the exploration term does (thm-6), so improvement is not monotonic even in
+    expectation. Normalisation removes the rewards' scale, which without it enters squared. But in `outputs` it divides
+    Â_y by a deviation that leaves the reference out, and causes the explosion that it should prevent.
     """
     policies = grid(4, run.pick(3, 5, 9))
     binary = min(regulariser_alignment(TWO_RIGHT, pi) for pi in policies)
@@ -45,18 +45,22 @@ def claim_8(run: Run) -> Finding:
     raw = second_moment(1e6 * NEAR, 0, "with_reference", False) / second_moment(NEAR, 0, "with_reference", False)
     tie, no_tie = (second_moment(near_tie, 2, pool) for pool in ("outputs", "with_reference"))
     return Finding(
-        "Each third has its condition. Improvement, in expectation: binary rewards, a right reference "
-        "and a β as small as the paper's. No explosion: "
-        f"the reference in the pool; outside it E‖ĝ‖² is {tie:.3g} on a near-tie, against {no_tie:.2g} inside.",
+        "Each of the three parts needs a condition. Improvement, in expectation: binary rewards, a right reference "
+        f"and a β as small as the paper's. No explosion: the reference in the pool; outside it E‖ĝ‖² is {tie:.3g} on "
+        f"a near-tie, against {no_tie:.2g} inside.",
         holds=[
-            Check("lowest ⟨λ term, ∇V⟩, binary rewards, y right", binary, ">", -1e-15, "three rewards", three),
-            Check("lowest ⟨F, ∇V⟩, binary rewards, y right", whole, ">", -1e-15, "the same with β = 5", eager),
-            Check("E‖ĝ‖² for rewards times 10⁶, over the same for rewards as they are", scaled, "<", 1.001,
-                  "without normalisation", raw),
+            Check(what="lowest ⟨λ term, ∇V⟩, binary rewards, y right", measured=binary, test=">", limit=-1e-15,
+                  control="three rewards", control_measured=three),
+            Check(what="lowest ⟨F, ∇V⟩, binary rewards, y right", measured=whole, test=">", limit=-1e-15,
+                  control="the same with β = 5", control_measured=eager),
+            Check(what="E‖ĝ‖² for rewards times 10⁶, over the same for rewards as they are",
+                  measured=scaled, test="<", limit=1.001,
+                  control="without normalisation", control_measured=raw),
         ],
         fails=[
-            Check("⟨λ term, ∇V⟩ with three rewards", three, "<", 0.0, "binary rewards",
-                  regulariser_alignment(np.array([1.0, 0.0, 0.0]), START)),
-            Check("E‖ĝ‖² in `outputs`, rewards 1, 0.999, and y of 0.5", tie, ">", 1000.0, "reference pooled", no_tie),
+            Check(what="⟨λ term, ∇V⟩ with three rewards", measured=three, test="<", limit=0.0,
+                  control="binary rewards", control_measured=regulariser_alignment(np.array([1.0, 0.0, 0.0]), START)),
+            Check(what="E‖ĝ‖² in `outputs`, rewards 1, 0.999, and y of 0.5", measured=tie, test=">", limit=1000.0,
+                  control="reference pooled", control_measured=no_tie),
         ],
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""exp-crowd: the map of exp-map has one way to fail; with more of them a beatable reference is a longer detour."""
+"""exp-crowd: several failing answers, where exp-map has one."""
 
 from functools import cache
 from typing import Any
@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from theory import runs
+from theory.arrivals import first_arrivals, rare
 from theory.figures import COLOURS, figure
 from theory.groups import Array
 from theory.intervals import share_interval
 from theory.ledger import Check, Finding, Run, claim, number
-from theory.race import METHODS, ONE_RATE, first_arrivals, rare
+from theory.race import METHODS, ONE_RATE
 
 P, QUALITY, CERTAIN = 0.05, 0.7, 0.9
 RATES = (0.2, 0.4, 0.8, 1.6, 3.2)
@@ -56,15 +57,15 @@ def captured(name: str, failures: int, size: str, **changes: Any) -> tuple[float
     return float((~best.isnan()).double().mean()), float(best.nanmedian() / P)
 
 
-@claim("exp-crowd", "The more ways there are to fail, the more a beatable reference holds GRAO up.")
+@claim("exp-crowd", "The more failing answers there are, the more a beatable reference slows GRAO down.")
 def exp_crowd(run: Run) -> Finding:
-    """Until the best answer is met imitation raises the reference and lowers the failures. The reference's odds against
-    the best rise alike for every number F of failures; the best's odds against a failure rise by 1/F as much, since F
-    share the push. So one failing answer gives way to the best as well, and many give way to the reference alone: the
-    policy is certain of it (0.9) with little left of the best. It needs no dead group: in `outputs`, where those say
-    nothing, a group that meets the reference does the same. The loop, 1,000 seeds; the best answer and the reference
-    (0.7) at 5 % each; the best of five learning rates for each method and number, and for the mechanism 0.4 for all;
-    exact intervals (Clopper and Pearson).
+    """Until the best answer is sampled, imitation raises the reference and lowers the failures. The reference's odds
+    against the best rise alike for every number F of failures; the best's odds against a failure rise by 1/F as much,
+    since F failures share the decrease. So a single failing answer loses probability to the best as well, and many lose
+    it to the reference alone: the policy becomes certain of the reference (0.9) with little left of the best. No dead
+    group is needed: in `outputs`, where dead groups have no gradient, a group that contains the reference has the same
+    effect. The loop, 1,000 seeds; the best answer and the reference (0.7) at 5 % each; the best of five learning rates
+    for each method and number, and for the mechanism 0.4 for all; exact intervals (Clopper and Pearson).
     """
     crowds, found = shares(run.size)
     with figure(run, "exp-crowd", legend="lower left") as axes:
@@ -80,18 +81,18 @@ def exp_crowd(run: Run) -> Finding:
     few, many = (certain[NAMES[1], crowd] for crowd in (crowds[0], crowds[-1]))
     literal = captured("GRAO repaired", crowds[-1], run.size, pool="outputs")
     return Finding(
-        f"With one failing answer {number(float(grao[0][0]))} of GRAO's runs are there in time (GRPO: "
+        f"With one failing answer {number(float(grao[0][0]))} of GRAO's runs reach the goal in time (GRPO: "
         f"{number(float(grpo[0][0]))}), with {crowds[-1]} of them {number(float(grao[0][-1]))} "
-        f"({number(float(grpo[0][-1]))}); {many[0]:.0%} of them have by then been certain of "
-        f"the reference (with one failing answer {few[0]:.0%}; GRPO's {certain[NAMES[0], crowds[-1]][0]:.0%}; in "
-        f"`outputs` {literal[0]:.0%}), with {many[1]:.2f} of the best answer's first probability left. "
-        "A language model has more ways to fail than any table: exp-map, which "
-        "has one, is kind to GRAO, unless answers share weights.",
-        holds=[Check(f"share of runs, GRPO − GRAO repaired, {crowds[-1]} failing answers, worse ends",
-                     float(grpo[1][-1] - grao[2][-1]), ">", 0.1, "one failing answer, better ends",
-                     float(grpo[2][0] - grao[1][0])),
-               Check(f"share of GRAO's runs certain of the reference at some time, {crowds[-1]} failing answers",
-                     many[0], ">", 0.5, "one failing answer", few[0])],
+        f"({number(float(grpo[0][-1]))}); {many[0]:.0%} of them have by then been certain of the reference (with one "
+        f"failing answer {few[0]:.0%}; GRPO's {certain[NAMES[0], crowds[-1]][0]:.0%}; in `outputs` "
+        f"{literal[0]:.0%}), with {many[1]:.2f} of the best answer's first probability left. A language model has "
+        "more failing answers than any table, so exp-map, which has one, favours GRAO, unless answers share weights.",
+        holds=[Check(what=f"share of runs, GRPO − GRAO repaired, {crowds[-1]} failing answers, worse ends",
+                     measured=float(grpo[1][-1] - grao[2][-1]), test=">", limit=0.1,
+                     control="one failing answer, better ends", control_measured=float(grpo[2][0] - grao[1][0])),
+               Check(what=f"share of GRAO's runs certain of the reference at some time, {crowds[-1]} failing answers",
+                     measured=many[0], test=">", limit=0.5,
+                     control="one failing answer", control_measured=few[0])],
         numbers={f"share of runs certain of the reference at some time, {name}, {crowd} failing": share
                  for (name, crowd), (share, _) in certain.items()}
         | {f"share of runs with V >= 0.9, {name}, {crowd} failing, interval from, to": tuple(map(float, row))

@@ -26,7 +26,7 @@ def weight_of_loser(name: str, pi_y: float) -> float:
 
 @claim(
     "exp-family",
-    "Every method here is a weighting of the same log-likelihoods, and what is GRAO's own is the reference's weight.",
+    "Every method here is a weighting of the same log-likelihoods; GRAO differs in the reference's weight.",
 )
 def exp_family(run: Run) -> Finding:
     """At the policy that sampled, each gradient is Σ w_i ∇log π(o_i) + w_y ∇log π(y). With p = π(y), and Â over the
@@ -57,24 +57,27 @@ def exp_family(run: Run) -> Finding:
     pooled = table["GRAO printed"][0] / (1 + LAM) - table["GRPO"][0]
     _draw(run)
     return Finding(
-        "The samples' weights are GRPO's times 1 + λ (`outputs`), or LUFFY's up to a factor (reference pooled). "
-        f"The reference's is GRAO's own: where it is the loser of its group and all but forgotten, "
+        "The samples' weights are GRPO's times 1 + λ (`outputs`), or LUFFY's up to a factor (reference pooled). The "
+        "reference's is GRAO's own: where it is the worst of its group and almost never sampled, "
         f"{' and '.join(negative)} alone pushes it down further (w_y = {lost['GRAO printed']:.2f}; LUFFY's "
         f"{lost['LUFFY']:.1g}, the others' 0 or more). Repaired, what is left is SFT weighted by how far the "
-        "reference is ahead: a sign from rewards, which CHORD's schedule doesn't have (SRFT's weight falls below its "
-        "SFT's only where p > 1 − ε), and no fading with p, which LUFFY's has: at p = 1e-6 and "
-        f"ahead of a dead group its weight is {float(closed_form('GRAO repaired', _rescue())[1]):.2f}, LUFFY's "
+        "reference is ahead: a sign from rewards, which CHORD's schedule doesn't have (SRFT's weight falls below "
+        "its SFT's only where p > 1 − ε), and no fading with p, which LUFFY's has: at p = 1e-6 and ahead of a dead "
+        f"group its weight is {float(closed_form('GRAO repaired', _rescue())[1]):.2f}, LUFFY's "
         f"{float(closed_form('LUFFY', _rescue())[1]):.1g}.",
         holds=[
-            Check("formula − autograd, largest of all methods and groups", max(errors.values()), "<", 1e-12,
-                  "GRPO at ratio e^0.3, beyond the clip", error("GRPO", 0.3)),
-            Check("GRAO's samples' weights / (1 + λ) − GRPO's, `outputs`", float(outputs.abs().max()), "<", 1e-12,
-                  "reference pooled", float(pooled.abs().max())),
-            Check("w_y of a reference behind all 8 samples, p = 1e-6, GRAO printed", lost["GRAO printed"], "<", -0.1,
-                  "LUFFY", lost["LUFFY"]),
-            Check("w_y of a reference ahead of 8 failures, p = 1e-6, GRAO repaired",
-                  float(closed_form("GRAO repaired", _rescue())[1]), ">", 0.1, "LUFFY",
-                  float(closed_form("LUFFY", _rescue())[1])),
+            Check(what="formula − autograd, largest of all methods and groups",
+                  measured=max(errors.values()), test="<", limit=1e-12,
+                  control="GRPO at ratio e^0.3, beyond the clip", control_measured=error("GRPO", 0.3)),
+            Check(what="GRAO's samples' weights / (1 + λ) − GRPO's, `outputs`",
+                  measured=float(outputs.abs().max()), test="<", limit=1e-12,
+                  control="reference pooled", control_measured=float(pooled.abs().max())),
+            Check(what="w_y of a reference behind all 8 samples, p = 1e-6, GRAO printed",
+                  measured=lost["GRAO printed"], test="<", limit=-0.1,
+                  control="LUFFY", control_measured=lost["LUFFY"]),
+            Check(what="w_y of a reference ahead of 8 failures, p = 1e-6, GRAO repaired",
+                  measured=float(closed_form("GRAO repaired", _rescue())[1]), test=">", limit=0.1,
+                  control="LUFFY", control_measured=float(closed_form("LUFFY", _rescue())[1])),
         ],
         numbers={f"{name}: w_1 … w_4 of rewards 1, 1, 0.5, 0, and w_y of 0.5, p = 0.2":
                  (*(float(each) for each in w_o), float(w_y)) for name, (w_o, w_y) in table.items()},

@@ -1,4 +1,4 @@
-"""exp-map: who needs how many steps, reward queries and answers, by initial success rate and reference quality."""
+"""exp-map: steps, reward queries and answers to the goal, by initial success rate and reference quality."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from theory.figures import figure
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim, number
-from theory.race import ADAM_RATE, CONTROL, METHODS, ONE_RATE, grid, ratio, steps_to_goal
+from theory.race import ADAM_RATE, CONTROL, METHODS, ONE_RATE, grid, range_of, ratio, steps_to_goal
 
 VIEWS = {
     "quantile": "nine of ten runs, best rate",
@@ -16,13 +16,8 @@ VIEWS = {
 }
 
 
-def range_of(table: Array) -> str:
-    """The smallest and the largest of some cells."""
-    return f"{number(float(np.nanmin(table)))} to {number(float(np.nanmax(table)))}"
-
-
 def _draw(run: Run) -> None:
-    """Steps over GRPO's: a row for each method, a column for each way to count; below 1 it is ahead."""
+    """Steps over GRPO's: a row for each method, a column for each way to count; below 1 it needs fewer."""
     cells = grid(run.size)
     with figure(run, "exp-map", columns=3, rows=2) as axes:
         if axes is None:
@@ -51,16 +46,16 @@ def _panel(axes: Any, ends: Array) -> None:
     "There is a region of success rate and reference quality where GRAO is ahead, and one where it is behind.",
 )
 def exp_map(run: Run) -> Finding:
-    """Three answers, the best, the reference and a failure; cells of 1,000 seeds, the loop, steps until V >= 0.9,
-    counted three ways: until nine of ten runs are there, which shows those that grow certain of the reference first;
-    until half are, which hides them; each at the best of five learning rates, 0.4 to 6.4, in each cell; and until
-    half are at one small rate for all, as the paper has one. By plain steps GRAO's are longer there, by 1 + λ = 1.6
-    alone; so once more under Adam, which the paper uses and which takes a gradient's length out (thm-1). Intervals are
-    exact (order statistics, binomial), with 95 % for the whole map at once (Bonferroni over cells, methods, rates, both
-    quantiles and Adam), and checks are on their worse end. Who isn't there within the run counts as one step late. The
-    control is GRPO against itself with other seeds. Every method samples 8 a step: equal steps are equal sampled
-    tokens. Costs beside it: reward queries (8 a step; GRAO 9, with R(y); SFT none) and answers trained on (8; GRAO 9;
-    SFT 1 a step, before GRPO's).
+    """There are three answers: the best, the reference and a failure. Each cell has 1,000 seeds of the loop and counts
+    steps until V >= 0.9, in three ways: until nine of ten runs are there, which shows the runs that first become
+    certain of the reference; until half are, which hides them; each at the best of five learning rates, 0.4 to 6.4, in
+    each cell; and until half are at one small rate for all, as the paper has one rate for all. With plain steps GRAO's
+    are longer at one rate, by 1 + λ = 1.6 alone. So this is done once more under Adam, which the paper uses and which
+    divides by the gradient's size (thm-1). Intervals are exact (order statistics, binomial), with 95 % for the whole
+    map at once (Bonferroni over cells, methods, rates, both quantiles and Adam), and checks are on their worse end.
+    Runs that do not arrive are censored one step after the last. The control is GRPO against itself with other seeds.
+    Every method samples 8 a step, so equal steps are equal sampled tokens. Other costs are listed as well: reward
+    queries (8 a step; GRAO 9, with R(y); SFT none) and answers trained on (8; GRAO 9; SFT 1 a step, before GRPO's).
     """
     _draw(run)
     cells = grid(run.size)
@@ -75,33 +70,33 @@ def exp_map(run: Run) -> Finding:
     lead, lag = int((views["quantile"][2] < 1).sum()), int((views["quantile"][1] > 1).sum())
     return Finding(
         f"Where the reference is itself the best answer, repaired GRAO takes {range_of(tuned[:, ~beatable])} times "
-        f"GRPO's steps. Where it can be beaten, {range_of(tuned[:, beatable])} times until nine of ten runs are there, "
-        f"and {range_of(median[:, beatable])} until half are: a detour, on which some policies grow certain of the "
-        f"reference before they have met anything better. Ahead beyond doubt in {lead} of {tuned.size} cells, behind "
-        f"in {lag}. At one small rate for all it seems ahead everywhere, with {range_of(one_rate[:, beatable])} times "
+        f"GRPO's steps. Where it can be beaten, {range_of(tuned[:, beatable])} times until nine of ten runs are "
+        f"there, and {range_of(median[:, beatable])} until half are: some policies become certain of the reference "
+        f"before they have sampled anything better. Significantly ahead in {lead} of {tuned.size} cells, behind in "
+        f"{lag}. At one small rate for all it seems ahead everywhere, with {range_of(one_rate[:, beatable])} times "
         "the steps even there, for its steps are longer (1/1.6 = 0.63 by 1 + λ alone, towards which it goes where "
-        "success is not rare), and where it is rare its dead groups push the one failing answer down besides. Tuned, "
-        "that lead is gone; and under Adam at one rate for all, as in the paper, it is behind in each of these cells, "
-        f"by {number(float(adam[1][:, beatable].min()))} at least. "
-        "SFT until every other answer is the reference, then GRPO, "
-        f"takes {range_of(staged[0][:, beatable])} and {range_of(staged[0][:, ~beatable])} times GRPO's steps, SFT's "
-        "own, which sample nothing, not counted. "
-        "In a table a good reference makes no better answer likelier; where answers share weights it may. And this "
-        "table has one way to fail: with more of them GRAO falls further behind (exp-crowd).",
+        "success is not rare), and where success is rare its dead groups also lower the one failing answer. Tuned, "
+        "that lead is gone; and under Adam at one rate for all, as in the paper, it is behind in each of these "
+        f"cells, by {number(float(adam[1][:, beatable].min()))} at least. SFT until every other answer is the "
+        f"reference, then GRPO, takes {range_of(staged[0][:, beatable])} and {range_of(staged[0][:, ~beatable])} "
+        "times GRPO's steps, SFT's own, which sample nothing, not counted. In a table a good reference makes no "
+        "better answer likelier; where answers share weights it may. And this table has one failing answer: with "
+        "more of them GRAO falls further behind (exp-crowd).",
         holds=[
-            Check("steps over GRPO's where y is best: largest upper end", best, "<", 0.8, "GRPO with other seeds",
-                  float(control["quantile"][2][:, ~beatable].max())),
-            Check("where y can be beaten, nine of ten runs: largest lower end",
-                  float(views["quantile"][1][:, beatable].max()), ">", 1.0, "GRPO with other seeds",
-                  float(control["quantile"][1][:, beatable].max())),
-            Check("the same in answers trained on", float(trained[1][:, beatable].max()), ">", 1.0,
-                  "GRPO with other seeds", float(control["quantile"][1][:, beatable].max())),
-            Check(f"at rate {ONE_RATE:g} for all, half of the runs, where y can be beaten: largest upper end",
-                  float(views["one_rate"][2][:, beatable].max()), "<", 0.8, "GRPO with other seeds",
-                  float(control["one_rate"][2][:, beatable].max())),
-            Check("under Adam at one rate for all, half of the runs, where y can be beaten: smallest lower end",
-                  float(adam[1][:, beatable].min()), ">", 1.0, "GRPO with other seeds",
-                  float(same_adam[1][:, beatable].min())),
+            Check(what="steps over GRPO's where y is best: largest upper end", measured=best, test="<", limit=0.8,
+                  control="GRPO with other seeds", control_measured=float(control["quantile"][2][:, ~beatable].max())),
+            Check(what="where y can be beaten, nine of ten runs: largest lower end",
+                  measured=float(views["quantile"][1][:, beatable].max()), test=">", limit=1.0,
+                  control="GRPO with other seeds", control_measured=float(control["quantile"][1][:, beatable].max())),
+            Check(what="the same in answers trained on",
+                  measured=float(trained[1][:, beatable].max()), test=">", limit=1.0,
+                  control="GRPO with other seeds", control_measured=float(control["quantile"][1][:, beatable].max())),
+            Check(what=f"at rate {ONE_RATE:g} for all, half of the runs, where y can be beaten: largest upper end",
+                  measured=float(views["one_rate"][2][:, beatable].max()), test="<", limit=0.8,
+                  control="GRPO with other seeds", control_measured=float(control["one_rate"][2][:, beatable].max())),
+            Check(what="under Adam at one rate for all, half of the runs, where y can be beaten: smallest lower end",
+                  measured=float(adam[1][:, beatable].min()), test=">", limit=1.0,
+                  control="GRPO with other seeds", control_measured=float(same_adam[1][:, beatable].min())),
         ],
         numbers=_numbers(run),
         figures=["exp-map"],

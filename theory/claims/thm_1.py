@@ -6,23 +6,8 @@ import torch
 from grao_ref import grao_objective, group_advantages, likelihood_weights
 from theory import runs
 from theory.figures import figure
+from theory.knob import BETA, FULL, LAM, ROWS, G, knob
 from theory.ledger import Check, Finding, Run, claim
-
-BETA, LAM, G = 0.5, 0.6, 8
-FULL = (1.0, BETA, LAM)  # weight of the exploration term, β, λ
-ROWS = {
-    "full": FULL,
-    "without imitation": (1.0, 0.0, LAM),
-    "without regulariser": (1.0, BETA, 0.0),
-    "without exploration": (0.0, BETA, LAM),
-}
-
-
-def knob(row: tuple[float, float, float], group_size: int, pool: str = "with_reference") -> float:
-    """ρ = β_eff / (exploration + λ): weight of imitation against all weight on the samples (exploration: 1, or 0)."""
-    exploration, beta, lam = row
-    own = lam / group_size if pool == "with_reference" else 0.0
-    return (beta + own) / (exploration + lam)
 
 
 def symbolic_rest(pool: str, factor: int = 1) -> sympy.Expr:
@@ -113,17 +98,19 @@ def thm_1(run: Run) -> Finding:
     _draw(run)
     sgd = adam_distance(full, same_knob(1.5), steps, "sgd")
     return Finding(
-        "The collapse is an identity in both pools. In `outputs` λ only rescales exploration; under Adam one knob ρ is "
-        "left, and the rows of the paper's ablation are values of it (exp-rho, table-3). Under SGD the pair also "
+        "The collapse is an identity in both pools. In `outputs` λ only rescales exploration; under Adam one knob ρ "
+        "is left, and the rows of the paper's ablation are values of it (exp-rho, table-3). Under SGD the pair also "
         "sets the step size.",
         holds=[
-            Check("terms left of literal − collapsed in sympy, both pools", float(sum(map(_terms, rest.values()))),
-                  "<", 0.5, "λ doubled in the collapsed form", float(_terms(planted))),
-            Check("value and gradient by autograd, literal − collapsed", numeric_error(run.pick(100, 1000, 10000)),
-                  "<", 1e-12, "λ doubled in the collapsed form", numeric_error(100, factor=2.0)),
-            Check("logits after the same run under Adam, another (β, λ) with the same ρ",
-                  adam_distance(full, same_knob(1.5), steps), "<", 1e-4, "another ρ (λ alone changed)",
-                  adam_distance(full, (BETA, 1.5), steps)),
+            Check(what="terms left of literal − collapsed in sympy, both pools",
+                  measured=float(sum(map(_terms, rest.values()))), test="<", limit=0.5,
+                  control="λ doubled in the collapsed form", control_measured=float(_terms(planted))),
+            Check(what="value and gradient by autograd, literal − collapsed",
+                  measured=numeric_error(run.pick(100, 1000, 10000)), test="<", limit=1e-12,
+                  control="λ doubled in the collapsed form", control_measured=numeric_error(100, factor=2.0)),
+            Check(what="logits after the same run under Adam, another (β, λ) with the same ρ",
+                  measured=adam_distance(full, same_knob(1.5), steps), test="<", limit=1e-4,
+                  control="another ρ (λ alone changed)", control_measured=adam_distance(full, (BETA, 1.5), steps)),
         ],
         figures=["thm-1"],
         numbers=numbers | {"the same pair under SGD: difference of the logits": sgd},

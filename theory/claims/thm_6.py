@@ -1,26 +1,25 @@
-"""thm-6 and claim-8: a group-normalised step that lowers the expected reward."""
+"""thm-6: a group-normalised step that lowers the expected reward."""
 
 from fractions import Fraction
-from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
 
 from theory import runs
+from theory.alignment import NEAR, START, alignment, grid
 from theory.exact import ExactBandit
 from theory.figures import figure
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim
 
 HAND = (Fraction(5, 25), Fraction(19, 25), Fraction(1, 25)), (Fraction(1), Fraction(99, 100), Fraction(0))
-START, NEAR = np.array([0.25, 0.745, 0.005]), np.array([1.0, 0.999, 0.0])  # where nearly every step loses
-
-
-def alignment(bandit: ExactBandit, pi: Array) -> float:
-    """⟨F, ∇V⟩: the rate at which an infinitesimal step changes the expected reward."""
-    logits = np.log(pi)
-    return float(bandit.update(logits) @ bandit.gradient(logits))
+PAPER: dict[str, Any] = {"pool": "with_reference", "beta": 0.5, "lam": 0.6}
+READINGS: dict[str, dict[str, Any]] = {
+    "as printed": PAPER,
+    "repaired": PAPER | {"only_when_ahead": True},
+    "outputs": PAPER | {"pool": "outputs"},
+}
 
 
 def natural_alignment(bandit: ExactBandit, pi: Array) -> float:
@@ -37,13 +36,6 @@ def by_hand(pi: tuple[Fraction, ...], rewards: tuple[Fraction, ...]) -> Fraction
         f = sum((q if s < r else -q if s > r else 0) for q, s in zip(pi, rewards, strict=True))
         total += p * p * f * (r - value)
     return total
-
-
-def grid(actions: int, points: int) -> list[Array]:
-    """Policies over so many answers, geometrically spaced towards the corners."""
-    weights = np.geomspace(1e-3, 1, points)
-    each = [np.array(row) / sum(row) for row in product(weights, repeat=actions)]
-    return list({tuple(np.round(pi, 12)): pi for pi in each}.values())
 
 
 def worst(
@@ -84,12 +76,12 @@ def share_of_losses(size: int, rows: int, pi: Array, rewards: Array) -> tuple[fl
 @claim("thm-6", "There are bandits where the expected GRPO and GRAO step lowers the expected reward.")
 def thm_6(run: Run) -> Finding:
     """F_a = π_a f(R_a) with f(r) = E[Â_1 | R_1 = r], increasing in r, so ⟨F, ∇V⟩ = Σ π_a² f_a (R_a − V). With two
-    rewards f and R − V have the same sign: >= 0. With three, let the middle one be near the best (R_m -> 1), likely,
-    and the worst be rare: R_m > V, yet most groups hold nothing but best and middle, where the middle loses, f_m < 0.
-    Then F shifts logit from the middle to the best in equal measure; the middle has more mass than the best, so
-    the mass lost goes to the worst. K = 3 is enough, at any G. By hand, G = 2: π = (0.2, 0.76, 0.04) and R = (1, 0.99,
-    0) give f = (0.8, −0.16, −0.96), V = 0.9524, and Σ π² f (R − V) = 0.00152 − 0.00347 + 0.00146 = −0.00049.
-    In the natural geometry Σ F_a (R_a − V) = Cov_π(f, R) >= 0 for GRPO, by Chebyshev.
+    rewards f and R − V have the same sign: >= 0. With three, let the middle one be near the best (R_m -> 1) and likely,
+    and the worst be rare: then R_m > V, yet most groups hold only best and middle answers, in which the middle one is
+    below average, so f_m < 0. F then moves logit from the middle to the best in equal measure. The middle has more mass
+    than the best, so the mass it loses goes partly to the worst. K = 3 is enough, at any G. By hand, G = 2: π = (0.2,
+    0.76, 0.04) and R = (1, 0.99, 0) give f = (0.8, −0.16, −0.96), V = 0.9524, and Σ π² f (R − V) = 0.00152 − 0.00347 +
+    0.00146 = −0.00049. In the natural geometry Σ F_a (R_a − V) = Cov_π(f, R) >= 0 for GRPO, by Chebyshev.
     """
     points, middle = run.pick(5, 6, 16), run.pick((0.999,), (0.9, 0.99, 0.999), (0.3, 0.5, 0.9, 0.99, 0.999))
     (pi_hand, rewards_hand), exact = HAND, by_hand(*HAND)
@@ -97,41 +89,40 @@ def thm_6(run: Run) -> Finding:
     two, three = (alignment(ExactBandit(rewards, 0, size, 0.0, 0.0, "outputs"), pi) for size in (2, 3))
     sizes = run.pick([2, 8], [2, 4, 8, 16], [2, 4, 8, 16, 32])
     by_size = {size: worst(3, size, middle, points) for size in sizes}
-    readings: dict[str, dict[str, Any]] = {
-        "as printed": {},
-        "repaired": {"only_when_ahead": True},
-        "outputs": {"pool": "outputs"},
-    }
-    paper: dict[str, Any] = {"pool": "with_reference", "beta": 0.5, "lam": 0.6}
-    grao = {name: worst(3, 8, middle, points, **(paper | change))
-            for name, change in readings.items()}  # fmt: skip
-    natural = {name: worst(3, 4, middle, points, natural=True, **(paper | readings[name])) for name in readings}
+    grao = {name: worst(3, 8, middle, points, **change) for name, change in READINGS.items()}
+    natural = {name: worst(3, 4, middle, points, natural=True, **change) for name, change in READINGS.items()}
     path = flow(ExactBandit(NEAR, 0, 8, 0.0, 0.0, "outputs"), START, run.pick(100, 400, 1000))
     plain = ExactBandit(NEAR, 0, 8, 0.0, 0.0, "outputs", normalised=False)
     mean, error = share_of_losses(8, run.pick(2000, 20000, 10**6), START, NEAR)
     _draw(run, path, flow(plain, START, len(path)))
     return Finding(
-        "theory.md asks for about twenty answers and small G; three answers are enough, at every G "
-        "tried, and no two are. "
-        f"Lowest cosine of F and ∇V: {min(by_size.values()):.2f}. The fall is real along the flow, V {path[0]:.4f} -> "
-        f"{path.min():.4f}, but shallow and passing: it sells a near-best answer for the best one, "
-        "and the worst profits. "
-        "Without the deviation (F ∝ ∇V) it cannot happen.",
+        "theory.md asks for about twenty answers and small G; three answers are enough, at every G tried, and no "
+        f"two are. Lowest cosine of F and ∇V: {min(by_size.values()):.2f}. The fall is real along the flow, V "
+        f"{path[0]:.4f} -> {path.min():.4f}, but little and temporarily: probability moves from a near-best answer "
+        "to the best one, and the worst gains as well. Without the deviation (F ∝ ∇V) it cannot happen.",
         holds=[
-            Check("⟨F, ∇V⟩ by hand, exact fractions, K = 3, G = 2", float(exact), "<", 0.0, "middle reward 0 (binary)",
-                  float(by_hand(pi_hand, (Fraction(1), Fraction(0), Fraction(0))))),
-            Check("|by hand − enumeration|", abs(float(exact) - two), "<", 1e-15,
-                  "enumeration with G = 3", abs(float(exact) - three)),
-            Check("largest over G of the lowest cosine, K = 3", max(by_size.values()), "<", -0.05,
-                  "K = 2: none", worst(2, 2, middle, points)),
-            Check("largest over readings of GRAO's lowest cosine, K = 3, G = 8", max(grao.values()), "<", -0.05,
-                  "without the deviation, GRPO", worst(3, 8, middle, points, normalised=False)),
-            Check("V at its lowest on the exact flow, against the start", float(path.min() - path[0]), "<", -1e-4,
-                  "the same without the deviation", float(flow(plain, START, len(path)).min() - path[0])),
-            Check("mean change of V in one sampled step of the loop, in standard errors", mean / error, "<", -4.5,
-                  "binary rewards", _binary_change(run)),
-            Check("lowest Σ F_a (R_a − V), natural geometry, GRPO", worst(3, 4, middle, points, natural=True), ">",
-                  -1e-12, "lowest cosine in θ", by_size[sizes[0]]),
+            Check(what="⟨F, ∇V⟩ by hand, exact fractions, K = 3, G = 2", measured=float(exact), test="<", limit=0.0,
+                  control="middle reward 0 (binary)",
+                  control_measured=float(by_hand(pi_hand, (Fraction(1), Fraction(0), Fraction(0))))),
+            Check(what="|by hand − enumeration|", measured=abs(float(exact) - two), test="<", limit=1e-15,
+                  control="enumeration with G = 3", control_measured=abs(float(exact) - three)),
+            Check(what="largest over G of the lowest cosine, K = 3",
+                  measured=max(by_size.values()), test="<", limit=-0.05,
+                  control="K = 2: none", control_measured=worst(2, 2, middle, points)),
+            Check(what="largest over readings of GRAO's lowest cosine, K = 3, G = 8",
+                  measured=max(grao.values()), test="<", limit=-0.05,
+                  control="without the deviation, GRPO",
+                  control_measured=worst(3, 8, middle, points, normalised=False)),
+            Check(what="V at its lowest on the exact flow, against the start",
+                  measured=float(path.min() - path[0]), test="<", limit=-1e-4,
+                  control="the same without the deviation",
+                  control_measured=float(flow(plain, START, len(path)).min() - path[0])),
+            Check(what="mean change of V in one sampled step of the loop, in standard errors",
+                  measured=mean / error, test="<", limit=-4.5,
+                  control="binary rewards", control_measured=_binary_change(run)),
+            Check(what="lowest Σ F_a (R_a − V), natural geometry, GRPO",
+                  measured=worst(3, 4, middle, points, natural=True), test=">", limit=-1e-12,
+                  control="lowest cosine in θ", control_measured=by_size[sizes[0]]),
         ],
         numbers={f"lowest cosine, GRPO, K = 3, G = {size}": value for size, value in by_size.items()}
         | {f"lowest cosine, GRAO {name}, y the best, G = 8": value for name, value in grao.items()}

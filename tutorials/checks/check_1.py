@@ -13,18 +13,18 @@ Answer = Callable[..., Any]
 
 
 def check_advantages(answer: Answer) -> None:
-    """By hand, in a flat pool, and as the package has it."""
+    """By hand, in a pool of equal rewards, and against the package."""
     samples, reference = answer([0.6, 0.4, 0.2, 0.5], 0.8)
     assert abs(sum(samples) + reference) < 1e-9, (
         "over the pool, advantages add up to 0; is the reference in it?"
     )
     assert reference == pytest.approx(1.5), (
-        f"the tutorial's group has Â_y = 1.5, yours {reference:.4g}: whose σ is it?"
+        f"the tutorial's group has Â_y = 1.5, yours {reference:.4g}: which rewards is σ computed from?"
     )
     flat = answer([0.95] * 7, 0.95)
     assert flat == ([0.0] * 7, 0.0), (
         "seven rewards of 0.95 and a reference of 0.95: none is better than another, so each advantage is exactly 0. "
-        "(Their mean is rounded, so that σ may come out as 1e-16: don't ask whether it is 0, ask the rewards.)"
+        "(Rounding can make σ 1e-16 here, so don't compare σ with 0; compare the rewards with each other.)"
     )
     for size in (2, 5, 16):
         rewards = torch.rand(
@@ -33,10 +33,10 @@ def check_advantages(answer: Answer) -> None:
         expected, expected_reference = group_advantages(rewards[1:], rewards[0])
         samples, reference = answer(rewards[1:].tolist(), rewards[0].item())
         assert samples == pytest.approx(expected.tolist()), (
-            f"a group of {size} comes out otherwise"
+            f"the samples' advantages differ from the package's for a group of {size}"
         )
         assert reference == pytest.approx(expected_reference.item()), (
-            f"the reference of a group of {size}"
+            f"the reference's advantage differs from the package's for a group of {size}"
         )
 
 
@@ -47,13 +47,13 @@ def check_mean_log_likelihood(answer: Answer) -> None:
         "two tokens: the mean of their logs, in nats"
     )
     assert answer([0.5, 0.0, 0.25], [True, False, True]) == right, (
-        "padding must not count, nor its length"
+        "padding must not count, neither in the sum nor in the length"
     )
     assert answer([0.3], [False]) == 0, "an answer without tokens has 0"
 
 
 def check_objective(answer: Answer) -> None:
-    """By hand and as the package has it."""
+    """By hand and against the package."""
     got = answer([-1.0, -2.0, -1.5, -0.5], -3.0, [0.5, -0.5, -1.5, 0.0], 1.5, 0.5, 0.6)
     names, wanted = (
         ("exploration", "imitation", "alignment", "total"),
@@ -70,5 +70,5 @@ def check_objective(answer: Answer) -> None:
     )
     theirs = list(answer(J, -0.7, A, -0.7, 0.3, 1.1))
     assert theirs == pytest.approx([each.item() for each in expected]), (
-        "with three samples, other β and λ: otherwise"
+        "with three samples, and other β and λ, the result differs from the package's"
     )

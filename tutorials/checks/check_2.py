@@ -8,13 +8,13 @@ import torch
 
 from grao_ref import group_advantages, likelihood_weights
 from theory.claims.thm_1 import adam_distance
-from theory.claims.thm_1 import knob as ours
+from theory.knob import knob as ours
 
 Answer = Callable[..., Any]
 
 
 def check_collapsed_weights(answer: Answer) -> None:
-    """Tutorial 1's group, then random groups of both pools, then numbers that are no advantages."""
+    """Tutorial 1's group, then random groups of both pools, then numbers that are not advantages of any pool."""
     samples, reference = answer([0.5, -0.5, -1.5, 0.0], 1.5, 0.5, 0.6)
     assert samples == pytest.approx([0.2, -0.2, -0.6, 0.0]), (
         f"tutorial 1's samples have weights 0.2, −0.2, −0.6 and 0, yours {samples}: in which terms does J(o_i) occur?"
@@ -41,10 +41,10 @@ def _agrees(answer: Answer, A: torch.Tensor, A_y: torch.Tensor, where: str) -> N
     w, w_y = likelihood_weights(A, A_y, beta=0.3, lam=1.2)
     samples, reference = answer(A.tolist(), A_y.item(), 0.3, 1.2)
     assert samples == pytest.approx(w.tolist(), abs=1e-12), (
-        f"the samples' weights come out otherwise {where}"
+        f"the samples' weights differ from the package's {where}"
     )
     assert reference == pytest.approx(w_y.item(), abs=1e-12), (
-        f"the reference's weight comes out otherwise {where}: what does alignment subtract from it?"
+        f"the reference's weight differs from the package's {where}: what does alignment subtract from it?"
     )
 
 
@@ -52,8 +52,8 @@ def check_knob(answer: Answer) -> None:
     """The paper's setting, both pools, other sizes."""
     got = answer(0.5, 0.6, 8, "with_reference")
     assert got == pytest.approx(0.359375), (
-        f"the paper's setting has ρ = 0.359 with G = 8, yours {got:.6g}: is λ's own share of the "
-        "reference in it, and is all of it beside what the samples have?"
+        f"the paper's setting has ρ = 0.359 with G = 8, yours {got:.6g}: does it include the part of the "
+        "reference's weight that comes from λ, and is it divided by the samples' factor?"
     )
     got = answer(0.5, 0.6, 8, "outputs")
     assert got == pytest.approx(0.3125), (
@@ -62,11 +62,11 @@ def check_knob(answer: Answer) -> None:
     for size, beta, lam in ((2, 0.0, 1.0), (16, 1.5, 0.2)):
         assert answer(beta, lam, size, "with_reference") == pytest.approx(
             ours((1.0, beta, lam), size)
-        ), f"β = {beta}, λ = {lam}, G = {size} comes out otherwise"
+        ), f"β = {beta}, λ = {lam}, G = {size}: the result differs from the package's"
 
 
 def check_same_curve(answer: Answer) -> None:
-    """By training, then where nothing can be found."""
+    """By training, then where there is no such β."""
     assert answer(0.5, 0.6, 8, 0.6) == pytest.approx(0.5), "the same λ needs the same β"
     for new_lam in (1.5, 0.0):
         beta = answer(0.5, 0.6, 8, new_lam)
@@ -78,5 +78,5 @@ def check_same_curve(answer: Answer) -> None:
             f"their ρ are {ours((1.0, 0.5, 0.6), 8):.4f} and {ours((1.0, beta, new_lam), 8):.4f}"
         )
     assert answer(0.0, 0.6, 8, 3.0) is None, (
-        "from (0, 0.6) to λ = 3: ρ would have to be 0.047, and λ/G alone makes it 0.094; no β >= 0 mends that"
+        "from (0, 0.6) to λ = 3: ρ would have to be 0.047, but λ/G alone makes it 0.094; no β >= 0 can lower it"
     )

@@ -23,8 +23,8 @@ def check_probability_of_silence(answer: Answer) -> None:
             "the two probabilities add up"
         )
     assert answer([0.25, 0.25, 0.5], [1.0, 0.0, 0.0], 2) == pytest.approx(0.625), (
-        "two different failures earn the same as one of them twice: "
-        "it is the reward that counts, not the answer"
+        "a group of two different failures is dead as well: "
+        "the rewards have to be equal, not the answers"
     )
     probabilities = np.array([0.1, 0.2, 0.3, 0.4])
     rewards = np.array([1.0, 0.5, 0.0, 0.5])
@@ -33,11 +33,11 @@ def check_probability_of_silence(answer: Answer) -> None:
     expected = bandit.expectation(np.log(probabilities), flat)
     assert answer(probabilities.tolist(), rewards.tolist(), 5) == pytest.approx(
         expected
-    ), "with three rewards and four answers it comes out otherwise"
+    ), "with three rewards and four answers the result differs from the laboratory's"
 
 
 def check_expected_update(answer: Answer) -> None:
-    """By hand, on a bandit without differences, and as the laboratory enumerates it."""
+    """By hand, on a bandit of equal rewards, and against the laboratory's enumeration."""
     got = answer([0.5, 0.5], [1.0, 0.0], 2)
     assert len(got) == 2, "one push for each answer"
     assert got == pytest.approx([0.25, -0.25]), (
@@ -55,18 +55,19 @@ def check_expected_update(answer: Answer) -> None:
         got = answer(probabilities.tolist(), rewards.tolist(), size)
         assert got == pytest.approx(expected.tolist(), abs=1e-9), (
             f"three answers, groups of {size}: the laboratory has {expected.round(4).tolist()}. "
-            "Is each group counted by its probability, and σ the population's?"
+            "Is each group weighted by its probability, and is σ the population deviation? "
+            "Is every advantage exactly 0 in a dead group? (Rounding can make σ 1e-16 there: compare the rewards.)"
         )
 
 
 def check_logged_objective(answer: Answer) -> None:
-    """0 where nothing moved; the ratio; both sides of the clip; and as the package has it."""
+    """0 where nothing has changed; the ratio; both sides of the clip; and against the package."""
     same = [0.1, 0.2, 0.3]
     assert answer(same, same, [1.0, 0.0, 0.5], 0.2) == pytest.approx(0.0, abs=1e-12), (
-        "nothing has moved: every ratio is 1, and advantages add up to 0"
+        "no probability has changed: every ratio is 1, and advantages add up to 0"
     )
     assert answer([0.5, 0.5], [0.5, 0.5], [0.7, 0.7], 0.2) == 0, (
-        "a dead group has no advantages, and must not divide by 0"
+        "in a dead group every advantage is 0; don't divide by σ = 0"
     )
     assert answer([0.11, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(0.05), (
         "the better of two answers is now 1.1 times as likely, within the clip: (1.1 − 1) / 2 = 0.05"
@@ -75,7 +76,7 @@ def check_logged_objective(answer: Answer) -> None:
         "the better answer is twice as likely: its ratio counts as 1.2, no more"
     )
     assert answer([0.05, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.25), (
-        "the better answer is *half* as likely: min() takes the worse of the two terms, so the full loss counts"
+        "the better answer is *half* as likely: min() takes the worse of the two terms, so the clip does not apply"
     )
     rng = torch.Generator().manual_seed(0)
     old, new = torch.rand(2, 8, generator=rng, dtype=torch.float64) * 0.5 + 0.1
@@ -90,5 +91,5 @@ def check_logged_objective(answer: Answer) -> None:
     ).mean()
     got = answer(new.tolist(), old.tolist(), rewards.tolist(), 0.3)
     assert got == pytest.approx(expected.item()), (
-        "eight samples and ε = 0.3: otherwise than the package"
+        "eight samples and ε = 0.3: the result differs from the package's"
     )

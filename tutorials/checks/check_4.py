@@ -16,24 +16,26 @@ Answer = Callable[..., Any]
 
 
 def check_expected_queries(answer: Answer) -> None:
-    """By hand, against the theory, and where nothing is ever learned."""
+    """By hand, against the theory, and where every group is dead."""
     got = answer(0.5, 2, False)
     assert got == pytest.approx(4), (
         f"G = 2, p = ½: half of the groups are dead, so 2 groups, and 4 queries; yours {got:.4g}"
     )
     got = answer(0.5, 2, True)
     assert got == pytest.approx(8 / 3), (
-        f"with the reference a quarter of those groups is dead still (which?), so 8/3 queries; yours {got:.4g}"
+        f"with the reference, a quarter of the groups is still dead (which?), so 8/3 queries; yours {got:.4g}"
     )
     for p, size in ((0.02, 8), (0.3, 4), (0.9, 8)):
         for rescued in (False, True):
             assert answer(p, size, rescued) == pytest.approx(
                 queries(p, size, rescued)
-            ), f"p = {p}, G = {size}, with_reference={rescued} comes out otherwise"
+            ), (
+                f"p = {p}, G = {size}, with_reference={rescued}: the result differs from the laboratory's"
+            )
     assert answer(0.0, 8, True) == pytest.approx(8), (
-        "p = 0 with a right reference: the first group teaches already"
+        "p = 0 with a right reference: already the first group isn't dead"
     )
-    hint = "p = 0 and no reference: no group ever teaches anything, so infinitely many"
+    hint = "p = 0 and no reference: every group is dead, so the number is infinite"
     try:
         assert answer(0.0, 8, False) == math.inf, hint
     except ZeroDivisionError:
@@ -50,9 +52,9 @@ def check_repaired_weight(answer: Answer) -> None:
     )
     beaten = answer([1 / root] * 8, -root, 0.5, 0.6)
     assert beaten == 0, (
-        f"eight samples that beat the reference: it should be left alone, your weight is {beaten:.4g}. "
+        f"eight samples that beat the reference: its weight should be 0, yours is {beaten:.4g}. "
         + (
-            "That is alignment's share; what has to be clamped?"
+            "This is alignment's share of the weight; what has to be clamped?"
             if abs(beaten) < 0.5
             else "Is anything clamped?"
         )
@@ -70,7 +72,7 @@ def check_repaired_weight(answer: Answer) -> None:
 
 
 def check_never_vanishes(answer: Answer) -> None:
-    """Against the exact update, at certainty."""
+    """Against the exact update of a policy that is certain."""
     for beta, lam, size in ((0.5, 0.6, 8), (0.0, 1.0, 2), (1.0, 0.0, 4)):
         update = expected_update(
             np.array([40.0, 0.0, 0.0]),

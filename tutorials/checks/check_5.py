@@ -15,14 +15,14 @@ Answer = Callable[..., Any]
 
 
 def check_leave_one_out(answer: Answer) -> None:
-    """By hand; add up to 0; PPO's but for a factor."""
+    """By hand; the sum is 0; PPO's weights up to a factor."""
     got = answer([1.0, 0.0])
     assert got == pytest.approx([0.5, -0.5]), (
-        "two samples, 1 and 0: the first is 1 ahead of the mean of the others, "
-        f"which is the second alone, so its weight is 1/2, not {got[0]:.4g}"
+        "two samples, 1 and 0: for the first, the mean of the others is the second's reward, 0. "
+        f"The difference is 1, so its weight is 1/2, not {got[0]:.4g}"
     )
     assert answer([1.0, 0.0, 0.5]) == pytest.approx([0.25, -0.25, 0.0]), (
-        "rewards 1, 0, 0.5: the others of the first have mean 0.25, so its weight is 0.75 / 3"
+        "rewards 1, 0, 0.5: for the first, the mean of the others is 0.25, so its weight is 0.75 / 3"
     )
     rewards = torch.rand(
         7, generator=torch.Generator().manual_seed(0), dtype=torch.float64
@@ -38,7 +38,7 @@ def check_leave_one_out(answer: Answer) -> None:
 
 
 def check_clipped_weight(answer: Answer) -> None:
-    """On-policy; within the clip; beyond it in each of four directions, against autograd."""
+    """On-policy; within the clip; beyond it in all four cases; against autograd."""
     assert answer(1.0, 0.8, 4, 0.2) == pytest.approx(0.2), (
         "at a ratio of 1 the weight is A / G"
     )
@@ -46,13 +46,13 @@ def check_clipped_weight(answer: Answer) -> None:
         "within the clip the slope is ρ A / G: the derivative of ρ in log π is ρ"
     )
     assert answer(1.3, 0.8, 4, 0.2) == 0, (
-        "a good answer that has become 1.3 times as likely is let go"
+        "a good answer that has become 1.3 times as likely has weight 0: the clip applies"
     )
     assert answer(0.7, -0.8, 4, 0.2) == 0, (
-        "a bad answer that has become 0.7 times as likely is let go"
+        "a bad answer that has become 0.7 times as likely has weight 0: the clip applies"
     )
     assert answer(0.7, 0.8, 4, 0.2) == pytest.approx(0.14), (
-        "a good answer that has become *less* likely is pulled back in full: min() takes the unclipped term"
+        "a good answer that has become *less* likely is pushed up in full: min() takes the unclipped term"
     )
     assert answer(1.3, -0.8, 4, 0.2) == pytest.approx(-0.26), (
         "a bad answer that has become *likelier* is pushed down in full: min() takes the unclipped term"
@@ -75,19 +75,19 @@ def check_clipped_weight(answer: Answer) -> None:
             assert answer(ratio, advantage, 8, 0.3) == pytest.approx(
                 expected, abs=1e-6
             ), (
-                f"ρ = {ratio}, A = {advantage}, G = 8, ε = 0.3: autograd says {expected:.4g}"
+                f"ρ = {ratio}, A = {advantage}, G = 8, ε = 0.3: autograd gives {expected:.4g}"
             )
 
 
 def check_decompose(answer: Answer) -> None:
-    """A dead group by hand, and random groups put together again."""
+    """A dead group by hand, and random groups reconstructed from a, b and c."""
     a, b, c = answer([0.0] * 4, 1.0, 0.5, 0.6)
     assert c == pytest.approx(1.3), (
         f"four failures and a reference of 1: Â_y = 2, so its weight is (β + λ/4) · 2 = 1.3, not {c:.4g}"
     )
     assert b == pytest.approx(-0.8), (
-        "four failures and a reference of 1: GRPO's weights are 0, and yet each sample has (1 + λ) Â / 4 = −0.2. "
-        f"That is b / 4, so b = −0.8, not {b:.4g}"
+        "four failures and a reference of 1: GRPO's weights are 0, but each sample has the weight (1 + λ) Â / 4 = −0.2. "
+        f"This is b / 4, so b = −0.8, not {b:.4g}"
     )
     rng = torch.Generator().manual_seed(0)
     for size, beta, lam in ((2, 0.5, 0.6), (5, 0.0, 1.0), (8, 0.3, 0.0)):
@@ -98,10 +98,10 @@ def check_decompose(answer: Answer) -> None:
             *group_advantages(rewards, reference), beta=beta, lam=lam
         )
         assert c == pytest.approx(w_y.item()), (
-            f"the reference's weight, β = {beta}, λ = {lam}, G = {size}"
+            f"c differs from the reference's weight for β = {beta}, λ = {lam}, G = {size}"
         )
         again = a * grpo_advantages(rewards) / size + b / size
         assert again.tolist() == pytest.approx(w_o.tolist()), (
-            f"a group of {size}: put together again the samples' weights are others. "
-            "Both σ and μ change when the reference joins the pool"
+            f"a group of {size}: a and b do not give the samples' weights. "
+            "Both σ and μ change when the reference is added to the pool"
         )

@@ -14,8 +14,10 @@ Answer = Callable[..., Any]
 
 
 def check_reward(answer: Answer) -> None:
-    """By hand and as the task has it."""
-    assert answer("31649=", "13469.") == pytest.approx(1), "sorted, and ended: 1"
+    """By hand and against the task's reward."""
+    assert answer("31649=", "13469.") == pytest.approx(1), (
+        "sorted digits and END: the reward is 1"
+    )
     assert answer("31649=", "13649.") == pytest.approx(4 / 6), (
         "the tutorial's reference has four of six positions right"
     )
@@ -23,7 +25,7 @@ def check_reward(answer: Answer) -> None:
         "without END, one of six positions is missing"
     )
     assert answer("31649=", "13.") == pytest.approx(2 / 6), (
-        "a short answer is divided by six too, and its END stands where a digit should"
+        "a short answer is divided by six too, and its END is in the place of a digit"
     )
     assert answer("31649=", "31649.") != pytest.approx(1), (
         "the right digits in the wrong order are not right"
@@ -42,30 +44,30 @@ def check_reward(answer: Answer) -> None:
     ):
         question, text = characters(prompt.tolist()), characters(said.tolist())
         assert answer(question, text) == pytest.approx(expected), (
-            f"{question}{text} has {expected:.3f} by the package"
+            f"{question}{text} earns {expected:.3f} in the package"
         )
 
 
 def check_mask(answer: Answer) -> None:
-    """END inside, the rest outside."""
+    """END counts, what follows does not."""
     assert answer([1, 3, 11, 0, 0], 11) == [True, True, True, False, False], (
-        "END is the model's own decision: it counts, and what follows does not"
+        "the model samples END too: it counts, and what follows does not"
     )
     assert answer([1, 3, 4], 11) == [True] * 3, (
-        "an answer that was cut off has no END; all its tokens count"
+        "a truncated answer has no END; all its tokens count"
     )
     assert answer([1, 11, 11, 11], 11) == [True, True, False, False], (
-        "where the padding looks like END, only the first one is END"
+        "where the padding has END's id, only the first one counts"
     )
     assert answer([11, 4], 11) == [True, False], "END alone is an answer of one token"
     assert answer([1, 0, 2, 11], 11) == [True] * 4, (
-        "a token of id 0 is a token; no id but END's says anything"
+        "a token with id 0 is a token like any other; only END's id matters"
     )
     assert answer([11, 3, 7, 0], 7) == [True, True, True, False], (
         "another model has another END: here it is 7, and 11 is a token like any other"
     )
     assert answer([1] * 9, 11) == [True] * 9, (
-        "nine tokens, nine entries: no length is built in"
+        "nine tokens, nine entries: the length is not fixed"
     )
 
 
@@ -75,20 +77,20 @@ def check_token_weights(answer: Answer) -> None:
         [0.2, 0.2, 0.2, 0]
     ), "three real tokens share the weight equally, whatever the padded width"
     assert answer(-0.5, [True]) == pytest.approx([-0.5]), (
-        "one token gets all of it, sign and all"
+        "a single token gets the whole weight, with its sign"
     )
     assert list(answer(0.5, [False, False])) == [0, 0], (
-        "no token, no weight: what do you divide by?"
+        "without tokens all weights are 0: what do you divide by?"
     )
     assert answer(0.6, [False, True, True]) == pytest.approx([0, 0.3, 0.3]), (
-        "the mask says which tokens are real, not only how many"
+        "the mask marks which tokens are real, not only how many"
     )
     real = torch.tensor([True, True, True, True, False, False])
     logprobs = torch.full((6,), -1.0, dtype=torch.float64, requires_grad=True)
     (0.37 * mean_log_likelihood(logprobs, real)).backward()
     assert logprobs.grad is not None
     assert answer(0.37, real.tolist()) == pytest.approx(logprobs.grad.tolist()), (
-        "four tokens of six: autograd through mean_log_likelihood says otherwise"
+        "four tokens of six: the result differs from autograd through mean_log_likelihood"
     )
 
 

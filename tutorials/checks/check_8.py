@@ -15,7 +15,7 @@ COLUMNS = [(data, model) for data in TABLES for model in (0, 1)]
 
 
 def check_deviation_check(answer: Answer) -> None:
-    """It is measured, on both sides, and the limit is one."""
+    """Check and control are both measured, and the limit is narrow."""
     groups = [[0.2, 0.7, 0.1, 0.4], [3.0, 5.0, 9.0, 2.0, 8.0, 0.0], [1e3, 0.0, 0.0]]
     found = [_not_void(answer, group) for group in groups]
     assert all(isinstance(each, Check) for each in found), (
@@ -23,26 +23,24 @@ def check_deviation_check(answer: Answer) -> None:
     )
     for each in found:
         assert each.passed or each.measured > 1e-5, (
-            f"{each.measured:.1g} off 1 is the rounding of float32: give the package float64"
+            f"a distance of {each.measured:.1g} from 1 is float32's rounding: give the package float64"
         )
         assert each.passed, (
-            f"σ_A is 1 for every group, and your check says {each.measured:.3g} {each.test} {each.limit:g}: "
-            "is it the population's deviation, of all the samples, and is the reference outside the pool?"
+            f"σ_A is 1 for every group, but your check has {each.measured:.3g} {each.test} {each.limit:g}: "
+            "is it the population deviation of all the samples, and is the reference outside the pool?"
         )
-        assert each.test == "<", "it is a distance from 1: it has to be below a limit"
-        assert each.limit <= 1e-8, (
-            f"a limit of {each.limit:g} lets more pass than rounding"
-        )
+        assert each.test == "<", "it is a distance from 1, so the test has to be '<'"
+        assert each.limit <= 1e-8, f"a limit of {each.limit:g} is wider than rounding"
     assert len({round(each.control_measured, 6) for each in found}) > 1, (
-        "your control comes out the same for every group: is it typed, or of something that eq-4 has standardised?"
+        "your control is the same for every group: is it a constant, or measured on something that eq-4 has standardised?"
     )
     again = [answer(group).control_measured for group in groups]
     assert again == [each.control_measured for each in found], (
-        "your control comes out otherwise the second time: it is no measurement"
+        "your control gives another number the second time, so it is not a measurement"
     )
     flat = _not_void(answer, [0.5] * 4)
     assert not flat.passed, (
-        "four equal rewards: every Â is 0, and so is σ_A. Your check passes: does it measure?"
+        "four equal rewards: every Â is 0, and so is σ_A. But your check passes: does it measure σ_A?"
     )
 
 
@@ -53,13 +51,13 @@ def _not_void(answer: Answer, rewards: list[float]) -> Any:
         if "void check" not in str(error):
             raise
         raise AssertionError(
-            f"{error}. Rewards {rewards}: is it a size, |σ − 1|, on both sides? A signed one is below the limit wherever "
-            "σ is small"
+            f"{error}. Rewards {rewards}: are both numbers absolute values, |σ − 1|? Without the absolute value, a small σ "
+            "is always below the limit"
         ) from error
 
 
 def check_mean_improvement(answer: Answer) -> None:
-    """Both ways of being wrong are in the paper's own tables."""
+    """On the paper's own tables, and by hand."""
     new, old = (
         [TABLES[data][name][model][0] for data, model in COLUMNS]
         for name in ("GRAO", "SFT")
@@ -70,13 +68,13 @@ def check_mean_improvement(answer: Answer) -> None:
         "the mean; in percent, relative to the other method"
     )
     assert answer([2.0, 1.0], [1.0, 2.0]) == pytest.approx(25), (
-        "twice as good here, half as good there: +100 % and −50 %, so +25 % on average"
+        "twice as good in one column, half as good in the other: +100 % and −50 %, so +25 % on average"
     )
     assert answer([3.0], [3.0]) == pytest.approx(0), "nothing gained is 0 %"
 
 
 def check_falling_bandit(answer: Answer) -> None:
-    """The exact step of GRPO at G = 8 points down the reward."""
+    """The exact step of GRPO at G = 8 lowers the expected reward."""
     given = answer()
     assert len(given) == 2, (
         "two lists: the probabilities, and the rewards of the same answers"
@@ -98,6 +96,6 @@ def check_falling_bandit(answer: Answer) -> None:
     logits = np.log(probabilities)
     change = bandit.update(logits) @ bandit.gradient(logits)
     assert change < -1e-9, (
-        f"at G = 8 its step changes V at a rate of {change:+.1e}: not a fall. Does the worst answer turn up in too "
-        "many groups of eight, where it teaches what V wants?"
+        f"at G = 8 the step changes V at a rate of {change:+.1e}, so V does not fall. Is the worst answer in too "
+        "many groups of eight? There the step pushes it down, which raises V."
     )

@@ -1,4 +1,4 @@
-"""Exercises of tutorial 3. Replace each `raise` by your answer, then: make exercise 3."""
+"""Exercises of tutorial 3. Replace each `raise` by your answer, then run: make exercise 3."""
 
 
 def probability_of_silence(
@@ -14,11 +14,12 @@ def probability_of_silence(
 def expected_update(
     probabilities: list[float], rewards: list[float], group_size: int
 ) -> list[float]:
-    """GRPO's expected push on each logit of a table, by going through all K^G groups.
+    """GRPO's expected push on each logit of a table, computed from all K^G groups.
 
-    Each group is an ordered row of G answers. A sample i of it pushes the logits by its weight Â_i / G times the
-    gradient of log π(o_i), which on a table is 1 at o_i and 0 elsewhere, minus the probabilities. eq-4 over the samples
-    alone, the population's deviation, and no advantage in a dead group. `itertools.product` goes through the rows.
+    Each group is an ordered row of G answers. Sample i of a group pushes the logits by its weight Â_i / G times the
+    gradient of log π(o_i). On a table this gradient is 1 at o_i and 0 elsewhere, minus the probabilities. Use eq-4 over
+    the samples only, with the population deviation. In a dead group every advantage is 0. `itertools.product` lists the
+    groups.
     """
     raise NotImplementedError
 
@@ -26,7 +27,7 @@ def expected_update(
 def logged_objective(
     new: list[float], old: list[float], rewards: list[float], epsilon: float
 ) -> float:
-    """GRPO's objective, as a log shows it: the mean over the group of min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â).
+    """GRPO's objective, as it is logged: the mean over the group of min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â).
 
     `new` and `old` are the *probabilities* of the samples now and when they were sampled; ρ = new / old.
     """

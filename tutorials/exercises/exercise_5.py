@@ -1,10 +1,10 @@
-"""Exercises of tutorial 5. Replace each `raise` by your answer, then: make exercise 5."""
+"""Exercises of tutorial 5. Replace each `raise` by your answer, then run: make exercise 5."""
 
 
 def leave_one_out(rewards: list[float]) -> list[float]:
-    """RLOO's weights: REINFORCE's, but each reward is first compared with the mean of the *other* samples' rewards.
+    """RLOO's weights: as in REINFORCE, but the mean of the *other* samples' rewards is first subtracted from each reward.
 
-    As in REINFORCE, divide by the size of the group. Then look: whose weights are these, but for a factor?
+    As in REINFORCE, divide by the size of the group. Which method has the same weights, up to a factor?
     """
     raise NotImplementedError
 
@@ -14,7 +14,7 @@ def clipped_weight(
 ) -> float:
     """PPO's weight on log π(o): the slope of min(ρ A, clip(ρ, 1 − ε, 1 + ε) A) / G in log π(o).
 
-    The slope of ρ in log π(o) is ρ. You won't be asked at the two corners.
+    The slope of ρ in log π(o) is ρ. The check does not test the two corners, where ρ is 1 − ε or 1 + ε.
     """
     raise NotImplementedError
 
@@ -27,6 +27,6 @@ def decompose(
         sample i by      a · (GRPO's weight of sample i) + b / G
         the reference by c
 
-    The samples and the reference won't all earn the same. Where GRPO's weights are all 0, a may be anything.
+    The samples and the reference never all earn the same. Where GRPO's weights are all 0, a may have any value.
     """
     raise NotImplementedError

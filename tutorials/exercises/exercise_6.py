@@ -1,26 +1,26 @@
-"""Exercises of tutorial 6. Replace each `raise` by your answer, then: make exercise 6."""
+"""Exercises of tutorial 6. Replace each `raise` by your answer, then run: make exercise 6."""
 
 
 def reward(prompt: str, answer: str) -> float:
     """The share of the six positions (five digits and the end) that are right.
 
-    `prompt` is five different digits and '=', `answer` up to eight characters of which '.' is END. Shorter answers lose the
-    positions they do not have; what stands behind the sixth position does not count.
+    `prompt` is five different digits and '='. `answer` has up to eight characters; '.' is END. In a shorter answer the
+    missing positions are wrong. Characters after the sixth position do not count.
     """
     raise NotImplementedError
 
 
 def mask(tokens: list[int], end: int) -> list[bool]:
-    """Which tokens of a sampled and padded answer count: all up to and with the first END.
+    """Which tokens of a sampled and padded answer count: all up to the first END, which counts too.
 
-    An answer that was cut off has no END, and all its tokens count. The padding may be anything, END included.
+    A truncated answer has no END, and all its tokens count. The padding may be any token, also END.
     """
     raise NotImplementedError
 
 
 def token_weights(weight: float, mask: list[bool]) -> list[float]:
-    """What eq-3 puts on each token's log-probability, if it puts `weight` on the answer's mean log-likelihood.
+    """The weight of eq-3 on each token's log-probability, if the answer's mean log-likelihood has the weight `weight`.
 
-    0 where the mask is False. An answer without tokens has no weight to give.
+    0 where the mask is False. If an answer has no tokens, all are 0.
     """
     raise NotImplementedError

@@ -6,7 +6,7 @@ from math import log, sqrt
 def advantages(
     rewards: list[float], reference_reward: float
 ) -> tuple[list[float], float]:
-    """Nothing is better than anything else in a flat pool, so every advantage is 0 there."""
+    """If all rewards in the pool are equal, no answer is better than another, so every advantage is 0."""
     pool = [*rewards, reference_reward]
     if max(pool) == min(pool):  # not σ == 0: rounding can leave a σ of 1e-17
         return [0.0] * len(rewards), 0.0
@@ -17,7 +17,7 @@ def advantages(
 
 
 def mean_log_likelihood(probabilities: list[float], mask: list[bool]) -> float:
-    """The padding is left out before its logarithm is taken: it may be 0."""
+    """The padding is removed before the logarithm, because its probability may be 0."""
     logs = [
         log(probability)
         for probability, real in zip(probabilities, mask, strict=True)
@@ -34,7 +34,7 @@ def objective(
     beta: float,
     lam: float,
 ) -> tuple[float, float, float, float]:
-    """The imitation term stands inside the mean over the group in the paper, so it counts once."""
+    """In the paper the imitation term is inside the mean over the group, so it counts once."""
     size = len(J)
     exploration = sum(A * each for A, each in zip(advantages, J, strict=True)) / size
     imitation = reference_advantage * J_y

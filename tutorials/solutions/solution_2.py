@@ -4,7 +4,7 @@
 def collapsed_weights(
     advantages: list[float], reference_advantage: float, beta: float, lam: float
 ) -> tuple[list[float], float]:
-    """λ takes from the reference what the samples' advantages have on average."""
+    """Alignment subtracts λ times the samples' mean advantage from the reference's weight."""
     size = len(advantages)
     mean = sum(advantages) / size
     samples = [(1 + lam) * each / size for each in advantages]
@@ -20,7 +20,7 @@ def knob(beta: float, lam: float, group_size: int, pool: str) -> float:
 def same_curve(
     beta: float, lam: float, group_size: int, new_lam: float
 ) -> float | None:
-    """Solve ρ(β', λ') = ρ(β, λ) for β'. A large λ' brings λ'/G of imitation with it, which may be too much already."""
+    """Solve ρ(β', λ') = ρ(β, λ) for β'. If λ' is large, its part λ'/G alone may already be too much."""
     rho = knob(beta, lam, group_size, "with_reference")
     new_beta = rho * (1 + new_lam) - new_lam / group_size
     return new_beta if new_beta >= 0 else None

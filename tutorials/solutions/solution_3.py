@@ -7,7 +7,7 @@ from math import prod, sqrt
 def probability_of_silence(
     probabilities: list[float], rewards: list[float], group_size: int
 ) -> float:
-    """One power for each reward there is, not for each answer: two failures are as silent as one twice."""
+    """One power for each different reward, not for each answer: a group of two different failures is dead too."""
     earned: dict[float, float] = {}
     for probability, reward in zip(probabilities, rewards, strict=True):
         earned[reward] = earned.get(reward, 0.0) + probability
@@ -17,7 +17,7 @@ def probability_of_silence(
 def expected_update(
     probabilities: list[float], rewards: list[float], group_size: int
 ) -> list[float]:
-    """Each group's push, times the group's probability. The part −π cancels here: a group's weights add up to 0."""
+    """Each group's push, times the group's probability. The term −π cancels, because a group's weights add up to 0."""
     answers = range(len(rewards))
     push = [0.0] * len(rewards)
     for group in product(answers, repeat=group_size):
@@ -33,7 +33,7 @@ def expected_update(
 def logged_objective(
     new: list[float], old: list[float], rewards: list[float], epsilon: float
 ) -> float:
-    """Where nothing has moved every ratio is 1, and the mean of the advantages is 0."""
+    """If no probability has changed, every ratio is 1, and the objective is the mean of the advantages, 0."""
     terms = []
     for now, before, advantage in zip(new, old, _advantages(rewards), strict=True):
         ratio = now / before

@@ -4,7 +4,7 @@ from math import inf, sqrt
 
 
 def expected_queries(p: float, group_size: int, with_reference: bool) -> float:
-    """Groups until the first success of a coin are one over its probability; each asks G times."""
+    """The expected number of groups is 1 over the probability of a group that isn't dead; each needs G queries."""
     dead = p**group_size + (0.0 if with_reference else (1 - p) ** group_size)
     return group_size / (1 - dead) if dead < 1 else inf
 

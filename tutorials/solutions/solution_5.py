@@ -4,7 +4,7 @@ from math import sqrt
 
 
 def leave_one_out(rewards: list[float]) -> list[float]:
-    """PPO's with a critic at the group's mean, times G / (G − 1)."""
+    """PPO's weights with the group's mean as the critic's value, times G / (G − 1)."""
     size, total = len(rewards), sum(rewards)
     return [(reward - (total - reward) / (size - 1)) / size for reward in rewards]
 
@@ -12,7 +12,7 @@ def leave_one_out(rewards: list[float]) -> list[float]:
 def clipped_weight(
     ratio: float, advantage: float, group_size: int, epsilon: float
 ) -> float:
-    """Nothing where the answer has moved too far the way it was pushed; otherwise the ratio counts in full."""
+    """0 if the answer has moved too far in the direction it was pushed; otherwise ratio times A / G."""
     far_enough = ratio > 1 + epsilon if advantage > 0 else ratio < 1 - epsilon
     return 0.0 if far_enough else ratio * advantage / group_size
 
@@ -20,7 +20,7 @@ def clipped_weight(
 def decompose(
     rewards: list[float], reference_reward: float, beta: float, lam: float
 ) -> tuple[float, float, float]:
-    """The something is a push on all samples alike, against the reference: away from them where y is ahead.
+    """The remainder is an equal push on all samples: down if y is above the samples' mean, up if it is below.
 
     Over the pool (R − μ') / σ' = (σ / σ') (R − μ) / σ + (μ − μ') / σ': GRPO's advantage, rescaled and shifted.
     """

@@ -4,7 +4,7 @@ from math import sqrt
 
 
 def wilson(count: int, number: int) -> tuple[float, float]:
-    """The two roots of (f − p)² = z² p (1 − p) / n; they never leave [0, 1], but for rounding."""
+    """The two roots of (f − p)² = z² p (1 − p) / n. They are in [0, 1], up to rounding."""
     f, s = count / number, 1.96**2 / number
     middle, half = f + s / 2, sqrt(f * (1 - f) * s + s * s / 4)
     return max((middle - half) / (1 + s), 0.0), min((middle + half) / (1 + s), 1.0)
@@ -24,5 +24,5 @@ def divergence(
 
 
 def step_to_keep(reward: list[float], second: list[float]) -> int:
-    """The first of the largest pairs: `max` keeps the first of equals."""
+    """The largest pair; `max` returns the first of equals."""
     return max(range(len(second)), key=lambda step: (second[step], reward[step]))

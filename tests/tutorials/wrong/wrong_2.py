@@ -38,12 +38,12 @@ def knob__lambda_not_shared(beta: float, lam: float, group_size: int, pool: str)
 
 
 def knob__without_the_step(beta: float, lam: float, group_size: int, pool: str) -> float:
-    """β_eff, not divided by what the samples have."""
+    """β_eff, not divided by the samples' factor 1 + λ."""
     return beta + (lam / group_size if pool == "with_reference" else 0)
 
 
 def same_curve__same_beta(beta: float, lam: float, group_size: int, new_lam: float) -> float | None:
-    """As if λ were nothing but the step size."""
+    """As if λ were only a step size."""
     return beta
 
 
@@ -53,6 +53,6 @@ def same_curve__scaled_beta(beta: float, lam: float, group_size: int, new_lam: f
 
 
 def same_curve__negative_beta(beta: float, lam: float, group_size: int, new_lam: float) -> float | None:
-    """Solved, but not looked at."""
+    """Solved, but a negative β is returned too."""
     rho = (beta + lam / group_size) / (1 + lam)
     return rho * (1 + new_lam) - new_lam / group_size

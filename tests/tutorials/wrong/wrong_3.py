@@ -7,7 +7,7 @@ import numpy as np
 
 
 def probability_of_silence__failures_only(probabilities: list[float], rewards: list[float], group_size: int) -> float:
-    """Forgets that success can be silent as well."""
+    """Forgets that a group of successes is dead as well."""
     wrong = sum(p for p, reward in zip(probabilities, rewards, strict=True) if not reward)
     return wrong**group_size
 

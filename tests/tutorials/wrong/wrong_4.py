@@ -16,7 +16,7 @@ def expected_queries__counts_groups(p: float, group_size: int, with_reference: b
 
 
 def expected_queries__divides_by_zero(p: float, group_size: int, with_reference: bool) -> float:
-    """Right wherever there is a signal to wait for."""
+    """Right unless every group is dead."""
     dead = p**group_size + (0.0 if with_reference else (1 - p) ** group_size)
     return group_size / (1 - dead)
 

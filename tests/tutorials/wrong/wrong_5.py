@@ -21,7 +21,7 @@ def leave_one_out__not_divided(rewards: list[float]) -> list[float]:
 
 
 def clipped_weight__clips_both_ways(ratio: float, advantage: float, group_size: int, epsilon: float) -> float:
-    """Lets go of everything outside 1 ± ε."""
+    """Weight 0 for every ratio outside 1 ± ε."""
     inside = 1 - epsilon < ratio < 1 + epsilon
     return ratio * advantage / group_size if inside else 0.0
 

@@ -1,56 +1,56 @@
-"""What passes from one stage to the next: whose row an answer is scored with, at what temperature, on which prompts."""
+"""What one stage passes to the next: the row that an answer is scored with, the temperature, the prompts."""
 
 import weakref
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
-from grao_ref.text_experiment import apart, eos_ids
 from rich.console import Console
 
-from grao_ref.data.rows import Row
+from grao_ref.data.examples import Example
+from grao_ref.data.rows import Row, apart
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.embedded import tiny_model
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
 from grao_ref.rewards.scorer import Scorer
+from grao_ref.runs.folder import open_folder
 from grao_ref.runs.log import Log
 from grao_ref.runs.run import Run
 from grao_ref.settings.config import Config
 from grao_ref.settings.flags import parse
 from grao_ref.settings.presets import PRESETS
-from grao_ref.setups import prepare
+from grao_ref.setups import eos_ids, prepare, rows_of
 from grao_ref.tasks.bandit import Bandit
-from grao_ref.tasks.text import Example, TextTask, encode
-from grao_ref.train import main, open_folder
+from grao_ref.tasks.text import TextTask
+from grao_ref.train import main
 from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
 from grao_ref.training.collect import collect
 from grao_ref.training.loop import start, train
 from grao_ref.training.metrics import completion_metrics, reward_metrics
-from grao_ref.training.update import score
+from grao_ref.training.update import forward
 from tests.language import pairs, save_model, save_rows
 from tests.strategies import noise
 
 
 @pytest.mark.parametrize("method", ["grpo", "ppo", "grao", "dpo"])
 def test_untempered_likelihoods_are_all_at_temperature_1_whatever_the_sampler_s(method):
-    """Else the ratio of an on-policy update is not 1, and the KL to oneself not 0."""
+    """Otherwise the ratio of an on-policy update is not 1, and the KL of a policy to itself is not 0."""
     policy, frozen = TabularPolicy(noise((3, 4), 0)), TabularPolicy(noise((3, 4), 1))
     config = replace(PRESETS["bandit"], method=method, temperature=0.3, num_generations=5, beta=0.4)
     task, rng = Bandit(torch.tensor([1.0, 0.7, 0.0, 0.2]).double(), 1, 3), torch.Generator().manual_seed(0)
     batch = collect(task.draw(rng), task, policy, frozen, config, rng)
-    scored = score(policy, BUILT_IN[method], batch, config)
+    logprobs = forward(policy, batch, BUILT_IN[method].needs(config), config)
     plain, anchor = policy.theta.detach().log_softmax(-1), frozen.theta.detach().log_softmax(-1)
     if batch.samples is not None:
         actions = batch.samples.ids[..., 0]
         torch.testing.assert_close(batch.samples.logprobs[..., 0], plain.gather(1, actions))
-        assert torch.equal(scored.outputs.detach(), batch.samples.logprobs)
+        assert torch.equal(logprobs.samples.detach(), batch.samples.logprobs)
     if method in ("grpo", "ppo"):
-        torch.testing.assert_close(batch.frozen.outputs[..., 0], anchor.gather(1, actions))
+        torch.testing.assert_close(batch.reference_model.samples[..., 0], anchor.gather(1, actions))
     if method == "dpo":
-        torch.testing.assert_close(batch.frozen.chosen[:, 0], anchor[:, 1])
-        torch.testing.assert_close(scored.references[:, 0].detach(), plain[:, 1])
+        torch.testing.assert_close(batch.reference_model.references[:, 0], anchor[:, 1])
+        torch.testing.assert_close(logprobs.references[:, 0].detach(), plain[:, 1])
 
 
 def test_every_end_of_sequence_that_the_model_or_the_tokenizer_knows_ends_an_answer():
@@ -107,9 +107,11 @@ def test_every_answer_is_scored_with_its_own_row_by_each_function_in_its_place()
     ids = torch.tensor([[[1, 2], [3, 0], [4, 4]], [[5, 5], [6, 6], [7, 0]]])
     mask = torch.tensor([[[True, True], [True, False], [True, True]], [[True, True], [True, True], [True, False]]])
     parts = task.reward(task.rows([0, 2]), ids, mask)
-    assert parts[..., 0].tolist() == [[0, 0, 0], [20, 20, 20]]
-    assert parts[..., 1].tolist() == [[2, 1, 2], [2, 2, 1]]
-    assert parts[..., 2].nan_to_num(-1).tolist() == [[1, 3, 4], [5, 6, -1]]
+    assert parts.values[..., 0].tolist() == [[0, 0, 0], [20, 20, 20]]
+    assert parts.values[..., 1].tolist() == [[2, 1, 2], [2, 2, 1]]
+    assert parts.values[..., 2].tolist() == [[1, 3, 4], [5, 6, 0]]
+    assert parts.scored[..., 2].tolist() == [[True] * 3, [True, True, False]]
+    assert parts.scored[..., :2].all()
 
 
 @pytest.fixture(scope="module")
@@ -122,17 +124,20 @@ def config(tmp_path_factory) -> Config:
 
 def test_a_policy_is_evaluated_on_the_prompts_that_were_held_out(config):
     experiment = prepare(config)
-    fixed, seen = experiment.evaluation.fixed, {tuple(example.prompt) for example in experiment.task.examples}
+    fixed, seen = experiment.evaluation.held_out.batch, {tuple(example.prompt) for example in experiment.task.examples}
     prompts = [tuple(ids[mask].tolist()) for ids, mask in zip(fixed.prompts.ids, fixed.prompts.mask, strict=True)]
     assert len(set(prompts)) == 4
     assert not seen & set(prompts)
 
 
-def test_prompts_of_a_test_split_are_not_trained_on():
+def test_prompts_of_a_test_split_are_not_trained_on(monkeypatch):
     rows, test = [Row("a", "1"), Row("b", "2"), Row("a", "3")], [Row("a", "4")]
-    assert apart(rows, test, Config()) == [Row("b", "2")]
+    assert apart(rows, test) == [Row("b", "2")]
+    monkeypatch.setattr(
+        "grao_ref.setups.load_rows", lambda name, *, split, config: test if split == "test" else rows[:1]
+    )
     with pytest.raises(ValueError, match="every prompt of the split 'train' is in 'test' too"):
-        apart(rows[:1], test, Config(dataset_test_split="test"))
+        rows_of(Config(dataset_test_split="test"))
 
 
 def test_references_are_evaluated_no_more_at_once_than_a_micro_batch(config, monkeypatch):
@@ -152,16 +157,17 @@ def test_references_are_evaluated_no_more_at_once_than_a_micro_batch(config, mon
 
 
 def test_lengths_and_cut_off_shares_are_those_of_every_sample_scored_or_not():
-    """An endless answer is the one that can't be scored: the figures that show it must not leave it out."""
-    said = torch.tensor([[[True, True, True], [True, False, False]], [[True] * 3, [True] * 3]])
-    scored = said & torch.tensor([[False, True], [False, False]])[..., None]
-    samples = Samples(torch.zeros(2, 2, 3).long(), scored, -torch.ones(2, 2, 3), ended=~said.all(-1), sampled=said)
+    """An endless answer is the one that can't be scored: the metrics that show it must not leave it out."""
+    mask = torch.tensor([[[True, True, True], [True, False, False]], [[True] * 3, [True] * 3]])
+    samples = Samples(torch.zeros(2, 2, 3).long(), mask, -torch.ones(2, 2, 3), ended=~mask.all(-1))
+    scored = torch.tensor([[False, True], [False, False]])
+    rewards = Rewards(torch.zeros(2, 2), torch.zeros(2), scored, torch.ones(2, dtype=torch.bool))
     prompt = Tokens(torch.zeros(2, 1).long(), torch.ones(2, 1, dtype=torch.bool))
-    figures = completion_metrics(Batch(prompt, prompt, samples=samples))
-    assert figures["completions/mean_length"].tolist() == [2, 3]
-    assert (figures["completions/min_length"], figures["completions/max_length"]) == (1, 3)
-    assert figures["completions/clipped_ratio"].tolist() == [0.5, 1]
-    assert figures["entropy"].tolist() == [1, 1]
+    metrics = completion_metrics(Batch(prompt, prompt, samples=samples, rewards=rewards))
+    assert metrics["completions/mean_length"].tolist() == [2, 3]
+    assert (metrics["completions/min_length"], metrics["completions/max_length"]) == (1, 3)
+    assert metrics["completions/clipped_ratio"].tolist() == [0.5, 1]
+    assert metrics["entropy"].tolist() == [1, 1]
 
 
 def test_the_policy_s_own_dice_are_restored_where_it_has_some(tmp_path):
@@ -195,24 +201,9 @@ def test_one_run_s_model_is_gone_before_the_next_one_s_is_loaded(tmp_path, monke
 def test_a_tie_with_the_reference_is_no_win():
     prompt = Tokens(torch.zeros(1, 1).long(), torch.ones(1, 1, dtype=torch.bool))
     outputs = torch.tensor([[0.5, 0.75, 0.25, 0.5]])
-    rewards = Rewards(outputs, torch.tensor([0.5]), parts=outputs[..., None])
+    rewards = Rewards.complete(outputs, torch.tensor([0.5]))
     batch = Batch(prompt, prompt, rewards=rewards, advantages=Advantages(torch.zeros(1, 4), torch.zeros(1)))
     assert reward_metrics(batch, Bandit(torch.zeros(2), 0, 1))["reference/win_rate"].tolist() == [0.25]
-
-
-class Words:
-    """A token for each letter."""
-
-    eos_token_id, chat_template = 0, None
-
-    def __call__(self, text, add_special_tokens=True):
-        return SimpleNamespace(input_ids=[1] * len(text))
-
-
-def test_rows_stay_up_to_the_lengths_that_are_allowed_and_no_further():
-    rows = [Row("ppp", "aa", "rr"), Row("pppp", "aa", "rr"), Row("ppp", "aaa", "rr"), Row("ppp", "aa", "rrr")]
-    kept = encode(rows, Words(), max_prompt_length=3, max_completion_length=3, context=6)  # an answer and its end
-    assert [example.row for example in kept] == rows[:1]
 
 
 def test_a_resumed_run_still_knows_where_its_references_began(tmp_path):

@@ -56,7 +56,7 @@ def test_every_method_trains_and_leaves_a_model_that_from_pretrained_loads(metho
     )
     assert trained.generate(**prompt, max_new_tokens=4, do_sample=False).shape[1] > prompt["input_ids"].shape[1]
     row = rows_of(tmp_path / "run")[-1]
-    if BUILT_IN[method].samples:
+    if BUILT_IN[method].needs(Config()).samples:
         assert {"rewards/share_of_wanted/mean", "completions/mean_length", "completions/clipped_ratio"} <= set(row)
         assert row["num_tokens"] > 0
     assert (folder / "README.md").read_text().startswith("---\nlibrary_name: transformers")
@@ -91,7 +91,7 @@ def test_each_pass_sees_every_row_once_in_another_order_and_held_out_prompts_nev
     assert [sorted(order) for order in passes] == [list(range(36))] * 3
     assert passes[0] != passes[1] != passes[2]
     trained_on = {str(example.row.prompt) for example in task.examples}
-    held = experiment.evaluation.task.examples
+    held = experiment.evaluation.held_out.task.examples
     assert len(held) == 4
     assert not trained_on & {str(example.row.prompt) for example in held}
 

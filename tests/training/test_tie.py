@@ -1,4 +1,4 @@
-"""The tie: a transformer that says one token, with the table's logits, takes the table's step.
+"""The tie: a transformer that answers with one token, with the table's logits, takes the table's step.
 
 A GPT-2 of width 1 whose final layer norm always gives 1 has its `lm_head` for logits: whatever is proved of the
 table is then a statement about the parameters of a Hugging Face model, run by the same loop.
@@ -43,10 +43,8 @@ def steps(policy, parameter, batch, config, optimizer):
     """Three updates on one batch: what was reported, each gradient, each parameter."""
     trace = []
     for _ in range(config.num_iterations):
-        figures = update(policy, optimizer, batch, config, independent_prompts=True)
-        trace.append(
-            (figures["objective"].sum(), parameter.grad.flatten().clone(), parameter.detach().flatten().clone())
-        )
+        metrics = update(policy, optimizer, batch, config, independent_prompts=True)
+        trace.append((metrics["loss"].sum(), parameter.grad.flatten().clone(), parameter.detach().flatten().clone()))
     return trace
 
 
