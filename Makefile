@@ -53,7 +53,7 @@ LOWEST := $(VENV)/lowest
 lowest: $(VENV)/.done  ## the short tests at the lowest versions that pyproject.toml allows (constraints-lowest.txt)
 	test -x $(LOWEST)/bin/python || $(BIN)/python -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[dev]'
-	$(LOWEST)/bin/python -m pytest -q tests/equations tests/policies tests/data tests/rewards tests/test_train.py tests/test_assessment.py \
+	$(LOWEST)/bin/python -m pytest -q tests/equations tests/policies tests/data tests/rewards tests/test_train.py tests/evaluation \
 		--deselect tests/rewards/test_load.py::test_judges_take_their_settings \
 		--deselect 'tests/policies/test_causal_lm.py::test_greedy_is_generate_token_for_token[gpt2]' $(ARGS)
 

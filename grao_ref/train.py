@@ -18,7 +18,8 @@ from grao_ref.runs.log import Log
 from grao_ref.runs.plots import draw
 from grao_ref.runs.run import train_all
 from grao_ref.runs.tables import samples_table, score_table
-from grao_ref.settings.checks import check, require_tracker
+from grao_ref.runs.trackers import require_tracker
+from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.settings.flags import fail, parse, quiet_libraries
 from grao_ref.settings.presets import PRESETS

@@ -1,82 +1,14 @@
-"""`python -m grao_ref.evaluate` as a user runs it, and its pages, whose format no answer can break."""
+"""`python -m grao_ref.evaluate` as a user runs it."""
 
 import json
-import math
-from dataclasses import replace
-from io import StringIO
 
 import pytest
 import torch
-from markdown_it import MarkdownIt
-from rich.console import Console
 
 from grao_ref.evaluate import joined, main
-from grao_ref.evaluation.assess import Evaluated, assess
-from grao_ref.evaluation.tables import in_cell, markdown, metrics_table, quoted
 from grao_ref.records import Samples
 from grao_ref.train import main as train
-from tests.test_assessment import answers
-
-HOSTILE = [
-    "a | b\nc || d",
-    "\\| \\",
-    "</td></tr></table><script>alert(1)</script> <!-- &lt;",
-    "![x](http://example.org/x.png) [y](http://example.org) `a | b` **bold** ~~no~~ $x$",
-    "```\n| --- |\n## Case 9\n\n> quote",
-    "x\r\ny\u2028z\x0bw",
-    "",
-]
-
-
-def evaluated(texts, name="grao"):
-    said = answers([0.5] * len(texts), texts=texts)
-    figures = {"base": assess(said, said, torch.zeros(len(texts)), resamples=20)}
-    figures[name] = figures["base"]
-    return Evaluated(texts, texts, torch.zeros(len(texts)), {"base": said, name: said}, figures, temperature=0.0)
-
-
-def test_no_answer_breaks_out_of_its_cell_or_quote():
-    page = markdown(evaluated(HOSTILE, name="a | b <i> [x](y)"), cases=len(HOSTILE))
-    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(page)
-    kinds = [token.type for token in tokens]
-    assert kinds.count("table_open") == 1 + len(HOSTILE)
-    assert kinds.count("heading_open") == 1 + len(HOSTILE)
-    assert kinds.count("tr_open") == 1 + 8 + len(HOSTILE) * 4  # a header each, eight figures, three answers a case
-    assert kinds.count("td_open") == 8 * 4 + len(HOSTILE) * 9
-    inline = [child for token in tokens for child in token.children or []]
-    assert {child.type for child in inline} <= {"text", "text_special", "html_inline", "softbreak"}
-    assert {child.content for child in inline if child.type == "html_inline"} == {"<br>"}
-    cells = ["".join(c.content for c in t.children) for t in tokens if t.type == "inline"]
-    for text in HOSTILE:
-        assert "<br>".join(text.splitlines()) in cells  # and each is shown unchanged
-    assert "a | b <i> [x](y)" in cells
-
-
-def test_control_the_parser_notices_what_is_not_escaped():
-    page = "| | answer |\n| --- | --- |\n| base | <script> `x` | end |\n"
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(page)
-    assert {"html_inline", "code_inline"} <= {child.type for token in tokens for child in token.children or []}
-    assert not any("end" in token.content for token in tokens)  # cut off with the cell
-
-
-def test_escaping_by_hand():
-    assert in_cell("a|b\n<i>") == "a\\|b<br>&lt;i&gt;"
-    assert quoted("a\n\nb") == "> a<br><br>b"
-
-
-def test_what_is_missing_is_a_dash_and_what_is_no_number_is_not_shown():
-    one = evaluated(["only"])
-    one = replace(one, answers={"base": answers([math.nan], texts=["only"])})
-    page = markdown(one, cases=3)
-    assert "| base | only | – |" in page
-    assert "nan" not in page
-    assert page.count("## Case") == 1
-    console = Console(width=120, file=StringIO())
-    console.print(metrics_table(replace(evaluated(["a", "b"]), figures={"[/x] :smile:": {"RAS": (0.5, 0.25, 1.0)}})))
-    shown = console.file.getvalue()
-    assert "[/x] :smile:" in shown
-    assert "50.0 [25.0, 100.0]" in shown
-    assert "greedy" in shown
+from tests.evaluation.answers import answers
 
 
 def test_batches_of_different_width_are_joined():
@@ -96,14 +28,14 @@ def runs(tmp_path_factory):
     return folder
 
 
-def figures_of(folder):
+def metrics_in(folder):
     return json.loads((folder / "evaluation.json").read_text())
 
 
 def test_a_trained_run_is_evaluated_beside_its_base(runs, capsys):
     assert main([str(runs / "one"), "--num-cases", "2"]) == 0
-    figures = figures_of(runs / "one")
-    base, trained = figures["base"], figures["grao, repaired (one)"]
+    metrics = metrics_in(runs / "one")
+    base, trained = metrics["base"], metrics["grao, repaired (one)"]
     assert base["NAG"] == base["NAG, signed"] == [0, 0, 0]
     assert abs(base["KL"][0]) < 1e-5
     assert trained["KL"][1] > 0.5
@@ -120,7 +52,7 @@ def test_a_trained_run_is_evaluated_beside_its_base(runs, capsys):
 def test_the_distance_from_the_base_is_measured_at_the_temperature_of_sampling(runs, tmp_path):
     flags = ["--temperature", "0.5", "--max-eval-prompts", "8", "--resamples", "20", "--output-dir", str(tmp_path)]
     assert main([str(runs / "two"), *flags]) == 0
-    assert abs(figures_of(tmp_path)["base"]["KL"][0]) < 1e-5  # from itself; at two temperatures it would be far
+    assert abs(metrics_in(tmp_path)["base"]["KL"][0]) < 1e-5  # from itself; at two temperatures it would be far
 
 
 def test_two_runs_stand_side_by_side_and_order_does_not_change_them(runs, tmp_path):
@@ -128,11 +60,24 @@ def test_two_runs_stand_side_by_side_and_order_does_not_change_them(runs, tmp_pa
     flags = ["--temperature", "0", "--max-eval-prompts", "12", "--per-device-eval-batch-size", "5", "--output-dir"]
     assert main([one, two, *flags, str(tmp_path / "a" / "b")]) == 0
     assert main([two, one, *flags, str(tmp_path / "c")]) == 0
-    figures = figures_of(tmp_path / "a" / "b")
-    assert list(figures) == ["base", "grao, repaired (one)", "sft (two)"]
-    assert figures == figures_of(tmp_path / "c")
-    assert figures["grao, repaired (one)"]["reward"][0] > figures["base"]["reward"][0]
-    assert not any(name.startswith("KL") for each in figures.values() for name in each)  # greedy has none
+    metrics = metrics_in(tmp_path / "a" / "b")
+    assert list(metrics) == ["base", "grao, repaired (one)", "sft (two)"]
+    assert metrics == metrics_in(tmp_path / "c")
+    assert metrics["grao, repaired (one)"]["reward"][0] > metrics["base"]["reward"][0]
+    assert not any(name.startswith("KL") for each in metrics.values() for name in each)  # greedy has none
+
+
+def test_another_reward_than_the_run_s_own_judges_the_same_answers(runs, tmp_path):
+    """Sorting's own rule counts right positions; `exact` asks for the whole answer, which no reference has."""
+    flags = [str(runs / "one"), "--max-eval-prompts", "20", "--resamples", "20", "--output-dir"]
+    assert main([*flags, str(tmp_path / "own")]) == 0
+    assert main([*flags, str(tmp_path / "exact"), "--reward-funcs", "exact"]) == 0
+    own, exact = metrics_in(tmp_path / "own"), metrics_in(tmp_path / "exact")
+    for policy in own:
+        assert exact[policy]["KL"] == own[policy]["KL"]  # the same answers
+        assert exact[policy]["reward"][0] < own[policy]["reward"][0]
+        assert exact[policy]["RAS"][0] == pytest.approx(exact[policy]["reward"][0])  # right, and the reference is not
+    assert "The references' mean reward is 0.000" in (tmp_path / "exact" / "evaluation.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +88,7 @@ def test_two_runs_stand_side_by_side_and_order_does_not_change_them(runs, tmp_pa
         (["bare"], "bare has no model: a run saves one at its end"),
         (["one", "bandit"], "model_name_or_path is 'tiny' in one and 'tabular' in bandit"),
         (["bandit"], "a bandit's policy is known exactly: there is nothing to sample"),
-        (["one", "--reward-funcs", "exact"], "sorting has its own rule, and no other can be told of it"),
+        (["one", "--reward-funcs", "exat"], "did you mean exact?"),
         (["one", "--per-device-eval-batch-size", "0"], "per_device_eval_batch_size must be a finite number > 0, got 0"),
         (["one", "--temperature", "-1"], "temperature must be a finite number > 0, got -1"),
     ],

@@ -1,6 +1,5 @@
 """`python -m grao_ref.train` as a user runs it."""
 
-import json
 import shlex
 import signal
 import subprocess
@@ -9,31 +8,20 @@ import time
 
 import pytest
 import torch
-import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
-from grao_ref.runs.log import SINKING
-from grao_ref.runs.results import Curve
-from grao_ref.settings.config import Config
-from grao_ref.settings.flags import parse as parse_flags
-from grao_ref.settings.presets import PRESETS
-from grao_ref.setups import plan, prepare
+from grao_ref.runs.alarm import SINKING
 from grao_ref.train import main
-from grao_ref.training.checkpoint import find_checkpoint, settings_of
-from grao_ref.training.loop import proceed, train
+from grao_ref.training.checkpoint import find_checkpoint
+from grao_ref.training.loop import proceed
+from tests.command import SMALL, refused, rows_of
+from tests.language import save_model, save_rows
 
 FAR_TOO_FAST = "--preset bandit --method grpo --beta 1 --learning-rate 3000 --num-iterations 2"
 DIVERGES = [*FAR_TOO_FAST.split(), "--max-steps", "4", "--num-seeds", "5"]
 
 
-def parse(flags):
-    return parse_flags(flags, PRESETS, module="grao_ref.train", description="")
-
-
-def rows_of(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-def test_the_bandit_leaves_its_figures_and_improves(tmp_path, capsys):
+def test_the_bandit_leaves_its_metrics_and_improves(tmp_path, capsys):
     folder = tmp_path / "new" / "run"
     assert main(["--preset", "bandit", "--max-steps", "40", "--num-seeds", "50", "--output-dir", str(folder)]) == 0
     rows = rows_of(folder)
@@ -55,6 +43,23 @@ def test_the_language_model_learns_to_sort_and_shows_answers(tmp_path, capsys):
     assert "greedy answers of grao, repaired, seed 0" in shown
 
 
+def test_a_saved_model_is_one_that_transformers_loads_and_that_stops_by_itself(tmp_path):
+    assert main([*SMALL, "--max-steps", "2", "--output-dir", str(tmp_path)]) == 0
+    folder = tmp_path / "model"
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    assert tokenizer("52914=")["input_ids"] == [5, 2, 9, 1, 4, 10]  # nothing is added
+    prompt = tokenizer("52914=", return_tensors="pt")
+    for seed in range(3):
+        torch.manual_seed(seed)
+        answer = model.generate(**prompt, do_sample=True, max_new_tokens=20)[0, 6:].tolist()
+        assert answer[-1] == tokenizer.eos_token_id == model.generation_config.eos_token_id
+        assert len(answer) < 20  # it ended by itself, not by the limit
+    (found,) = pipeline("text-generation", model=str(folder))("52914=", do_sample=False)
+    text = found["generated_text"]
+    assert text.startswith("52914=")
+    assert sorted(text.removeprefix("52914=").rstrip(".")) == list("12459")  # the prompt's digits, in some order
+
+
 def test_compare_runs_every_method_and_both_objectives_of_grao(tmp_path, capsys, monkeypatch):
     flags = ["--preset", "bandit", "--compare", "--max-steps", "5", "--num-seeds", "20"]
     monkeypatch.setenv("COLUMNS", "80")
@@ -66,99 +71,74 @@ def test_compare_runs_every_method_and_both_objectives_of_grao(tmp_path, capsys,
     assert [row["run"] for row in rows_of(tmp_path)[::6]] == names
 
 
-def test_plan_gives_the_language_model_a_run_for_each_seed_and_the_bandit_a_row():
-    seeds = [settings.seed for settings in plan(Config(seed=3, num_seeds=2))["grao, repaired"]]
-    assert seeds == [3, 4]
-    (bandit,) = plan(parse(["--preset", "bandit", "--num-seeds", "7"]))["grao, repaired"]
-    assert prepare(bandit).evaluation.score().shape == (7,)
-    printed = plan(Config(compare=True))["grao, as printed"][0]
-    assert not printed.imitate_only_when_ahead
-    betas = {name: runs[0].beta for name, runs in plan(Config(compare=True, method="grpo", beta=0.3)).items()}
-    assert {name for name, beta in betas.items() if beta == 0.3} == {"dpo", "ppo", "grpo"}
-    assert betas["sft"] is betas["grao, repaired"] is betas["grao, as printed"] is None
-
-
-@pytest.mark.parametrize("method", ["sft", "dpo", "ppo", "grpo", "grao"])
-def test_every_method_trains_the_language_model(method):
-    config = Config(method=method, max_steps=2, per_device_train_batch_size=32, num_iterations=2)
-    experiment = prepare(config)
-    reports = list(train(experiment.task, experiment.policy, config))
-    assert [report.step for report in reports] == [1, 2]
-    assert all(torch.isfinite(value).all() for report in reports for value in report.figures.values())
-    assert reports[-1].means()["grad_norm"] > 0
-
-
-def test_an_interval_needs_several_runs():
-    assert Curve([0], torch.tensor([[0.5]])).at(0) == "0.500"
-    assert (
-        Curve([0, 1], torch.tensor([[0.0, 0.0], [0.0, 1.0]])).at(1) == "0.500 ± 6.353"
-    )  # Student with one degree of freedom
-
-
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--metod", "grao"], "--method"),  # the nearest name is shown
-        (["--method", "grpoo"], "grpoo"),
-        (["--temperature", "0"], "temperature must be a finite number > 0, got 0.0"),
-        (["--imitation-coef", "-1"], "imitation_coef must be a finite number >= 0, got -1.0"),
-        (["--num-generations", "1"], "num_generations must be at least 2, got 1"),
-        (["--gae-lambda", "1.5"], "gae_lambda must be a number in [0, 1], got 1.5"),
-        (["--preset", "paperr"], "invalid choice: 'paperr' (choose from"),
-        (
-            ["--preset", "paper", "--dataset-name", "hh-helpfull"],
-            "'hh-helpfull' is unknown; did you mean hh-helpful?",
-        ),
+        (["--method", "grpoo"], "unknown method 'grpoo'; did you mean grpo?"),
         (["--model-name-or-path", "smolm2"], "model_name_or_path 'smolm2' is unknown; did you mean smollm2?"),
-        (["--model-name-or-path", "gpt2"], "the tiny model knows the sorting task and no other"),
+        (["--model-name-or-path", "gpt2"], "no language model could be loaded from 'gpt2': it has to be tiny, "),
         (["--dataset-name", "bandit"], "the tabular policy and the bandit belong together"),
         (["--num-generations", "5"], "per_device_train_batch_size (128) must be a multiple of num_generations (5)"),
-        (["--ablate", "exploration", "--method", "grpo"], "ablate leaves out terms of GRAO, and the method is grpo"),
-        (["--ablate", "exploration", "imitation", "alignment"], "leaves out all three terms"),
-        (["--ablate", "regulariser"], "regulariser"),
-        (["--alignment-coef", "nan"], "alignment_coef must be a finite number >= 0, got nan"),
-        (["--beta", "0", "--method", "dpo"], "beta must be a finite number > 0, got 0.0"),
         (["--beta", "0.5"], "beta is the weight of a KL penalty, and grao has none, got 0.5"),  # not GRAO's β
-        (["--max-completion-length", "5"], "max_completion_length must be at least 6 on the sorting task"),
-        (["--weight-decay", "0.1", "--optimizer", "sgd"], "weight_decay is Adam's, and the optimizer is sgd"),
-        (["--reward-weights", "1", "2"], "2 reward_weights for 0 reward_funcs"),
-        (["--save-steps", "5", "--num-seeds", "2"], "save_steps and resume_from_checkpoint are for a single run"),
-        (["--max-prompt-length", "0"], "max_prompt_length must be a finite number > 0, got 0"),
-        (["--preset"], "--preset: expected one argument"),
+        (["--max-completion-length", "5"], "none of 3600 rows fits: max_prompt_length is None and max_completion_"),
         (["--seed", "99999999999999999999999"], "seed must be a whole number from 0 to 9999"),
-        (["--save-total-limit", "0"], "save_total_limit must be a finite number > 0, got 0"),
+        (["--reward-weights", "1", "2"], "2 reward_weights for 0 reward_funcs"),
+        (["--dataset-test-split", "test"], "sorting has the split 'train' alone; there is no split 'test'"),
+        (["--config", "none.yaml"], "config none.yaml can't be read"),
+        (["--report-to", "tensorbord"], "unknown tracker 'tensorbord' in report_to; did you mean tensorboard?"),
     ],
 )
-def test_bad_flags_are_one_clear_message_and_exit_code_2(flags, message, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        main(flags)
-    assert exit_.value.code == 2
-    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+def test_a_bad_command_is_one_line_and_exit_code_2_and_leaves_no_folder(flags, message, tmp_path, capsys):
+    """What the parser itself refuses is in settings/test_flags.py."""
+    assert message in refused(main, [*flags, "--output-dir", tmp_path / "run"], capsys)
+    assert not (tmp_path / "run").exists()
 
 
-def test_a_preset_is_a_flag_like_the_others_and_an_old_picture_is_not_kept(tmp_path):
-    assert parse(["--preset=bandit"]).dataset_name == "bandit"
-    assert parse([]).dataset_name == "sorting"
+def test_any_model_may_train_on_sorting(tmp_path, capsys):
+    """Another model, whose tokenizer reads the digits: the reward is that of the text."""
+    model = save_model(tmp_path / "model")
+    folder = tmp_path / "run"
+    assert main([*SMALL, "--model-name-or-path", model, "--max-steps", "1", "--output-dir", str(folder)]) == 0
+    assert "Rewards: sorting; the held-out references score 0.667." in capsys.readouterr().out
+    assert {"reward", "loss"} <= set(rows_of(folder)[-1])
+
+
+def test_the_tiny_model_may_train_on_any_text_whose_characters_it_has(tmp_path, capsys):
+    rows = [{"prompt": f"{n}=", "completion": str(n % 10)} for n in range(10, 40)]
+    flags = [*SMALL, "--reward-funcs", "exact", "--max-steps", "1"]
+    digits = save_rows(tmp_path / "digits.jsonl", rows)
+    assert main([*flags, "--dataset-name", digits, "--output-dir", str(tmp_path / "run")]) == 0
+    words = save_rows(tmp_path / "words.jsonl", [{"prompt": f"what is {n}?", "completion": "x"} for n in range(9)])
+    line = refused(main, [*flags, "--dataset-name", words, "--output-dir", tmp_path / "none"], capsys)
+    assert "can't encode a text" in line
+    assert not (tmp_path / "none").exists()
+
+
+def test_one_of_several_processes_is_refused(tmp_path, capsys, monkeypatch):
+    """As torchrun starts them: each would train a run of its own into the same folder."""
+    for rank in ("0", "1"):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("RANK", rank)
+        line = refused(main, ["--output-dir", tmp_path / "run"], capsys)
+        assert "one process trains a run, and this is one of 2 (torchrun, WORLD_SIZE)" in line
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "0")
+    assert main(["--preset", "bandit", "--max-steps", "1", "--output-dir", str(tmp_path / "run")]) == 0  # control
+
+
+def test_an_old_picture_is_not_kept(tmp_path):
     (tmp_path / "curves.png").touch()
     assert main([*DIVERGES, "--output-dir", str(tmp_path), "--overwrite-output-dir"]) == 1
     assert not (tmp_path / "curves.png").exists()
 
 
-def refused(arguments, capsys) -> str:
-    """The one-line error of a bad command."""
-    with pytest.raises(SystemExit) as exit_:
-        main([str(argument) for argument in arguments])
-    assert exit_.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
-
-
 def test_an_output_folder_that_can_not_be_used_is_refused_before_any_work(tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert "error: " in refused(["--output-dir", tmp_path / "file"], capsys)
-    line = refused(["--output-dir", tmp_path], capsys)
+    assert "error: " in refused(main, ["--output-dir", tmp_path / "file"], capsys)
+    line = refused(main, ["--output-dir", tmp_path], capsys)
     assert line.startswith(f"error: output_dir {tmp_path} is not empty: name another one, or --resume-from-checkpoint")
-    assert "is no checkpoint" in refused(["--resume-from-checkpoint", tmp_path], capsys)
+    assert "is no checkpoint" in refused(main, ["--resume-from-checkpoint", tmp_path], capsys)
 
 
 def test_the_default_output_folder_is_the_next_free_one(tmp_path, monkeypatch):
@@ -204,42 +184,9 @@ def interrupted_after_one_step(*arguments):
     raise KeyboardInterrupt
 
 
-POSITIVE = ("max_steps", "eval_steps", "num_iterations", "gradient_accumulation_steps", "num_seeds", "learning_rate")
-
-
-@pytest.mark.parametrize("name", POSITIVE)
-def test_settings_that_must_be_positive(name):
-    with pytest.raises(ValueError, match=rf"{name} must be a finite number > 0, got 0"):
-        Config(**{name: 0})
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"optimizer": "adamw"}, "optimizer must be one of sgd, adam; got 'adamw'"),
-        ({"pool": "all"}, "pool must be one of with_reference, outputs; got 'all'"),
-        ({"max_steps": 2.5}, "max_steps must be a whole number, got 2.5"),
-        ({"dataset_name": "bandit", "model_name_or_path": "tabular"}, "max_grad_norm must be 0 in the bandit"),
-        ({"reward_funcs": "exact"}, "reward_funcs must be a tuple, got 'exact'"),
-        ({"num_seeds": True}, "num_seeds must be a whole number, got True"),
-        ({"learning_rate": "1e-5"}, "learning_rate must be a number, got '1e-5'"),
-        ({"output_dir": "runs"}, "output_dir must be a Path, got 'runs'"),
-        ({"epsilon": 1.5}, r"epsilon must be a number in \[0, 1\], got 1.5"),
-    ],
-)
-def test_settings_that_no_run_can_use(without_shape_checks, setting, message):
-    with pytest.raises(ValueError, match=message):
-        Config(**setting)
-
-
 def test_a_step_that_is_not_finite_is_refused_and_said(tmp_path, capsys):
     assert main([*DIVERGES, "--output-dir", str(tmp_path)]) == 1
     assert "the step was refused" in capsys.readouterr().err
-
-
-def test_presets_for_use_have_the_repair_and_the_paper_s_is_the_objective_as_printed():
-    repaired = {name for name, config in PRESETS.items() if config.imitate_only_when_ahead}
-    assert repaired == {"tiny", "bandit", "smollm2"}
 
 
 def test_the_log_s_first_line_says_which_objective_is_trained(tmp_path, capsys):
@@ -265,61 +212,6 @@ def test_printed_sinks_its_references_and_is_warned_of_once_and_repaired_does_no
         rows = [row for row in rows_of(folder) if "eval_reward" in row]
         fall = rows[0]["eval_reference/logp_per_token"] - rows[-1]["eval_reference/logp_per_token"]
         assert (fall > SINKING) == bool(warned)
-
-
-def config_file(tmp_path, text: str) -> str:
-    path = tmp_path / "settings.yaml"
-    path.write_text(text)
-    return str(path)
-
-
-def test_a_config_file_beats_the_preset_and_a_flag_beats_the_file(tmp_path):
-    file = config_file(tmp_path, "seed: 4\nlearning_rate: 1e-5\nimitate_only_when_ahead: false\nbf16: true\n"
-                                 "ablate: [exploration]\nmax_prompt_length: null\nnum-generations: 4\n")  # fmt: skip
-    config = parse(["--config", file, "--seed=5"])
-    assert (config.seed, config.learning_rate, config.imitate_only_when_ahead) == (5, 1e-5, False)
-    assert (config.bf16, config.ablate, config.max_prompt_length, config.num_generations) == (
-        True,
-        ("exploration",),
-        None,
-        4,
-    )
-    assert parse(["--preset", "smollm2", "--config", file]).model_name_or_path == "smollm2"
-    assert parse(["--config", file, "--imitate-only-when-ahead"]).imitate_only_when_ahead
-    assert parse(["--config", file, "--run-name", "seed"]).seed == 4  # a value is no flag
-
-
-def test_every_preset_survives_its_own_config_file(tmp_path):
-    for name, preset in PRESETS.items():
-        file = config_file(tmp_path, yaml.safe_dump(settings_of(preset)))
-        assert parse(["--config", file]) == preset, name
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("sed: 4", "has the unknown key 'sed'; did you mean seed?"),
-        ("- seed", "must map settings to values, got list"),
-        ("seed: [", "can't be read"),
-        ("temperature: 0", "temperature must be a finite number > 0"),
-        ("seed: many", "many"),
-    ],
-)
-def test_a_bad_config_file_is_one_clear_message_and_exit_code_2(tmp_path, text, message, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        parse(["--config", config_file(tmp_path, text)])
-    assert exit_.value.code == 2
-    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
-
-
-def test_a_missing_config_file_is_said(tmp_path, capsys):
-    assert "can't be read" in refused(["--config", tmp_path / "none.yaml"], capsys)
-
-
-def test_a_tracker_that_is_not_installed_is_said(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    line = refused(["--report-to", "trackio", "--output-dir", tmp_path], capsys)
-    assert line == "error: report_to trackio needs it installed: pip install 'grao_ref[track]'"
 
 
 def test_a_run_that_needs_more_memory_than_there_is_says_what_needs_less(tmp_path, capsys, monkeypatch):

@@ -17,6 +17,7 @@ from grao_ref.runs.log import Log, Row
 from grao_ref.runs.results import Curve, Results
 from grao_ref.runs.tables import completions_table
 from grao_ref.runs.trackers import Tracker, tracker_of
+from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.setups import Setup, prepare
 from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
@@ -25,9 +26,15 @@ from grao_ref.training.machine import this_machine
 
 
 def plan(config: Config) -> dict[str, list[Config]]:
-    """Label -> the settings of its runs, one for each seed (the bandit's are one, with a row for each seed)."""
+    """Label -> the settings of its runs, one for each seed (the bandit's are one, with a row for each seed).
+
+    Raises `ValueError` on settings that one of the runs can't use: a comparison is refused before its first run.
+    """
     variants = compared(config) if config.compare else [config]
-    methods = {label_of(variant): variant for variant in variants}
+    for variant in variants:
+        check(variant)
+    copies = config.num_seeds if config.setup == "bandit" else 1
+    methods = {label_of(variant): replace(variant, num_seeds=copies) for variant in variants}
     return {label: [replace(settings, seed=seed) for seed in config.seeds] for label, settings in methods.items()}
 
 

@@ -4,7 +4,6 @@
 """
 
 import difflib
-import importlib.util
 from pathlib import Path
 
 from grao_ref.methods.registry import method_of, require_needs
@@ -22,12 +21,6 @@ def check(config: Config) -> None:
     _require_method(config)
     _require_bandit(config) if config.setup == "bandit" else _require_text(config)
     _require_together(config)
-
-
-def require_tracker(config: Config) -> None:
-    """Raise `ValueError` where `report_to` names a tracker that is not installed."""
-    if config.report_to != "none" and importlib.util.find_spec(config.report_to) is None:
-        raise ValueError(f"report_to {config.report_to} needs it installed: pip install 'grao_ref[track]'")
 
 
 def _require_known(option: str, value: str, names: tuple[str, ...]) -> None:
@@ -72,6 +65,8 @@ def _require_text(config: Config) -> None:
         raise ValueError(_TABLES.format(config.model_name_or_path, config.dataset_name))
     if config.seed > SEEDS - config.num_seeds:
         raise ValueError(f"seed must be a whole number from 0 to {SEEDS - config.num_seeds}, got {config.seed}")
+    if config.dataset_test_split is None and not 0 < config.test_size < 1:
+        raise ValueError(f"test_size must lie between 0 and 1 without a dataset_test_split, got {config.test_size}")
     if config.per_device_train_batch_size % config.num_generations:
         raise ValueError(
             f"per_device_train_batch_size ({config.per_device_train_batch_size}) must be a multiple of "

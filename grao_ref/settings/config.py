@@ -22,7 +22,6 @@ from grao_ref.settings.kinds import (
 
 Term = Literal["exploration", "imitation", "alignment"]
 LossName = Literal["grpo", "dapo", "dr_grpo"]
-Tracker = Literal["none", "tensorboard", "trackio"]
 
 
 @dataclass(frozen=True)
@@ -155,8 +154,9 @@ class Config:
     """Checkpoints to keep, the newest."""
     resume_from_checkpoint: Path | None = None
     """A checkpoint's folder, or a run's (its newest checkpoint): continue exactly from there."""
-    report_to: Tracker = "none"
-    """A tracker that gets the metrics too, beside metrics.jsonl."""
+    report_to: str = "none"
+    """A tracker that gets the metrics too, beside metrics.jsonl: tensorboard, trackio, or the dotted path of a function
+    of your own that opens one (`runs/trackers.py`)."""
     run_name: str | None = None
     """The run's name in the tracker."""
     output_dir: Path | None = None

@@ -1,12 +1,11 @@
 """run(10) == run(5) + resume(5): identical weights, rewards and order; and what a checkpoint refuses."""
 
-import json
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.settings.config import Config
@@ -15,6 +14,7 @@ from grao_ref.setups import prepare
 from grao_ref.train import main
 from grao_ref.training.checkpoint import checkpoints, find_checkpoint, load_checkpoint, save_checkpoint
 from grao_ref.training.loop import proceed, start
+from tests.command import rows_of
 
 SMALL = Config(max_steps=4, num_generations=4, per_device_train_batch_size=16)
 BANDIT = replace(PRESETS["bandit"], num_seeds=5, max_steps=4, num_generations=4, optimizer="adam")
@@ -23,11 +23,11 @@ TIMING = {"step_time"}
 
 def trained(config: Config, steps: int, folder=None, start_from=None):
     """The reports of the steps to `steps`, and the training that made them; a checkpoint is left in `folder`."""
-    experiment = prepare(config)
-    training = start(experiment.policy, config)
+    setup = prepare(config)
+    training = start(setup.policy, config)
     if start_from is not None:
         load_checkpoint(start_from, training, config)
-    reports = list(proceed(experiment.task, training, replace(config, max_steps=steps)))
+    reports = list(proceed(setup.task, training, replace(config, max_steps=steps)))
     if folder is not None:
         save_checkpoint(folder, training, config)
     return reports, training
@@ -40,7 +40,7 @@ def parameters_of(training) -> list[torch.Tensor]:
 @pytest.mark.parametrize("method", BUILT_IN)
 @pytest.mark.parametrize("base", [SMALL, BANDIT], ids=["tiny", "bandit"])
 def test_resuming_is_exact(base, method, tmp_path):
-    config = replace(base, method=method, beta=0.05 if BUILT_IN[method].reads_beta else None)
+    config = replace(base, method=method, beta=None if BUILT_IN[method].kl_weight is None else 0.05)
     whole, at_once = trained(config, 4)
     first, _ = trained(config, 2, folder=tmp_path)
     second, resumed = trained(config, 4, start_from=tmp_path / "checkpoint-2")
@@ -56,33 +56,33 @@ def test_resuming_is_exact(base, method, tmp_path):
         assert torch.equal(p, q)
 
 
-def test_control_without_the_optimiser_or_the_dice_the_resumed_run_is_another(tmp_path):
+def test_control_without_the_optimiser_or_the_random_generator_the_resumed_run_is_another(tmp_path):
     _, at_once = trained(SMALL, 4)
     trained(SMALL, 2, folder=tmp_path)
-    for lost in ("optimiser", "dice"):
-        experiment = prepare(SMALL)
-        training = start(experiment.policy, SMALL)
+    for lost in ("optimiser", "generator"):
+        setup = prepare(SMALL)
+        training = start(setup.policy, SMALL)
         fresh = (training.optimizer.state_dict(), training.rng.get_state())
         load_checkpoint(tmp_path / "checkpoint-2", training, SMALL)
         if lost == "optimiser":
             training.optimizer.load_state_dict(fresh[0])
         else:
             training.rng.set_state(fresh[1])
-        list(proceed(experiment.task, training, SMALL))
+        list(proceed(setup.task, training, SMALL))
         pairs = zip(parameters_of(at_once), parameters_of(training), strict=True)
         assert not all(torch.equal(p, q) for p, q in pairs), lost
 
 
 def test_only_the_newest_checkpoints_stay_and_each_holds_a_whole_model(tmp_path):
     config = replace(SMALL, save_total_limit=2)
-    experiment = prepare(config)
-    training = start(experiment.policy, config)
-    for _ in proceed(experiment.task, training, config):
+    setup = prepare(config)
+    training = start(setup.policy, config)
+    for _ in proceed(setup.task, training, config):
         save_checkpoint(tmp_path, training, config)
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-3", "checkpoint-4"]
     assert find_checkpoint(tmp_path).name == "checkpoint-4"
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint-4")
-    for name, parameter in experiment.policy.model.named_parameters():
+    for name, parameter in setup.policy.model.named_parameters():
         assert torch.equal(model.get_parameter(name), parameter)
     assert not list(tmp_path.rglob("*.bin"))
     assert not list(tmp_path.rglob("*.pt"))
@@ -99,7 +99,8 @@ def test_other_settings_are_refused_by_name_and_free_ones_are_not(tmp_path):
     _, training = trained(BANDIT, 1, folder=tmp_path)
     with pytest.raises(ValueError, match=r"trained with other settings: imitation_coef was 0.5 and is 0.9"):
         load_checkpoint(tmp_path / "checkpoint-1", training, replace(BANDIT, imitation_coef=0.9))
-    load_checkpoint(tmp_path / "checkpoint-1", training, replace(BANDIT, max_steps=99, eval_steps=7))
+    free = {"max_steps": 99, "eval_steps": 7, "num_generations_eval": 3, "report_to": "tensorboard"}
+    load_checkpoint(tmp_path / "checkpoint-1", training, replace(BANDIT, **free))
 
 
 def test_what_is_no_checkpoint_is_said(tmp_path):
@@ -111,26 +112,15 @@ def test_what_is_no_checkpoint_is_said(tmp_path):
         load_checkpoint(tmp_path / "checkpoint-1", training, BANDIT)
 
 
-FLAGS = [
-    "--num-generations",
-    "4",
-    "--per-device-train-batch-size",
-    "16",
-    "--eval-steps",
-    "2",
-    "--max-eval-prompts",
-    "20",
-    "--save-steps",
-    "2",
-]
+FLAGS = ["--num-generations", "4", "--per-device-train-batch-size", "16", "--eval-steps", "2"]
+FLAGS += ["--max-eval-prompts", "20", "--save-steps", "2"]
 
 
 def without_times(folder) -> list[dict]:
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name not in TIMING} for row in rows]
+    return [{name: value for name, value in row.items() if name not in TIMING} for row in rows_of(folder)]
 
 
-def test_the_command_goes_on_where_it_was_and_its_figures_and_model_are_those_of_one_run(tmp_path, capsys):
+def test_the_command_goes_on_where_it_was_and_its_metrics_and_model_are_those_of_one_run(tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert main([*FLAGS, "--max-steps", "6", "--output-dir", str(whole)]) == 0
     assert main([*FLAGS, "--max-steps", "4", "--output-dir", str(parts)]) == 0
@@ -141,6 +131,8 @@ def test_the_command_goes_on_where_it_was_and_its_figures_and_model_are_those_of
         ours, theirs = load_file(parts / "model" / name), load_file(whole / "model" / name)
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert (parts / "curves.png").exists()
+    for folder in (parts / "checkpoint-6", parts / "model"):  # a whole model, its tokenizer beside it
+        assert AutoTokenizer.from_pretrained(folder)("14=")["input_ids"] == [1, 4, 10]
     # going on from an earlier checkpoint forgets what came after it
     assert (
         main([*resume[:3], str(whole / "checkpoint-4"), "--max-steps", "4", "--output-dir", str(tmp_path / "x")]) == 0

@@ -1,6 +1,5 @@
 """What an output folder may hold before and after a command: nothing of another run, no partial files."""
 
-import json
 import shutil
 
 import pytest
@@ -11,7 +10,9 @@ from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
 from grao_ref.train import main
 from grao_ref.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
-from grao_ref.training.loop import start
+from grao_ref.training.loop import proceed, start
+from tests.command import SMALL, rows_of
+from tests.command import refused as refused_by
 
 BANDIT = ["--preset", "bandit", "--num-seeds", "1", "--save-steps", "2", "--eval-steps", "2"]
 
@@ -21,21 +22,20 @@ def run(folder, steps, *more) -> int:
 
 
 def refused(capsys, *arguments) -> str:
-    with pytest.raises(SystemExit) as exit_:
-        main([str(argument) for argument in arguments])
-    assert exit_.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
+    return refused_by(main, arguments, capsys)
 
 
 def steps_in(folder) -> list[int]:
-    return [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row["step"] for row in rows_of(folder)]
 
 
-def test_a_command_refused_before_its_first_figure_leaves_the_folder_for_the_mended_one(tmp_path, capsys):
+def test_a_command_refused_before_its_first_step_leaves_the_folder_for_the_corrected_one(tmp_path, capsys):
     folder = tmp_path / "run"
     line = refused(capsys, *BANDIT, "--reward-funcs", "exact", "--output-dir", folder)
-    assert "has its own rule" in line
+    assert "the bandit has its own rewards" in line
+    assert not folder.exists()
+    line = refused(capsys, "--device", "nowhere", "--output-dir", folder)  # noticed when the run is made
+    assert "device 'nowhere' can't be used here" in line
     assert not folder.exists()
     assert run(folder, 2) == 0
 
@@ -43,7 +43,7 @@ def test_a_command_refused_before_its_first_figure_leaves_the_folder_for_the_men
 def test_a_resumption_with_other_settings_is_refused_before_the_run_s_files_are_touched(tmp_path, capsys):
     assert run(tmp_path, 3) == 0
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    shutil.rmtree(tmp_path / "checkpoint-3")  # so that going on would forget a row of the figures
+    shutil.rmtree(tmp_path / "checkpoint-3")  # so that going on would forget a row of the metrics
     resume = ["--config", tmp_path / "config.yaml", "--resume-from-checkpoint", tmp_path]
     assert "learning_rate was 0.2 and is 0.5" in refused(capsys, *resume, "--learning-rate", "0.5")
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
@@ -71,8 +71,7 @@ def test_a_new_run_in_an_old_folder_keeps_nothing_of_the_old_one(tmp_path):
 
 
 def test_overwriting_what_the_run_needs_is_refused(tmp_path, capsys):
-    assert main(["--max-steps", "1", "--max-eval-prompts", "4", "--num-generations", "2",
-                 "--per-device-train-batch-size", "4", "--output-dir", str(tmp_path)]) == 0  # fmt: skip
+    assert main([*SMALL, "--max-steps", "1", "--output-dir", str(tmp_path)]) == 0
     needs = ["--model-name-or-path", tmp_path / "model", "--dataset-name", "hh-harmless"]
     line = refused(capsys, *needs, "--output-dir", tmp_path, "--overwrite-output-dir")
     assert "--overwrite-output-dir would delete" in line
@@ -122,7 +121,7 @@ def test_a_damaged_checkpoint_is_one_line(lost, tmp_path, capsys):
     assert f"the checkpoint {checkpoint} can't be read" in refused(capsys, *again)
 
 
-def test_a_run_goes_on_without_the_dice_of_a_device_that_is_not_here(tmp_path):
+def test_a_run_goes_on_without_the_random_generator_of_a_device_that_is_not_here(tmp_path):
     config = PRESETS["bandit"]
     training = start(prepare(config).policy, config)
     training.step = 1
@@ -131,14 +130,12 @@ def test_a_run_goes_on_without_the_dice_of_a_device_that_is_not_here(tmp_path):
     # synthetic: a CUDA generator's state has 16 bytes
     save_file(load_file(place) | {"sampling_rng": torch.zeros(16, dtype=torch.uint8)}, place)
     load_checkpoint(place.parent, training, config)
-    training.sampling_rng = torch.Generator()  # control: a generator of its own accepts the saved state
+    training.sampling_rng = torch.Generator()  # control: a generator of its own takes the saved state
     with pytest.raises(ValueError, match="can't be read"):
         load_checkpoint(place.parent, training, config)
 
 
 def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monkeypatch):
-    from grao_ref.training.loop import proceed
-
     def failing(*arguments):
         for report in proceed(*arguments):
             yield report

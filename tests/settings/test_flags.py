@@ -1,0 +1,99 @@
+"""The command line and config files. Precedence: preset < YAML file < flags."""
+
+import pytest
+import yaml
+
+from grao_ref.settings.config import settings_of
+from grao_ref.settings.presets import PRESETS
+from tests.command import parse
+
+
+def config_file(tmp_path, text: str) -> str:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_preset_is_a_flag_like_the_others():
+    assert parse(["--preset=bandit"]).dataset_name == "bandit"
+    assert parse(["--seed", "3", "--preset", "bandit"]).dataset_name == "bandit"
+    assert parse([]).dataset_name == "sorting"
+
+
+def test_a_config_file_beats_the_preset_and_a_flag_beats_the_file(tmp_path):
+    file = config_file(tmp_path, "seed: 4\nlearning_rate: 1e-5\nimitate_only_when_ahead: false\nbf16: true\n"
+                                 "ablate: [exploration]\nmax_prompt_length: null\nnum-generations: 4\n")  # fmt: skip
+    config = parse(["--config", file, "--seed=5"])
+    assert (config.seed, config.learning_rate, config.imitate_only_when_ahead) == (5, 1e-5, False)
+    assert (config.bf16, config.ablate, config.max_prompt_length, config.num_generations) == (
+        True,
+        ("exploration",),
+        None,
+        4,
+    )
+    assert parse(["--preset", "smollm2", "--config", file]).model_name_or_path == "smollm2"
+    assert parse(["--preset", "smollm2", "--config", file]).learning_rate == 1e-5
+    assert parse(["--config", file, "--imitate-only-when-ahead"]).imitate_only_when_ahead
+    assert parse(["--config", file, "--run-name", "seed"]).seed == 4  # a value is no flag
+
+
+def test_every_preset_survives_its_own_config_file(tmp_path):
+    for name, preset in PRESETS.items():
+        file = config_file(tmp_path, yaml.safe_dump(settings_of(preset)))
+        assert parse(["--config", file]) == preset, name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sed: 4", "has the unknown key 'sed'; did you mean seed?"),
+        ("- seed", "must map settings to values, got list"),
+        ("seed: [", "can't be read"),
+        ("temperature: 0", "{file}: temperature must be a finite number > 0, got 0"),
+        ("seed: many", "{file}: seed must be a whole number, got 'many'"),
+        ("learning_rate: fast", "{file}: learning_rate must be a number, got 'fast'"),
+        ("pool: all", "{file}: pool must be one of with_reference, outputs; got 'all'"),
+        ("compare: 'yes'", "{file}: compare must be a bool, got 'yes'"),
+    ],
+)
+def test_a_bad_config_file_is_one_line_that_names_it_and_exit_code_2(
+    without_shape_checks, tmp_path, text, message, capsys
+):
+    file = config_file(tmp_path, text)
+    with pytest.raises(SystemExit) as exit_:
+        parse(["--config", file])
+    assert exit_.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: config {file}")
+    assert message.format(file=file) in line
+
+
+def test_a_missing_config_file_is_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        parse(["--config", str(tmp_path / "none.yaml")])
+    assert exit_.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "none.yaml can't be read" in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--metod", "grao"], "--method"),  # the nearest name is shown
+        (["--temperature", "0"], "temperature must be a finite number > 0, got 0.0"),
+        (["--imitation-coef", "-1"], "imitation_coef must be a finite number >= 0, got -1.0"),
+        (["--num-generations", "1"], "num_generations must be at least 2, got 1"),
+        (["--gae-lambda", "1.5"], "gae_lambda must be a number in [0, 1], got 1.5"),
+        (["--alignment-coef", "nan"], "alignment_coef must be a finite number >= 0, got nan"),
+        (["--max-prompt-length", "0"], "max_prompt_length must be a finite number > 0, got 0"),
+        (["--save-total-limit", "0"], "save_total_limit must be a finite number > 0, got 0"),
+        (["--ablate", "regulariser"], "regulariser"),
+        (["--preset", "paperr"], "invalid choice: 'paperr' (choose from"),
+        (["--preset"], "--preset: expected one argument"),
+    ],
+)
+def test_bad_flags_are_one_clear_message_and_exit_code_2(flags, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        parse(flags)
+    assert exit_.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
