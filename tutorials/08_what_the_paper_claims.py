@@ -26,7 +26,7 @@ from theory.paper_tables import ABSTRACT, METHODS, MODELS, PRINTED_CHANGE, TABLE
 from theory.recomputed import relative
 from theory.report import verdicts_in
 from tutorials import style
-from tutorials.build import HERE
+from tutorials.sources import HERE
 
 torch.set_default_dtype(torch.float64)  # so that all printed digits agree
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tutorials.build import HERE, read, tutorials
+from tutorials.sources import HERE, read, tutorials
 
 ROOT = HERE.parent
 SCRIPTS = sorted(HERE.glob("[0-9][0-9]_*.py"))
