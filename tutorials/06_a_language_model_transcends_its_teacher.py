@@ -26,11 +26,11 @@ from tutorials import style, tokens
 # %% [markdown]
 # ## A teacher that is never right
 #
-# The task is to sort five digits. The prompt is `31649=`, the right answer `13469.`, where the point is the *end token*
+# The task is to sort five digits. The prompt is `92754=`, the right answer `24579.`, where the point is the *end token*
 # (END), which ends an answer. The reward is the share of the six positions that are right. (The reward function reads
 # text, in which END does not appear: for it, the sixth position is right if the text has exactly five characters.)
 #
-# The references come from a *teacher* that always swaps two neighbours: `13649.` has four of six positions right, a
+# The references come from a *teacher* that always swaps two neighbours: `24597.` has four of six positions right, a
 # reward of 0.667. No reference is ever a sorted answer.
 #
 # The model is a *transformer* of 280,000 parameters that ships with the package. It was pretrained to write the digits
@@ -92,16 +92,16 @@ print(f"sorted: {sorted_already:.1%} of 800 samples of the base")
 #
 # - **END is a token of the answer.** Its probability is trained like any other. If the mask left END out, the model
 #   would not learn to stop.
-# - **What follows END is not part of the answer**, and the mask excludes it. Here `13.` is padded to the width of
-#   `13469.`
-# - **Each token of a short answer has a larger weight.** In `13.` each token gets a third of the answer's weight, in
-#   `13469.` a sixth.
+# - **What follows END is not part of the answer**, and the mask excludes it. Here `24.` is padded to the width of
+#   `24579.`
+# - **Each token of a short answer has a larger weight.** In `24.` each token gets a third of the answer's weight, in
+#   `24579.` a sixth.
 #
 # The gradient of the objective with respect to each token's log-probability shows all three. The group is an invented
 # example: two answers and a reference.
 
 # %%
-pair = torch.tensor([[1, 3, 4, 6, 9, END], [1, 3, END, 0, 0, 0]])
+pair = torch.tensor([[2, 4, 5, 7, 9, END], [2, 4, END, 0, 0, 0]])
 mask = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
 first = take(fixed, slice(0, 1))
 logprobs = base.policy.logprobs(first.prompts, pair[None], mask[None], temperature=1.0)
@@ -120,8 +120,8 @@ terms = grao_objective(
 terms.total.backward()
 token_weights = logprobs.grad[0]
 print("advantages", advantages[0].numpy().round(3))
-print("each token of 13469.", token_weights[0].numpy().round(3))
-print("each token of 13.   ", token_weights[1].numpy().round(3))
+print("each token of 24579.", token_weights[0].numpy().round(3))
+print("each token of 24.   ", token_weights[1].numpy().round(3))
 
 # %% [markdown]
 # ## Sixty steps
@@ -415,7 +415,7 @@ style.show(
 
 # %% [markdown]
 # What the figure shows: under GRAO, the right beginning of the reference has become likelier, and its mistake far less
-# likely. But the *second* token of the swapped pair has become likelier too: after a wrong 136 the 4 must still follow,
+# likely. But the *second* token of the swapped pair has become likelier too: after a wrong 2459 the 7 must still follow,
 # and the model learnt this from the teacher. Under the printed objective right tokens become less likely too, also END,
 # because the reference as a whole is pushed down without end.
 #
@@ -423,6 +423,8 @@ style.show(
 
 # %%
 assert 275_000 < sum(each.numel() for each in base.policy.parameters()) < 285_000
+assert run_reading(fixed.prompts.ids, fixed.prompts.mask, 0) == "92754="
+assert run_reading(*WATCHED["reference"], 0) == "24597."
 assert ((fixed.references.ids != best).sum(-1) == 2).all()  # never sorted
 assert abs(teacher - 4 / 6) < 1e-6
 assert 0.02 < sorted_already < 0.08  # about 4 %

@@ -15,22 +15,22 @@ Answer = Callable[..., Any]
 
 def check_reward(answer: Answer) -> None:
     """By hand and against the package's reward function, which reads the text without END."""
-    assert answer("31649=", "13469.") == pytest.approx(1), (
+    assert answer("92754=", "24579.") == pytest.approx(1), (
         "sorted digits and END: the reward is 1"
     )
-    assert answer("31649=", "13649.") == pytest.approx(4 / 6), (
+    assert answer("92754=", "24597.") == pytest.approx(4 / 6), (
         "the tutorial's reference has four of six positions right"
     )
-    assert answer("31649=", "13469") == pytest.approx(5 / 6), (
+    assert answer("92754=", "24579") == pytest.approx(5 / 6), (
         "without END, one of six positions is missing"
     )
-    assert answer("31649=", "13.") == pytest.approx(2 / 6), (
+    assert answer("92754=", "24.") == pytest.approx(2 / 6), (
         "a short answer is divided by six too, and its END is in the place of a digit"
     )
-    assert answer("31649=", "31649.") != pytest.approx(1), (
+    assert answer("92754=", "92754.") != pytest.approx(1), (
         "the right digits in the wrong order are not right"
     )
-    assert answer("31649=", "1346999.") == pytest.approx(5 / 6), (
+    assert answer("92754=", "2457999.") == pytest.approx(5 / 6), (
         "END in the eighth position is not END in the sixth"
     )
     rng = random.Random(6)

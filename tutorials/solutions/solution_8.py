@@ -13,7 +13,14 @@ def deviation_check(rewards: list[float]) -> Check:
     off, off_rewards = (
         (each.std(correction=0) - 1).abs().item() for each in (advantages, group)
     )
-    return Check("|σ_A − 1|", off, "<", 1e-9, "σ of the rewards − 1", off_rewards)
+    return Check(
+        what="|σ_A − 1|",
+        measured=off,
+        test="<",
+        limit=1e-9,
+        control="|σ of the rewards − 1|",
+        control_measured=off_rewards,
+    )
 
 
 def mean_improvement(grao: list[float], other: list[float]) -> float:
