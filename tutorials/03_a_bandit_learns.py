@@ -600,8 +600,8 @@ assert torch.allclose(now.grad[:, 0], grpo_advantages(one_group) / 4)
 assert now.grad.abs().min() > 0.05
 assert np.abs(logged["one update per group"]).max() < 1e-12
 assert logged["four updates per group"].max() < 0
-assert logged["four updates per group"].min() < -0.1
-assert logged["four updates per group"][-1] > -0.03
+assert logged["four updates per group"].min() < -0.05
+assert logged["four updates per group"][-1] > -0.015
 assert min(each[-1] for each in earned.values()) > 0.94
 assert losses[2] < losses[1] < -10  # as printed: without end
 assert (

@@ -383,13 +383,13 @@ style.show(
     "Above: trained on the proxy; middle, as a control, on the true reward; below: the length of the answers, END "
     "included. Lines: means of three seeds and five neighbouring steps; bands: from the lowest seed to the highest.",
     alt="Trained on the proxy, the proxy climbs to 1, the true reward rises for a moment and then falls far below where it began, "
-    "and answers shrink from six tokens to three. Trained on the true reward both rise and the length stays.",
+    "and answers shrink from six tokens to fewer than four. Trained on the true reward both rise and the length stays.",
 )
 
 # %% [markdown]
 # What the figure shows: the policy has maximised the reward that it was given, and the true reward has fallen. This is
-# *reward hacking*. It does not look bad in the log: the reward rises to its maximum. For the first few steps the true
-# reward rises too, because ascending and sorted are related. Then it falls. The control shows that the reward is the
+# *reward hacking*. It does not look bad in the log: the reward rises to its maximum. At first the true reward rises too
+# (in two of the three seeds), because ascending and sorted are related. Then it falls. The control shows that the reward is the
 # cause, not the method or the step size: with the true reward the same settings learn to sort, and the proxy rises as
 # well.
 #
@@ -456,8 +456,8 @@ below.set(xlabel="step", ylabel="KL to the base, nats an answer")
 style.show(
     drawn,
     "The true reward, and how far the policy is from the base, of the same four runs (the penalty is 0.3). Means and bands as before.",
-    alt="On the proxy the true reward falls to about 0.15 with GRAO and GRPO alike; with the penalty it stays about where "
-    "it began. The distance is largest for the policies trained on the proxy; the one trained on the true reward moves away too.",
+    alt="On the proxy the true reward falls below 0.2 with GRAO and GRPO alike; with the penalty it ends a little below "
+    "where it began. The distance is largest for the policies trained on the proxy; the one trained on the true reward moves away too.",
 )
 
 # %% [markdown]
