@@ -348,6 +348,8 @@ for method in ("grpo", "grao"):
 # checks of the input and the dictionary of metrics. GRPO's equation calls PPO's, and the repair calls the printed
 # objective; there the called lines are shown. REINFORCE is left out, because the trainer does not have it.
 #
+# A method of your own is one more such file: see [how to add a method](pages/add_a_method.md).
+#
 # In these lines `given` takes a field of the batch that the method needs, and `J_y` is the mean log-likelihood of the
 # reference. `samples.logprobs` are log-probabilities at sampling, `logprobs.samples` those now.
 

@@ -421,9 +421,8 @@ for seed, (_, read) in zip(SEEDS, runs["GRAO on the proxy"], strict=True):
 # ## What helps, and how far
 #
 # - **A second metric**, independent of the reward, from the first step on: a reward function of weight 0, or one that
-#   the log has anyway. Here the length would have shown the
-#   problem, but late: the true reward falls before the answers are much shorter. And it might not have: a longer answer
-#   that ascends would have earned as much.
+#   the log has anyway. Here the length would have shown the problem, but late: the true reward falls before the answers
+#   are much shorter. And it might not have: a longer answer that ascends would have earned as much.
 # - **Stop early**, where the second metric is best. This needs a metric that is close to what you want.
 # - **A KL penalty.** $\mathrm{KL}(\pi \,\|\, \pi_0)$ measures how far the policy has moved away from the base $\pi_0$,
 #   in nats: the mean of $\log \pi(o) - \log \pi_0(o)$ over its own samples. GRPO and PPO can subtract it (`--beta`);
