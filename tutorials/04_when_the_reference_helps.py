@@ -457,12 +457,12 @@ for name, repair in (("GRAO printed", False), ("GRAO", True)):
     path = list(runs.run(rewards, GOOD, logits, config))
     after[name] = {
         "log π(y)": torch.stack([each.theta.log_softmax(-1)[:, GOOD] for each in path]),
-        "loss": -torch.stack([each.figures["objective"] for each in path[1:]]),
+        "loss": torch.stack([each.metrics["loss"] for each in path[1:]]),
         "V": torch.stack([each.value for each in path]),
     }
 print(f"{'at step':17}{'V':>5}{'log π(y)':>9}{'loss':>7}")
-for name, figures in after.items():
-    V, logs, loss = (figures[key].mean(-1) for key in ("V", "log π(y)", "loss"))
+for name, measured in after.items():
+    V, logs, loss = (measured[key].mean(-1) for key in ("V", "log π(y)", "loss"))
     for k in (100, 200):
         print(f"{name:12} {k}{V[k]:6.2f}{logs[k]:9.1f}{loss[k - 1]:7.1f}")
 
@@ -477,8 +477,8 @@ panels[0].set(
 )
 panels[0].text(13, 0.25, "printed", color=style.RED)
 panels[0].text(5, 1e-6, "repaired", color=style.BLUE)
-for name, figures in after.items():
-    rows = figures["log π(y)"]
+for name, measured in after.items():
+    rows = measured["log π(y)"]
     panels[1].plot(rows.median(-1).values, **style.METHODS[name])
     low, high = torch.quantile(rows, torch.tensor([0.05, 0.95]), dim=-1)
     panels[1].fill_between(

@@ -2,8 +2,8 @@
 # # The family
 #
 # SFT, REINFORCE, PPO, GRPO, DPO and GRAO in one picture: each method is a set of weights on the same log-likelihoods.
-# The weights show what each method can do with a failure, with a reference and with old samples. The code of any two
-# methods differs by at most a dozen lines each way; the differences are shown here.
+# The weights show what each method can do with a failure, with a reference and with old samples. The code of each method
+# is one file; the differences of any two are shown here.
 #
 # You need tutorial 1 (group, reward, advantage, weight) and, of tutorial 3, the methods and the dead group.
 
@@ -20,13 +20,13 @@ import torch
 from matplotlib.colors import LinearSegmentedColormap
 from scipy.stats import binomtest
 
-from grao_ref import algorithms
 from grao_ref.equations.dpo import dpo_objective
 from grao_ref.equations.grao import grao_objective, grao_objective_while_ahead
 from grao_ref.equations.grpo import grpo_objective
 from grao_ref.equations.ppo import ppo_objective
 from grao_ref.equations.sft import sft_objective
-from theory import family, runs
+from grao_ref.methods.registry import method_of
+from theory import runs
 from theory.family import by_autograd, closed_form, group
 from tutorials import interactive, style
 
@@ -343,61 +343,64 @@ for method in ("grpo", "grao"):
 # %% [markdown]
 # ## The same in code: a diff for each pair
 #
-# Each method has a row in the table of `grao_ref/algorithms.py` (the tensors that are collected for it), a line in
-# `theory/family.py` (the inputs of its equation), and an equation in `grao_ref/equations/`. Below are these lines,
-# copied from the files, without docstrings and checks of the input. GRPO's equation calls PPO's, and the repair calls
-# the printed objective; there the called lines are shown. REINFORCE has no row, because the trainer does not have it.
+# Each method is one file in `grao_ref/methods/`: what it needs collected, its advantages, its objective. The objective
+# calls an equation in `grao_ref/equations/`. Below are the lines of both, copied from the files, without docstrings,
+# checks of the input and the dictionary of metrics. GRPO's equation calls PPO's, and the repair calls the printed
+# objective; there the called lines are shown. REINFORCE is left out, because the trainer does not have it.
 #
-# In these lines `g` is the group, `J_o` and `J_y` are the log-likelihoods of the samples and the reference, `g.old` those
-# at sampling.
+# A method of your own is one more such file: see [how to add a method](pages/add_a_method.md).
+#
+# In these lines `given` takes a field of the batch that the method needs, and `J_y` is the mean log-likelihood of the
+# reference. `samples.logprobs` are log-probabilities at sampling, `logprobs.samples` those now.
 
 # %% tags=["picture"]
-SHEETS = {  # its line in theory/family.py, its row in algorithms.py, its equation
-    "SFT": ("SFT", family._sft, "sft", [sft_objective]),
-    "REINFORCE": ("REINFORCE", None, None, []),
-    "PPO": ("PPO", family._ppo, "ppo", [ppo_objective]),
-    "GRPO": ("GRPO", family._grpo, "grpo", [ppo_objective]),
-    "DPO": ("DPO", family._dpo, "dpo", [dpo_objective]),
-    "GRAO printed": ("GRAO printed", family._grao, "grao", [grao_objective]),
-    "GRAO": (
-        "GRAO repaired",
-        None,
-        "grao",
-        [grao_objective_while_ahead, grao_objective],
-    ),
+SHEETS = {  # its file in grao_ref/methods/, its equation
+    "SFT": ("sft", [sft_objective]),
+    "PPO": ("ppo", [ppo_objective]),
+    "GRPO": ("grpo", [ppo_objective]),
+    "DPO": ("dpo", [dpo_objective]),
+    "GRAO printed": ("grao", [grao_objective]),
+    "GRAO": ("grao", [grao_objective_while_ahead, grao_objective]),
 }
+PARTS = ("needs", "advantages", "critique", "objective", "denominator")
 
 
 def run_body(function):
-    """The lines of a function without its signature, docstring and checks."""
+    """The lines of a function without its signature, docstring, checks and dictionary of metrics."""
     source = textwrap.dedent(inspect.getsource(function))
     definition = ast.parse(source).body[0]
-    kept = [
-        each for each in definition.body if not isinstance(each, ast.Expr)
-    ]  # docstrings and calls for their checks alone
     lines = source.splitlines()
+    hidden = set(range(1, definition.body[0].lineno))  # lines: first, the signature's
+    for node in ast.walk(definition):
+        alone = isinstance(node, ast.Expr)  # docstrings and calls for their checks
+        logged = isinstance(node, ast.Assign) and "metrics" in ast.unparse(
+            node.targets[0]
+        )
+        if alone or logged:
+            hidden |= set(range(node.lineno, node.end_lineno + 1))
     return [
-        line.split("  #")[0].strip()
-        for each in kept
-        for line in lines[each.lineno - 1 : each.end_lineno]
+        line.split("  #")[0].removeprefix("    ").rstrip()
+        for number, line in enumerate(lines, start=1)
+        if number not in hidden
     ]
-
-
-def run_find(module, start):
-    """The first line of a module that begins so."""
-    lines = (line.strip() for line in inspect.getsource(module).splitlines())
-    return next(line for line in lines if line.startswith(start)).rstrip(",")
 
 
 def run_sheet(name):
     """The lines of a method, by the file they are from."""
-    line, function, row, equations = SHEETS[name]
-    entry = run_find(algorithms, f'"{row}": Algorithm(') if row else ""
-    called = run_find(family, f'"{line}": ').split("J_y: ")[-1]
+    file, equations = SHEETS[name]
+    parts = [getattr(method_of(file), part) for part in PARTS]
+    own = [
+        part for part in parts if part and part.__module__ == f"grao_ref.methods.{file}"
+    ]
     return {
-        "grao_ref/algorithms.py": entry.rstrip(")").split(", ")[1:],
-        "theory/family.py": ([called] if "(" in called else [])
-        + (run_body(function) if function else []),
+        "grao_ref/methods": [
+            line
+            for part in own
+            for line in (
+                f"def {part.__name__}({', '.join(inspect.signature(part).parameters)}):",
+                *(f"    {line}" for line in run_body(part)),
+            )
+        ],
         "grao_ref/equations": [each for eq in equations for each in run_body(eq)],
     }
 
@@ -434,23 +437,24 @@ def draw_pair(before, after):
 
 
 # %% [markdown]
-# **From PPO to GRPO**: the group's mean replaces the critic. The lines for ratio and clip are the same. (Not shown: PPO
-# also trains its critic. `grpo_denominator` defines how the loss is averaged over tokens.)
+# **From PPO to GRPO**: the group's mean replaces the critic, so the critic's targets (`critique`) and its error are
+# removed. The equation, with ratio and clip, is the same. PPO subtracts the KL penalty from the rewards, GRPO from the
+# objective. (`reference_model`: the policy before training, which the penalty compares with; tutorial 7 defines this
+# KL.) GRPO has a `denominator` of its own, which defines how the loss is averaged over tokens.
 
 # %% tags=["picture"]
 draw_pair("PPO", "GRPO")
 
 # %% [markdown]
-# **From GRPO to GRAO, as printed**: ratio, clip and KL penalty are removed. (`kl=True`: the trainer can penalise the
-# distance of the policy from its frozen first version; tutorial 7 defines this KL.) The reference is added, in the pool
-# and in two terms.
+# **From GRPO to GRAO, as printed**: ratio, clip and KL penalty are removed. The reference is added, in the pool and in
+# two terms. (`ablate` is a setting that leaves terms out.)
 
 # %% tags=["picture"]
 draw_pair("GRPO", "GRAO printed")
 
 # %% [markdown]
-# **From GRAO as printed to repaired**: the reference's log-likelihood is replaced by 0 where its weight would not be
-# positive.
+# **From GRAO as printed to repaired**: the file is the same, and a setting chooses the equation. The reference's
+# log-likelihood is replaced by 0 where its weight would not be positive.
 
 # %% tags=["picture"]
 draw_pair("GRAO printed", "GRAO")
@@ -563,12 +567,16 @@ assert "return grao_objective(" in inspect.getsource(grao_objective_while_ahead)
 ppo, grpo, repaired = (run_sheet(name) for name in ("PPO", "GRPO", "GRAO"))
 equations = "grao_ref/equations"
 assert ppo[equations] == grpo[equations]
-assert "critic=True" in ppo["grao_ref/algorithms.py"]
-assert "critic=True" not in grpo["grao_ref/algorithms.py"]
+of_ppo, of_grpo = ("".join(sheet["grao_ref/methods"]) for sheet in (ppo, grpo))
+assert "critic=True" in of_ppo
+assert "critic" not in of_grpo
 assert any("clamp" in line for line in grpo[equations])
 assert not any("clamp" in line or "_ratio" in line for line in repaired[equations])
-assert len(folded) == 21
-assert longest <= 12
+printed = run_sheet("GRAO printed")
+assert printed["grao_ref/methods"] == repaired["grao_ref/methods"]
+assert set(printed[equations]) < set(repaired[equations])  # the repair adds lines
+assert len(folded) == 15
+assert longest < 30
 
 # %% [markdown]
 # ## Exercises

@@ -13,29 +13,32 @@ from dataclasses import replace
 import torch
 
 from grao_ref import grao_objective, group_advantages, mean_log_likelihood
-from grao_ref.assessment import bootstrap
 from grao_ref.equations.masked import masked_mean
-from grao_ref.experiment import prepare
-from grao_ref.loop import train
-from grao_ref.presets import PRESETS
+from grao_ref.evaluation.assess import bootstrap
+from grao_ref.policies.embedded import END
 from grao_ref.records import take
-from grao_ref.tasks.sorting import ANSWER, END, characters
+from grao_ref.settings.presets import PRESETS
+from grao_ref.setups import language_policy, prepare
+from grao_ref.tasks.text import TextTask
+from grao_ref.training.loop import train
 from tutorials import style, tokens
 
 # %% [markdown]
 # ## A teacher that is never right
 #
-# The task is to sort five digits. The prompt is `31649=`, the right answer `13469.`, where the point is the *end token*
-# (END), which ends an answer. The reward is the share of the six positions that are right.
+# The task is to sort five digits. The prompt is `92754=`, the right answer `24579.`, where the point is the *end token*
+# (END), which ends an answer. The reward is the share of the six positions that are right. (The reward function reads
+# text, in which END does not appear: for it, the sixth position is right if the text has exactly five characters.)
 #
-# The references come from a *teacher* that always swaps two neighbours: `13649.` has four of six positions right, a
+# The references come from a *teacher* that always swaps two neighbours: `24597.` has four of six positions right, a
 # reward of 0.667. No reference is ever a sorted answer.
 #
 # The model is a *transformer* of 280,000 parameters that ships with the package. It was pretrained to write the digits
 # in a random order; one training answer in ten was sorted. Of its own samples only about 4 % are sorted. (The count
 # below is from 800 samples, so its 95 % interval is about ±1.5 points.) So the best answer is rare, but it can be
 # found. In the code, `prepare` makes task, policy and evaluation from the settings, and `temperature=1.0` samples from
-# the model's own probabilities.
+# the model's own probabilities. The task has 3,600 prompts to train on. We evaluate on 100 others, which are *held out*:
+# nothing is trained on them.
 
 # %%
 settings = replace(
@@ -45,7 +48,8 @@ settings = replace(
     max_eval_prompts=100,
 )
 base = prepare(settings)
-fixed = base.evaluation.fixed  # 100 prompts, the same for every run
+held_out = base.evaluation.held_out
+fixed = held_out.batch  # 100 prompts, the same for every run
 best = torch.nn.functional.pad(
     fixed.prompts.ids[:, :5].sort(-1).values, (0, 1), value=END
 )
@@ -53,8 +57,8 @@ drafts = base.policy.greedy(fixed.prompts)  # the likeliest token at every posit
 
 
 def run_reading(ids, real, n):
-    """The n-th answer as characters."""
-    return characters(ids[n][real[n]].tolist())
+    """The n-th answer as characters, END included: a token is a character here."""
+    return base.task.tokenizer.decode(ids[n][real[n]])
 
 
 everything = torch.ones_like(best, dtype=torch.bool)
@@ -72,7 +76,8 @@ for n in range(4):
     )
 dice = torch.Generator().manual_seed(0)  # random generator
 eight = base.policy.sample(fixed.prompts, 8, temperature=1.0, rng=dice)
-sorted_already = (base.evaluation.reward(fixed, eight) > 0.999).float().mean()
+rewards, _ = held_out.rewards(fixed, eight)
+sorted_already = (rewards > 0.999).float().mean()
 print(f"sorted: {sorted_already:.1%} of 800 samples of the base")
 
 # %% [markdown]
@@ -87,16 +92,16 @@ print(f"sorted: {sorted_already:.1%} of 800 samples of the base")
 #
 # - **END is a token of the answer.** Its probability is trained like any other. If the mask left END out, the model
 #   would not learn to stop.
-# - **What follows END is not part of the answer**, and the mask excludes it. Here `13.` is padded to the width of
-#   `13469.`
-# - **Each token of a short answer has a larger weight.** In `13.` each token gets a third of the answer's weight, in
-#   `13469.` a sixth.
+# - **What follows END is not part of the answer**, and the mask excludes it. Here `24.` is padded to the width of
+#   `24579.`
+# - **Each token of a short answer has a larger weight.** In `24.` each token gets a third of the answer's weight, in
+#   `24579.` a sixth.
 #
 # The gradient of the objective with respect to each token's log-probability shows all three. The group is an invented
 # example: two answers and a reference.
 
 # %%
-pair = torch.tensor([[1, 3, 4, 6, 9, END], [1, 3, END, 0, 0, 0]])
+pair = torch.tensor([[2, 4, 5, 7, 9, END], [2, 4, END, 0, 0, 0]])
 mask = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
 first = take(fixed, slice(0, 1))
 logprobs = base.policy.logprobs(first.prompts, pair[None], mask[None], temperature=1.0)
@@ -115,8 +120,8 @@ terms = grao_objective(
 terms.total.backward()
 token_weights = logprobs.grad[0]
 print("advantages", advantages[0].numpy().round(3))
-print("each token of 13469.", token_weights[0].numpy().round(3))
-print("each token of 13.   ", token_weights[1].numpy().round(3))
+print("each token of 24579.", token_weights[0].numpy().round(3))
+print("each token of 24.   ", token_weights[1].numpy().round(3))
 
 # %% [markdown]
 # ## Sixty steps
@@ -131,9 +136,10 @@ print("each token of 13.   ", token_weights[1].numpy().round(3))
 # At some steps we evaluate. For each of 100 fixed prompts we sample two answers, and compute the log-probability of
 # every token of three fixed answers, those of the table above. The intervals in the next table are *bootstrap*
 # intervals: we draw 100 prompts with replacement from the 100, many times, and take the range of the middle 95 % of the
-# means. With two answers per prompt, sampling alone changes a mean by up to about ±0.03. (This is why the base has
-# 0.333 here and 0.367 in the README, which uses other prompts and samples. With 64 samples for each prompt they are
-# 0.35 and 0.36.)
+# means. With two answers per prompt, sampling alone changes a mean by up to about ±0.03.
+#
+# In the code, `language_policy` loads the model anew, and `TextTask` has the same rows to train on for every seed, in
+# an order of its own.
 
 # %%
 METHODS = {
@@ -145,7 +151,7 @@ STOPS, SEEDS = (0, 5, 10, 20, 40, 60), (0, 1, 2)
 
 
 @torch.no_grad()
-def run_exam(policy, evaluation):
+def run_exam(policy):
     """The mean reward of each prompt's answers, and log π of every token that is watched."""
     rng = torch.Generator().manual_seed(12345)
     answers = policy.sample(fixed.prompts, 2, temperature=1.0, rng=rng)
@@ -155,18 +161,27 @@ def run_exam(policy, evaluation):
         )[:, 0]
         for name, (ids, real) in WATCHED.items()
     }
-    return evaluation.reward(fixed, answers).mean(-1), of_tokens
+    rewards, _ = held_out.rewards(fixed, answers)
+    return rewards.mean(-1), of_tokens
 
 
 def run_training(changes, seed):
     """Every step's metrics, an evaluation at each stop, and the most likely answers at the end."""
-    run = prepare(replace(settings, seed=seed, **changes))
-    exams, rows = {0: run_exam(run.policy, run.evaluation)}, []
-    for report in train(run.task, run.policy, run.config):
+    config = replace(settings, seed=seed, **changes)
+    policy, _ = language_policy(config)
+    task = TextTask(
+        base.task.examples,
+        base.task.tokenizer,
+        base.task.scorer,
+        batch=config.prompts_per_step,
+        seed=seed,
+    )
+    exams, rows = {0: run_exam(policy)}, []
+    for report in train(task, policy, config):
         rows.append(report.means())
         if report.step in STOPS:
-            exams[report.step] = run_exam(run.policy, run.evaluation)
-    return rows, exams, run.policy.greedy(fixed.prompts)
+            exams[report.step] = run_exam(policy)
+    return rows, exams, policy.greedy(fixed.prompts)
 
 
 runs = {
@@ -184,7 +199,7 @@ def run_curve(name, measure):
 curves = {name: run_curve(name, lambda rewards, _: rewards.mean()) for name in runs}
 teacher = base.evaluation.reference_score
 greedy = {  # of the likeliest answers at the end
-    name: torch.stack([base.evaluation.reward(fixed, last)[:, 0] for *_, last in each])
+    name: torch.stack([held_out.rewards(fixed, last)[0][:, 0] for *_, last in each])
     for name, each in runs.items()
 }
 print(f"base {curves['GRAO'][0, 0]:.3f}, teacher {teacher:.3f}")
@@ -238,21 +253,21 @@ style.show(
 # log and one of the evaluations show this:
 #
 # - `reference/win_rate`: the share of samples whose reward is higher than the reference's;
-# - `loss_share/*`: each term's share of the sum of the terms' absolute values (figure-5 of the paper);
+# - `objective_share/*`: each term's share of the sum of the terms' absolute values (figure-5 of the paper);
 # - the references' mean log-likelihood, in *nats* (units of the natural logarithm) per token.
 
 
 # %%
-def run_mean(name, figure):
+def run_mean(name, metric):
     """A metric of each step, the mean over the seeds."""
     return torch.tensor(
-        [[row[figure] for row in rows] for rows, *_ in runs[name]]
+        [[row[metric] for row in rows] for rows, *_ in runs[name]]
     ).mean(0)
 
 
 TERMS = ("exploration", "imitation", "alignment")
 wins = {name: run_mean(name, "reference/win_rate") for name in ("GRAO", "GRAO printed")}
-share = {term: run_mean("GRAO", f"loss_share/{term}") for term in TERMS}
+share = {term: run_mean("GRAO", f"objective_share/{term}") for term in TERMS}
 print("step  win rate  " + "  ".join(TERMS))
 for step in (1, 5, 10, 20, 40, 60):
     of_terms = "  ".join(f"{share[term][step - 1]:{len(term)}.2f}" for term in TERMS)
@@ -342,7 +357,7 @@ tokens.show(
 
 # %%
 place = (fixed.references.ids != best).int().argmax(-1, keepdim=True)  # of the swap
-distance, last = torch.arange(ANSWER) - place, torch.arange(ANSWER) == ANSWER - 1
+distance, last = torch.arange(6) - place, torch.arange(6) == 5
 PLACES = {
     "before": distance < 0,
     "swapped,\n1st": distance == 0,
@@ -400,7 +415,7 @@ style.show(
 
 # %% [markdown]
 # What the figure shows: under GRAO, the right beginning of the reference has become likelier, and its mistake far less
-# likely. But the *second* token of the swapped pair has become likelier too: after a wrong 136 the 4 must still follow,
+# likely. But the *second* token of the swapped pair has become likelier too: after a wrong 2459 the 7 must still follow,
 # and the model learnt this from the teacher. Under the printed objective right tokens become less likely too, also END,
 # because the reference as a whole is pushed down without end.
 #
@@ -408,6 +423,8 @@ style.show(
 
 # %%
 assert 275_000 < sum(each.numel() for each in base.policy.parameters()) < 285_000
+assert run_reading(fixed.prompts.ids, fixed.prompts.mask, 0) == "92754="
+assert run_reading(*WATCHED["reference"], 0) == "24597."
 assert ((fixed.references.ids != best).sum(-1) == 2).all()  # never sorted
 assert abs(teacher - 4 / 6) < 1e-6
 assert 0.02 < sorted_already < 0.08  # about 4 %

@@ -12,6 +12,7 @@
 # %%
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -19,10 +20,12 @@ from scipy.stats import binomtest
 
 from grao_ref.equations.divergence import k1
 from grao_ref.equations.masked import masked_sum
-from grao_ref.experiment import prepare
-from grao_ref.loop import train
-from grao_ref.presets import PRESETS
-from grao_ref.tasks.sorting import DIGITS, Sorting, characters
+from grao_ref.rewards.scorer import Scorer
+from grao_ref.rewards.sorting import sorting
+from grao_ref.settings.presets import PRESETS
+from grao_ref.setups import language_policy, prepare
+from grao_ref.tasks.text import TextTask
+from grao_ref.training.loop import train
 from tutorials import style
 
 # %% [markdown]
@@ -108,7 +111,7 @@ panels[0].legend(loc="upper left", ncols=2, columnspacing=1)
 draw_noisy(panels[1], "completions/mean_length", "mean length", blue)
 panels[1].set(ylabel="tokens of an answer", ylim=(0, 64))
 for term, look in (("exploration", blue), ("imitation", green), ("alignment", pink)):
-    draw_noisy(panels[2], f"loss_share/{term}", term, look, 100)
+    draw_noisy(panels[2], f"objective_share/{term}", term, look, 100)
 panels[2].set(ylabel="share of terms, %", ylim=(0, 125), yticks=range(0, 101, 25))
 panels[2].legend(loc="upper left", ncols=3, columnspacing=1, handlelength=1.6)
 draw_noisy(panels[3], "entropy", "entropy of samples", blue)
@@ -145,12 +148,12 @@ style.show(
 #   reward.
 # - `completions/clipped_ratio`: share of truncated answers, which have no END. **Alarm** if it rises: answers do not
 #   end any more.
-# - `loss_share/*`: each term's share of the objective. **Alarm** if imitation stays the largest: the policy does not
+# - `objective_share/*`: each term's share of the objective. **Alarm** if imitation stays the largest: the policy does not
 #   get ahead of its references.
 # - `kl`: distance from the base, logged where a KL penalty is set (defined below); otherwise `evaluate` computes it.
 #   **Alarm** if it is large, and you have not read the answers.
 #
-# Two metrics look important and are not: `objective` does not measure progress (advantages are standardised in every
+# Two metrics look important and are not: `loss` does not measure progress (advantages are standardised in every
 # group), and a large `grad_norm` is clipped.
 #
 # An alarm does not prove that something is wrong. It means: read answers now.
@@ -249,19 +252,32 @@ style.show(
 # Now we produce the same effect on purpose, with a small model: the embedded model of tutorial 6 must sort five digits.
 # Suppose that the positions can't be graded, and a *proxy* replaces the true reward: the share of pairs of neighbouring
 # digits that ascend. Sorted digits earn 1, unsorted ones less. This looks reasonable.
+#
+# A reward function reads the answers as text, and returns a number for each. It has the signature of TRL's reward
+# functions, so the same function can be used there. In a file `mine.py` it would be used as
+# `--reward-funcs mine.ascending`.
 
 
 # %%
-class Ascending(Sorting):
-    """The sorting task with another reward: the share of an answer's pairs of neighbouring digits that ascend."""
+def ascending(completions, **columns):
+    """The share of an answer's pairs of neighbouring digits that ascend; 0 if it has no such pair."""
+    rewards = []
+    for text in completions:
+        pairs = [(a, b) for a, b in pairwise(text) if a.isdigit() and b.isdigit()]
+        rewards.append(sum(a < b for a, b in pairs) / max(len(pairs), 1))
+    return rewards
 
-    def reward(self, batch, ids, mask):
-        digit = mask & (ids < DIGITS)
-        neighbours = digit[..., 1:] & digit[..., :-1]
-        ascending = neighbours & (ids[..., 1:] > ids[..., :-1])
-        return (ascending.sum(-1) / neighbours.sum(-1).clamp(min=1))[..., None]
 
+print(ascending(["13469", "31649", "01"]))
 
+# %% [markdown]
+# A run may have several reward functions. The reward is their weighted sum, and each is logged as
+# `rewards/NAME/mean`. A function of weight 0 is logged too, and changes nothing else: it is a second metric. So every
+# run below has both functions. It is trained on the one with weight 1 and watched by the other. `sorting` is the true
+# reward. (On the command line: `--reward-funcs mine.ascending sorting --reward-weights 1 0`.)
+
+# %%
+PROXY, TRUE = (1, 0), (0, 1)  # weights of `ascending` and `sorting`
 SEEDS, STEPS = (0, 1, 2), 40
 settings = replace(
     PRESETS["tiny"],
@@ -269,30 +285,43 @@ settings = replace(
     learning_rate=1e-3,
     max_steps=STEPS,
 )
+base = prepare(settings)  # its task has the data set's rows, as tokens
 ROWS = ("proxy", "true", "tokens", "KL")  # KL: how far from the base, explained below
 
 
-def run_watched(task, seed, **changes):
-    """Train, and compute four metrics of each step's samples: (rows, steps); and keep some samples to read."""
-    run = prepare(replace(settings, seed=seed, **changes))
-    frozen, rows, read = run.policy.frozen(), [], {}
-    for report in train(task, run.policy, run.config):
-        batch, said = report.batch, report.batch.samples
+def run_watched(weights, seed, **changes):
+    """Train, and keep four metrics of each step's samples: (rows, steps); and some samples to read."""
+    config = replace(settings, seed=seed, **changes)
+    scorer = Scorer({"ascending": ascending, "sorting": sorting}, weights)
+    task = TextTask(
+        base.task.examples,
+        base.task.tokenizer,
+        scorer,
+        batch=config.prompts_per_step,
+        seed=seed,
+    )
+    policy, _ = language_policy(config)
+    frozen, rows, read = policy.frozen(), [], {}
+    for report in train(task, policy, config):
+        means, batch, samples = report.means(), report.batch, report.batch.samples
         with torch.no_grad():
-            base = frozen.logprobs(batch.prompts, said.ids, said.mask, temperature=1)
-        proxy, true = (
-            each.reward(batch, said.ids, said.mask)[..., 0]
-            for each in (Ascending(4), Sorting(4))
+            before = frozen.logprobs(
+                batch.prompts, samples.ids, samples.mask, temperature=1
+            )
+        distance = masked_sum(k1(samples.logprobs, before, samples.mask), samples.mask)
+        rows.append(
+            [
+                means["rewards/ascending/mean"],
+                means["rewards/sorting/mean"],
+                means["completions/mean_length"],
+                distance.mean().item(),
+            ]
         )
-        distance = masked_sum(k1(said.logprobs, base, said.mask), said.mask)
-        of_step = (proxy, true, said.mask.sum(-1).float(), distance)
-        rows.append([each.mean().item() for each in of_step])
         read[report.step] = [
             (
-                characters(batch.prompts.ids[n].tolist()),
-                characters(said.ids[n, 0][said.mask[n, 0]].tolist()),
-                proxy[n, 0].item(),
-                true[n, 0].item(),
+                task.text(batch.prompts.ids[n].tolist()),
+                task.text(samples.ids[n, 0][samples.mask[n, 0]].tolist()),
+                *batch.rewards.parts.values[n, 0].tolist(),  # proxy, true
             )
             for n in range(3)
         ]
@@ -300,14 +329,14 @@ def run_watched(task, seed, **changes):
 
 
 RUNS = {
-    "GRAO on the proxy": (Ascending(4), {}),
-    "GRAO on the true reward": (Sorting(4), {}),
-    "GRPO on the proxy": (Ascending(4), {"method": "grpo"}),
-    "the same with KL penalty": (Ascending(4), {"method": "grpo", "beta": 0.3}),
+    "GRAO on the proxy": (PROXY, {}),
+    "GRAO on the true reward": (TRUE, {}),
+    "GRPO on the proxy": (PROXY, {"method": "grpo"}),
+    "the same with KL penalty": (PROXY, {"method": "grpo", "beta": 0.3}),
 }
 runs = {
-    name: [run_watched(task, seed, **changes) for seed in SEEDS]
-    for name, (task, changes) in RUNS.items()
+    name: [run_watched(weights, seed, **changes) for seed in SEEDS]
+    for name, (weights, changes) in RUNS.items()
 }
 curves = {  # name -> (seeds, rows, steps), means of five steps
     name: torch.stack([curve for curve, _ in each]).unfold(-1, 5, 1).mean(-1)
@@ -354,13 +383,13 @@ style.show(
     "Above: trained on the proxy; middle, as a control, on the true reward; below: the length of the answers, END "
     "included. Lines: means of three seeds and five neighbouring steps; bands: from the lowest seed to the highest.",
     alt="Trained on the proxy, the proxy climbs to 1, the true reward rises for a moment and then falls far below where it began, "
-    "and answers shrink from six tokens to three. Trained on the true reward both rise and the length stays.",
+    "and answers shrink from six tokens to fewer than four. Trained on the true reward both rise and the length stays.",
 )
 
 # %% [markdown]
 # What the figure shows: the policy has maximised the reward that it was given, and the true reward has fallen. This is
-# *reward hacking*. It does not look bad in the log: the reward rises to its maximum. For the first few steps the true
-# reward rises too, because ascending and sorted are related. Then it falls. The control shows that the reward is the
+# *reward hacking*. It does not look bad in the log: the reward rises to its maximum. At first the true reward rises too
+# (in two of the three seeds), because ascending and sorted are related. Then it falls. The control shows that the reward is the
 # cause, not the method or the step size: with the true reward the same settings learn to sort, and the proxy rises as
 # well.
 #
@@ -391,9 +420,9 @@ for seed, (_, read) in zip(SEEDS, runs["GRAO on the proxy"], strict=True):
 #
 # ## What helps, and how far
 #
-# - **A second metric**, independent of the reward, from the first step on. Here the length would have shown the
-#   problem, but late: the true reward falls before the answers are much shorter. And it might not have: a longer answer
-#   that ascends would have earned as much.
+# - **A second metric**, independent of the reward, from the first step on: a reward function of weight 0, or one that
+#   the log has anyway. Here the length would have shown the problem, but late: the true reward falls before the answers
+#   are much shorter. And it might not have: a longer answer that ascends would have earned as much.
 # - **Stop early**, where the second metric is best. This needs a metric that is close to what you want.
 # - **A KL penalty.** $\mathrm{KL}(\pi \,\|\, \pi_0)$ measures how far the policy has moved away from the base $\pi_0$,
 #   in nats: the mean of $\log \pi(o) - \log \pi_0(o)$ over its own samples. GRPO and PPO can subtract it (`--beta`);
@@ -426,8 +455,8 @@ below.set(xlabel="step", ylabel="KL to the base, nats an answer")
 style.show(
     drawn,
     "The true reward, and how far the policy is from the base, of the same four runs (the penalty is 0.3). Means and bands as before.",
-    alt="On the proxy the true reward falls to about 0.15 with GRAO and GRPO alike; with the penalty it stays about where "
-    "it began. The distance is largest for the policies trained on the proxy; the one trained on the true reward moves away too.",
+    alt="On the proxy the true reward falls below 0.2 with GRAO and GRPO alike; with the penalty it ends a little below "
+    "where it began. The distance is largest for the policies trained on the proxy; the one trained on the true reward moves away too.",
 )
 
 # %% [markdown]
@@ -448,8 +477,8 @@ assert (
     < 0.6 * log["completions/mean_length"][:10].mean()
 )
 assert (
-    log["loss_share/imitation"][20:].mean()
-    < log["loss_share/imitation"][:10].mean() - 0.1
+    log["objective_share/imitation"][20:].mean()
+    < log["objective_share/imitation"][:10].mean() - 0.1
 )
 phrase, short = SECOND["has the phrase"], SECOND["at most 16 tokens"]
 assert phrase[1][0] > 2 * phrase[0][0]
@@ -478,7 +507,8 @@ for name in ("base", "after"):
     assert abs(earned / 67 - evaluation[name]["reward"][0]) < 1e-3  # one record, twice
 assert (log["reward"] < log["reference/reward"]).float().mean() > 0.8
 for term in ("exploration", "alignment"):
-    assert log["loss_share/imitation"].mean() > log[f"loss_share/{term}"].mean()
+    other = log[f"objective_share/{term}"].mean()
+    assert log["objective_share/imitation"].mean() > other
 assert evaluation["after"]["RAS"][1] < 0.5 < evaluation["after"]["RAS"][2]
 assert 5 < evaluation["after"]["KL"][0] < 7
 assert (

@@ -12,18 +12,19 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from grao_ref import group_advantages, mean_log_likelihood
-from grao_ref.equations.advantage import scorable_advantages
+from grao_ref.equations.advantage import scored_advantages
 from grao_ref.equations.divergence import exact_kl, k1, k3
 from grao_ref.equations.grpo import GRPO_LOSS_TYPES, grpo_objective
 from grao_ref.equations.logprob import probability_ratio
 from grao_ref.equations.reduce import batch_loss
-from grao_ref.loop import train
 from grao_ref.policies.causal_lm import CausalLMPolicy
+from grao_ref.policies.embedded import END, tiny_model
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.policies.tiny import tiny_model
-from grao_ref.presets import TINY
+from grao_ref.records import Scores
+from grao_ref.settings.presets import TINY
+from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
-from grao_ref.tasks.sorting import END, Sorting
+from grao_ref.training.loop import train
 from theory.claims.exp_length import long_wrong_share
 from theory.runs import settings
 from tutorials import style
@@ -32,7 +33,7 @@ REWARDS = torch.tensor([1.0, 0.7, *[0.0] * 8], dtype=torch.float64)
 
 
 def run_bandit(task=Bandit, *, success=0.1, rows=300, **changes):
-    """Train rows whose good answers have probability `success` each: the mean figures of every step, and V."""
+    """Train rows whose good answers have probability `success` each: the mean metrics of every step, and V."""
     start = torch.tensor([success] * 2 + [(1 - 2 * success) / 8] * 8).double()
     bandit, policy = (
         task(REWARDS, 1, rows),
@@ -53,7 +54,7 @@ def run_bandit(task=Bandit, *, success=0.1, rows=300, **changes):
 grpo = run_bandit(method="grpo")
 print("step    loss  reward  gradient")
 for step in (0, 49, 99):
-    loss, reward, slope = (grpo[step][k] for k in ("objective", "V", "grad_norm"))
+    loss, reward, slope = (grpo[step][k] for k in ("loss", "V", "grad_norm"))
     print(f"{step + 1:4}  {abs(loss):.4f}    {reward:.2f}  {slope:8.1f}")
 
 # %% [markdown]
@@ -63,8 +64,8 @@ for step in (0, 49, 99):
 # **What to do.** Nothing. Watch `reward` and `grad_norm`. If the gradient is 0 as well, see "My reward does not move".
 
 # %%
-assert all(abs(figures["objective"]) < 1e-9 for figures in grpo)
-assert all(figures["grad_norm"] > 1 for figures in grpo)
+assert all(abs(metrics["loss"]) < 1e-9 for metrics in grpo)
+assert all(metrics["grad_norm"] > 1 for metrics in grpo)
 assert grpo[-1]["V"] > grpo[0]["V"] + 0.5
 
 # %% [markdown]
@@ -84,9 +85,9 @@ runs = {
 
 # %% tags=["picture"]
 drawn, (above, below) = style.figure(rows=2, height=2.6)
-for name, (figures, line) in runs.items():
-    above.plot([each["V"] for each in figures], label=name, **line)
-    below.plot([-each["objective"] for each in figures], **line)
+for name, (steps, line) in runs.items():
+    above.plot([each["V"] for each in steps], label=name, **line)
+    below.plot([each["loss"] for each in steps], **line)
 above.set(ylabel="expected reward")
 above.legend(loc="lower right")
 below.set(ylabel="loss", xlabel="step", yscale="symlog")
@@ -107,13 +108,13 @@ style.show(
 # **What to do.** Read the reward on held-out prompts (`eval_reward`), `kl`, and `reference/logp_per_token`.
 
 # %%
-for figures in penalised:
-    assert abs(-figures["objective"] - 0.1 * figures["kl"]) < 1e-9
-assert -penalised[-1]["objective"] > 0.1
-assert -repaired[-1]["objective"] > -repaired[20]["objective"] + 0.3
-assert -printed[-1]["objective"] < -10
-for figures, _ in runs.values():
-    assert figures[-1]["V"] > figures[20]["V"] + 0.2
+for metrics in penalised:
+    assert abs(metrics["loss"] - 0.1 * metrics["kl"]) < 1e-9
+assert penalised[-1]["loss"] > 0.1
+assert repaired[-1]["loss"] > repaired[20]["loss"] + 0.3
+assert printed[-1]["loss"] < -10
+for steps, _ in runs.values():
+    assert steps[-1]["V"] > steps[20]["V"] + 0.2
 assert (
     printed[-1]["reference/logp_per_token"] < repaired[-1]["reference/logp_per_token"]
 )
@@ -195,10 +196,11 @@ print(f"mean over tokens {long[True]:.0%}, sum {long[False]:.0%}")
 # then eight, and look at the best reward among 128 answers:
 
 # %%
+task = prepare(TINY).task  # sort five digits, 16 prompts a step
 clipped, highest = {}, {}
 for limit in (4, 8):
     lm = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=limit)
-    report = next(iter(train(Sorting(16), lm, TINY)))
+    report = next(iter(train(task, lm, TINY)))
     clipped[limit] = report.means()
     highest[limit] = report.batch.rewards.outputs.max().item()
     print(
@@ -289,7 +291,7 @@ assert batches["k1", "the frozen policy"].mean() < -kl / 2
 def run_ratio(sampler, scorer, temperature=1.0, likelihood_temperature=1.0, seed=0):
     """The largest distance from 1 among ratios of answers by one policy, scored again by another."""
     rng = torch.Generator().manual_seed(seed)
-    prompts = Sorting(32).draw(rng).prompts
+    prompts = task.rows(range(32)).prompts
     samples = sampler.sample(
         prompts,
         4,
@@ -341,7 +343,7 @@ once, often = (
     for k in (1, 4)
 )
 print("share of ratios outside 1 ± 0.2")
-print(f"1st update {once:.0%}, 4th update {often:.0%}")
+print(f"one update {once:.0%}, mean of four {often:.0%}")
 
 # %% [markdown]
 # **What to do.** First print the ratio of the first update. Turn dropout off, also in training (this package sets it to
@@ -367,16 +369,19 @@ assert often > 0.1
 # %%
 nan, inf = torch.nan, torch.inf
 flat, unscored = torch.full((4,), 0.5), torch.tensor([0.0, 1.0, nan, 1.0])
+scored, half_right = ~unscored.isnan(), torch.tensor(0.5)
 logp, nothing = torch.tensor([-1.0, -inf]), torch.tensor([False, False])
 first = torch.tensor([True, False])
 pairs = {
     "all rewards equal: 0/0": (
         (flat - flat.mean()) / flat.std(correction=0),
-        group_advantages(flat, torch.tensor(0.5))[0],
+        group_advantages(flat, half_right)[0],
     ),
     "an answer without a reward": (
         (unscored - unscored.mean()) / unscored.std(correction=0),
-        scorable_advantages(unscored, torch.tensor(0.5))[0],
+        scored_advantages(
+            unscored, half_right, scored=scored, reference_scored=torch.tensor(True)
+        )[0],
     ),
     "an answer without a token: 0/0": (
         (torch.zeros(2) * nothing).sum() / nothing.sum(),
@@ -397,8 +402,9 @@ for name, (naive, ours) in pairs.items():
 # advantages of a dead group are 0; answers without a reward are ignored; and a mask *selects* (`torch.where`) and does
 # not multiply, because 0 · NaN is NaN, in the gradient too.
 #
-# **What to do.** Let a reward function return `None` or NaN for an answer that it can't score, and watch
-# `frac_unscored`. Here one of the ten answers has no reward:
+# **What to do.** Let a reward function return `None` for an answer that it can't score (NaN is refused), and watch
+# `frac_unscored`. In the records of the package a mask says which answers were *scored*. Here one of the ten answers has
+# no reward:
 
 
 # %%
@@ -406,9 +412,9 @@ class Unscored(Bandit):
     """The bandit, where the last answer has no reward."""
 
     def reward(self, batch, ids, mask):
-        """R(a), or NaN."""
-        rewards = super().reward(batch, ids, mask)
-        return rewards.where(ids != len(self.rewards) - 1, nan)
+        """R(a), where there is one."""
+        scored = ids != len(self.rewards) - 1
+        return Scores(self.rewards[ids] * scored, scored)
 
 
 partly = run_bandit(Unscored, method="grao")

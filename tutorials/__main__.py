@@ -1,9 +1,8 @@
-"""Run every tutorial and build the site: `make tutorials`, then open tutorials/_build/index.html."""
+"""Run every tutorial and page, and build the site: `make tutorials`, then open tutorials/_build/index.html."""
 
 import argparse
 import os
 import platform
-import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,29 +18,21 @@ from nbclient.exceptions import (
 from rich.console import Console
 from rich.markup import escape
 
-from tutorials.build import (
-    HERE,
-    Tutorial,
-    execute,
-    index_page,
-    navigation,
-    page,
-    tutorials,
-)
+from tutorials.build import execute, index_page, navigation, page
+from tutorials.sources import HERE, Source, pages, place_of, plain, tutorials
 
 AT_ONCE = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0; 1 where a tutorial fails; 2 on bad input."""
+    """Exit code: 0; 1 where one fails; 2 on bad input."""
     parser = argparse.ArgumentParser("python -m tutorials", description=__doc__)
     parser.add_argument(
         "--only",
         nargs="+",
-        type=int,
         default=[],
         metavar="N",
-        help="build only these, e.g. 2 4",
+        help="build only these: tutorials by number, pages by name, e.g. 2 add_a_method",
     )
     parser.add_argument("--source-dir", type=Path, default=HERE, metavar="DIR")
     parser.add_argument(
@@ -50,22 +41,22 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        every = tutorials(options.source_dir)
+        every = tutorials(options.source_dir) + pages(options.source_dir)
     except ValueError as error:
         console.print(f"[red]error:[/] {escape(str(error))}")
         return 2
-    known = [each.number for each in every]
+    known = [each.label for each in every]
     unknown = sorted(set(options.only) - set(known))
     if unknown or not every:
         console.print(
-            f"[red]error:[/] there is no tutorial {', '.join(map(str, unknown))}; "
-            f"in {escape(str(options.source_dir))} there are: {', '.join(map(str, known)) or 'none'}"
+            f"[red]error:[/] there is no tutorial {escape(', '.join(unknown))}; "
+            f"in {escape(str(options.source_dir))} there are: {', '.join(known) or 'none'}"
         )
         return 2
-    chosen = [each for each in every if not options.only or each.number in options.only]
+    chosen = [each for each in every if not options.only or each.label in options.only]
     folder: Path = options.output_dir
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
-    pages = [
+    present = [
         each
         for each in every
         if each in chosen or (folder / f"{each.name}.html").exists()
@@ -73,37 +64,43 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(f"running {len(chosen)}, {AT_ONCE} at once: up to a minute each")
     seconds, failed = {}, []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(build, each, pages, folder): each for each in chosen}
+        running = {pool.submit(build, each, present, folder): each for each in chosen}
         for job in as_completed(running):
-            name = running[job].name
+            source = running[job]
+            name = source.name
             try:
                 seconds[name] = job.result()
                 console.print(f"{name}  {seconds[name]:.0f} s")
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
                 failed.append(name)
-                console.print(f"[red]{name} fails[/]")
-                console.print(re.sub(r"\x1b\[[0-9;]*m", "", str(error)), markup=False)
+                console.print(f"[red]{name} fails[/]{escape(place_of(error, source))}")
+                console.print(plain(error), markup=False)
     if failed:
         return 1
-    (folder / "index.html").write_text(index_page(pages, seconds, footer()))
+    (folder / "index.html").write_text(index_page(present, seconds, footer()))
     start = chosen[0].name if len(chosen) == 1 else "index"
     console.print(f"open {escape(str(folder / start))}.html")
     return 0
 
 
-def build(tutorial: Tutorial, pages: list[Tutorial], folder: Path) -> float:
-    """Execute one, and write its notebook and its page with links to its neighbours in `pages`. Returns its seconds."""
+def build(source: Source, present: list[Source], folder: Path) -> float:
+    """Execute one, and write its page with links to its neighbours in `present`; of a tutorial, also the notebook.
+
+    Returns its seconds.
+    """
     began = time.perf_counter()
-    notebook = execute(tutorial)
+    notebook = execute(source)
     seconds = time.perf_counter() - began
-    nbformat.write(notebook, folder / "notebooks" / f"{tutorial.name}.ipynb")
+    if not source.is_page:
+        nbformat.write(notebook, folder / "notebooks" / f"{source.name}.ipynb")
+    of_its_kind = [each for each in present if each.is_page == source.is_page]
     markup = page(
         notebook,
-        tutorial.title,
-        navigation(pages, tutorial),
+        source.title,
+        navigation(of_its_kind, source),
         f"{footer()}, {seconds:.0f} s",
     )
-    (folder / f"{tutorial.name}.html").write_text(markup)
+    (folder / f"{source.name}.html").write_text(markup)
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""Percent scripts -> executed notebooks -> an offline site: fonts, scripts and pictures are all in the pages.
+"""Scripts and Markdown pages -> executed notebooks -> an offline site: fonts, scripts and pictures are all in the pages.
 
 Formulas are written in LaTeX, as in any notebook, and become MathML, which browsers display without a script.
 """
@@ -6,13 +6,10 @@ Formulas are written in LaTeX, as in any notebook, and become MathML, which brow
 import html
 import os
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import jupytext
 import nbformat
 from bs4 import BeautifulSoup
 from latex2mathml.converter import convert
@@ -22,7 +19,8 @@ from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
-HERE = Path(__file__).parent
+from tutorials.sources import HERE, Source, notebook_of
+
 SECONDS = 600  # time limit of a cell
 MATH = re.compile(
     r"\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^\s$](?:[^$]*?[^\s$\\])?)\$(?![\w$])",
@@ -31,49 +29,16 @@ MATH = re.compile(
 # Placeholder of a formula: it has no characters that Markdown would change.
 PLACE = re.compile(r"FORMULA(\d+)END")
 FENCE = re.compile(r"(```.*?```|``.+?``|`[^`\n]*`)", re.DOTALL)
+# A link to another source, as it is in the repository.
+LINK = re.compile(r'href="(?:\.\./|pages/)?(\d\d_\w+\.py|\w+\.md)(#[^"]*)?"')
 
 
-@dataclass(frozen=True)
-class Tutorial:
-    """A script, with the title and summary from its first cell: `# # Title`, then one paragraph."""
-
-    path: Path
-    title: str
-    summary: str
-
-    @property
-    def name(self) -> str:
-        """01_one_group_by_hand."""
-        return self.path.stem
-
-    @property
-    def number(self) -> int:
-        """The tutorial's number."""
-        return int(self.name[:2])
-
-
-def tutorials(folder: Path = HERE) -> list[Tutorial]:
-    """Every script whose name begins with a number, in order. Raises `ValueError` if one has no title."""
-    return [read(path) for path in sorted(folder.glob("[0-9][0-9]_*.py"))]
-
-
-def read(path: Path) -> Tutorial:
-    """Title and summary of a script."""
-    first = jupytext.read(path, fmt="py:percent").cells[0]
-    match = re.match(r"# ([^\n]+)\n\n(.+?)(\n\n|\Z)", first.source, re.DOTALL)
-    if first.cell_type != "markdown" or match is None:
-        raise ValueError(
-            f"{path} must begin with a markdown cell: '# Title', an empty line, and a paragraph"
-        )
-    return Tutorial(path, match[1], match[2].replace("\n", " "))
-
-
-def execute(tutorial: Tutorial) -> Any:
-    """Run a script as a notebook, from the project's root, on one core and without a network.
+def execute(source: Source) -> Any:
+    """Run a script or a page as a notebook, from the project's root, on one core and without a network.
 
     Raises `nbclient`'s `CellExecutionError` if a cell fails, `CellTimeoutError` and `DeadKernelError`.
     """
-    notebook = jupytext.read(tutorial.path, fmt="py:percent")
+    notebook = notebook_of(source.path)
     notebook.metadata["kernelspec"] = {
         "name": "python3",
         "display_name": "Python 3",
@@ -83,6 +48,7 @@ def execute(tutorial: Tutorial) -> Any:
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "PYTHONWARNINGS": ",".join(filter(None, warnings)),  # pages have no widgets
     }
     config = Config()
@@ -114,7 +80,7 @@ def page(notebook: Any, title: str, navigation: str, footer: str) -> str:
         exclude_anchor_links=True,
     )
     body, _ = exporter.from_notebook_node(copy)
-    body = set_formulas(with_folded_pictures(body), formulas)
+    body = set_formulas(with_links(with_folded_pictures(body)), formulas)
     return shell(title, navigation, f"<main>{body}</main>", footer)
 
 
@@ -135,6 +101,17 @@ def with_folded_pictures(body: str) -> str:
         summary.string = "code of the picture"
         source.wrap(details).insert(0, summary)
     return str(soup)
+
+
+def with_links(body: str) -> str:
+    """Links to scripts and Markdown files become links to their pages.
+
+    >>> with_links('<a href="../05_the_family.py">5</a> <a href="add_a_method.md#a">a</a>')
+    '<a href="05_the_family.html">5</a> <a href="add_a_method.html#a">a</a>'
+    """
+    return LINK.sub(
+        lambda link: f'href="{link[1].rpartition(".")[0]}.html{link[2] or ""}"', body
+    )
 
 
 def with_formulas(source: str, formulas: list[str]) -> str:
@@ -171,8 +148,8 @@ def shell(title: str, navigation: str, content: str, footer: str) -> str:
     )
 
 
-def navigation(all_of_them: list[Tutorial], current: Tutorial) -> str:
-    """Links to the index, and to the tutorials before and after, among those that have a page."""
+def navigation(all_of_them: list[Source], current: Source) -> str:
+    """Links to the index, and to those before and after among `all_of_them`."""
     index = all_of_them.index(current)
     links = ['<a href="index.html">All tutorials</a>']
     if index > 0:
@@ -189,16 +166,24 @@ def navigation(all_of_them: list[Tutorial], current: Tutorial) -> str:
 
 
 def index_page(
-    all_of_them: list[Tutorial], seconds: dict[str, float], footer: str
+    all_of_them: list[Source], seconds: dict[str, float], footer: str
 ) -> str:
-    """The list of tutorials with their summaries and, for those that were just run, the seconds they took."""
+    """The tutorials with their summaries and, for those that were just run, the seconds they took; then the pages."""
+    pages = [each for each in all_of_them if each.is_page]
     items = "".join(
         f'<li value="{each.number}"><a href="{each.name}.html">{words(each.title)}</a> '
         f"<p>{words(each.summary)}</p><small>"
         + (f"{seconds[each.name]:.0f} s · " if each.name in seconds else "")
         + f'<a href="notebooks/{each.name}.ipynb" download>notebook</a></small></li>'
         for each in all_of_them
+        if not each.is_page
     )
+    others = "".join(
+        f'<li><a href="{each.name}.html">{words(each.title)}</a> <p>{words(each.summary)}</p></li>'
+        for each in pages
+    )
+    if others:
+        others = f'<h2>Pages</h2><ul class="index">{others}</ul>'
     text = (
         "<h1>Learn alignment by running it</h1><p>GRAO and related methods, from four samples on paper to a language "
         "model that becomes better than its references. The package that also trains the models computed the numbers "
@@ -208,6 +193,6 @@ def index_page(
     return shell(
         "Learn alignment by running it",
         "",
-        f'<main>{text}<ol class="index">{items}</ol></main>',
+        f'<main>{text}<ol class="index">{items}</ol>{others}</main>',
         footer,
     )

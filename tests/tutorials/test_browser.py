@@ -8,7 +8,7 @@ import pytest
 
 from tests.tutorials.pages import CHROMIUM, WIDTHS, browser, cut_off, opened, problems
 from tutorials import style
-from tutorials.build import HERE, tutorials
+from tutorials.sources import HERE, tutorials
 
 SITE = HERE / "_build"
 PAGES = sorted(SITE.glob("*.html")) if (SITE / "index.html").exists() else []
@@ -28,7 +28,7 @@ def chromium():
 
 
 @at_widths
-@pytest.mark.parametrize("name", ["index", "01_tiny", "02_second"])
+@pytest.mark.parametrize("name", ["index", "01_tiny", "02_second", "recipe", "another"])
 def test_a_tiny_page_has_no_problems(chromium, tiny_site, name, width):
     assert problems(chromium, tiny_site / f"{name}.html", width) == []
 
@@ -110,7 +110,7 @@ def test_the_index_has_every_tutorial(chromium):
     built_now = {path.stem for path in PAGES}  # with --only, some
     names = [tutorial.name for tutorial in tutorials() if tutorial.name in built_now]
     with opened(chromium, SITE / "index.html", 360) as (page, _):
-        links = page.locator("li > a")
+        links = page.locator("ol > li > a")
         assert [link.get_attribute("href") for link in links.all()] == [f"{name}.html" for name in names]
 
 

@@ -9,11 +9,12 @@ from bs4 import BeautifulSoup
 from nbclient.exceptions import CellTimeoutError
 from PIL import Image
 
-from tests.tutorials.tiny import BROKEN, FIRST, ROOT, SECOND, build
+from tests.tutorials.tiny import BROKEN, BROKEN_PAGE, FIRST, ROOT, SECOND, build
 from tutorials import build as building
 from tutorials import interactive, style
-from tutorials.build import execute, read, set_formulas, shell, tutorials, with_formulas
+from tutorials.build import execute, index_page, set_formulas, shell, with_formulas
 from tutorials.interactive import LIMIT, sliders
+from tutorials.sources import pages, read, tutorials
 
 
 def soup(path):
@@ -181,17 +182,72 @@ def test_what_would_be_loaded_from_elsewhere_is_noticed():
 
 def test_the_index_lists_them_with_their_summaries(tiny_site):
     index = soup(tiny_site / "index.html")
-    assert [link["href"] for link in index.select("li a")] == [
+    assert [link["href"] for link in index.select("ol li a")] == [
         *("01_tiny.html", "notebooks/01_tiny.ipynb"),
         *("02_second.html", "notebooks/02_second.ipynb"),
     ]
-    assert [link.has_attr("download") for link in index.select("li a")] == [False, True] * 2
-    assert [link.text for link in index.select("li > a")] == ["A tiny page", "The second"]
-    first, second = index.select("li p")
+    assert [link.has_attr("download") for link in index.select("ol li a")] == [False, True] * 2
+    assert [link.text for link in index.select("ol li > a")] == ["A tiny page", "The second"]
+    first, second = index.select("ol li p")
     assert first.math.text == "x2"
     assert (first.em.text, first.code.text) == ("word", "$y$")
     assert second.text == "It says & computes nothing."
     assert " s · notebook" in index.small.text
+
+
+def test_a_markdown_page_is_in_the_index_under_its_own_heading(tiny_site):
+    index = soup(tiny_site / "index.html")
+    pages = index.find("h2", string="Pages").find_next_sibling("ul")
+    assert [(link.text, link["href"]) for link in pages.select("li > a")] == [
+        ("Another", "another.html"),
+        ("A tiny recipe", "recipe.html"),
+    ]
+    assert [words.text for words in pages.select("li p")] == ["", "How to add 1+1."]
+
+
+def test_a_site_without_pages_has_no_heading_for_them():
+    assert "Pages" not in index_page([], {}, "")
+
+
+def test_the_code_of_a_page_is_run_and_highlighted(tiny_site):
+    page = soup(tiny_site / "recipe.html")
+    assert (page.title.text, page.h1.text) == ("A tiny recipe", "A tiny recipe")
+    assert "the sum is 2" in [output.text.strip() for output in page.select("div[class*=output] pre")]
+    assert page.find("math")
+    shown = page.select(".highlight pre")
+    assert [code.text.strip().splitlines()[0] for code in shown] == [
+        "x = 1 + 1",
+        "exit 1",
+        "assert False",
+        "assert x == 2  # one namespace",
+    ]
+    assert all(code.find("span") for code in shown)
+
+
+def test_a_page_is_linked_to_the_index_its_neighbours_and_what_it_names(tiny_site):
+    page = soup(tiny_site / "recipe.html")
+    assert [link["href"] for link in page.nav.find_all("a")] == ["index.html", "another.html"]
+    links = [link["href"] for link in page.main.find_all("a")]
+    assert links == ["01_tiny.html", "another.html#here", "https://example.org/a.md"]
+
+
+def test_a_page_whose_code_fails_is_named_with_its_line(tmp_path):
+    done = build(tmp_path, {"02_second.py": SECOND, "pages/recipe.md": BROKEN_PAGE}, "--only", "recipe")
+    assert done.returncode == 1
+    line = 1 + BROKEN_PAGE.splitlines().index("assert x == 3, 'one [is] not two'  # one namespace")
+    assert f"recipe fails in {tmp_path}/pages/recipe.md, line {line}\n" in done.stderr
+    assert "one [is] not two" in done.stderr
+    assert not (tmp_path / "site" / "recipe.html").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Words.\n", "## Too deep\n", "# Title\nwithout an empty line\n", "```python\n# x\n```\n"]
+)
+def test_a_page_without_a_title_is_an_error(text, tmp_path):
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "recipe.md").write_text(text)
+    with pytest.raises(ValueError, match=r"recipe.md must begin with a line '# Title' and an empty line"):
+        pages(tmp_path)
 
 
 def test_neighbours_are_linked(tiny_site):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tutorials.build import HERE, read, tutorials
+from tutorials.sources import HERE, read, tutorials
 
 ROOT = HERE.parent
 SCRIPTS = sorted(HERE.glob("[0-9][0-9]_*.py"))
@@ -52,15 +52,19 @@ def test_it_asserts_what_it_claims(path):
 
 
 @by_name
-def test_it_defines_only_what_draws_and_what_arranges_a_run(path):
-    """Every equation is the package's: a tutorial with its own could be right while the package is wrong."""
+def test_it_defines_only_what_draws_and_what_arranges_a_run_and_rewards(path):
+    """Every equation is the package's: a tutorial with its own could be right while the package is wrong.
+
+    A reward function is a user's own: it takes `completions`, as TRL's do.
+    """
     nodes = list(ast.walk(ast.parse(path.read_text())))
-    names = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    names = [node.name for node in functions if "completions" not in [each.arg for each in node.args.args]]
     methods = {m.name for c in nodes if isinstance(c, ast.ClassDef) for m in c.body if isinstance(m, ast.FunctionDef)}
     assert [name for name in names if not name.startswith(("draw_", "run_")) and name not in methods] == []
     for node in nodes:
         if isinstance(node, ast.ClassDef):
-            assert node.bases, f"{node.name}: a class is a task or a reward, and extends the package's"
+            assert node.bases, f"{node.name}: a class is a task, and extends the package's"
 
 
 @by_name

@@ -52,10 +52,38 @@ interactive.sliders(draw_line, {"β": [0, 1], "n": [1]}, {"β": 0, "n": 1}, "A l
 SECOND = "# %% [markdown]\n# # The second\n#\n# It says & computes nothing.\n\n# %%\nx = 1\n"
 BROKEN = "# %% [markdown]\n# # Broken\n#\n# It claims too much.\n\n# %%\nassert 1 == 2, 'one [is] not two'\n"
 
+PAGE = """# A tiny recipe
+
+How to add $1 + 1$.
+
+```python
+x = 1 + 1
+print("the sum is", x)
+```
+
+A command, and an excerpt, which are shown and not run:
+
+```bash
+exit 1
+```
+
+```python excerpt
+assert False
+```
+
+See [the first](../01_tiny.py), [another page](another.md#here) and [the site](https://example.org/a.md).
+
+```python
+assert x == 2  # one namespace
+```
+"""
+BROKEN_PAGE = PAGE.replace("assert x == 2", "assert x == 2\n\nassert x == 3, 'one [is] not two'")
+
 
 def build(folder: Path, scripts: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Write scripts into a folder and let `python -m tutorials` build them into folder/site."""
+    """Write scripts and pages into a folder and let `python -m tutorials` build them into folder/site."""
     for name, text in scripts.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     command = [sys.executable, "-m", "tutorials", "--source-dir", folder, "--output-dir", folder / "site", *arguments]
     open_to_all = os.environ | {"HF_HUB_OFFLINE": "0", "OMP_NUM_THREADS": "2"}  # a build sets its own

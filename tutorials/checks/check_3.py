@@ -60,7 +60,7 @@ def check_expected_update(answer: Answer) -> None:
         )
 
 
-def check_logged_objective(answer: Answer) -> None:
+def check_logged_loss(answer: Answer) -> None:
     """0 where nothing has changed; the ratio; both sides of the clip; and against the package."""
     same = [0.1, 0.2, 0.3]
     assert answer(same, same, [1.0, 0.0, 0.5], 0.2) == pytest.approx(0.0, abs=1e-12), (
@@ -69,19 +69,20 @@ def check_logged_objective(answer: Answer) -> None:
     assert answer([0.5, 0.5], [0.5, 0.5], [0.7, 0.7], 0.2) == 0, (
         "in a dead group every advantage is 0; don't divide by σ = 0"
     )
-    assert answer([0.11, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(0.05), (
-        "the better of two answers is now 1.1 times as likely, within the clip: (1.1 − 1) / 2 = 0.05"
+    assert answer([0.11, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.05), (
+        "the better of two answers is now 1.1 times as likely, within the clip: the objective is (1.1 − 1) / 2 = 0.05, "
+        "and the loss is minus that"
     )
-    assert answer([0.2, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(0.1), (
+    assert answer([0.2, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.1), (
         "the better answer is twice as likely: its ratio counts as 1.2, no more"
     )
-    assert answer([0.05, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.25), (
+    assert answer([0.05, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(0.25), (
         "the better answer is *half* as likely: min() takes the worse of the two terms, so the clip does not apply"
     )
     rng = torch.Generator().manual_seed(0)
     old, new = torch.rand(2, 8, generator=rng, dtype=torch.float64) * 0.5 + 0.1
     rewards = torch.rand(8, generator=rng, dtype=torch.float64)
-    expected = grpo_objective(
+    expected = -grpo_objective(
         new.log()[:, None],
         old.log()[:, None],
         grpo_advantages(rewards),

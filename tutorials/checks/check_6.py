@@ -1,5 +1,6 @@
 """What the answers to exercise 6 must do. Each message is a hint."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -7,44 +8,41 @@ import pytest
 import torch
 
 from grao_ref import mean_log_likelihood
-from grao_ref.records import Batch, Tokens
-from grao_ref.tasks.sorting import Sorting, characters
+from grao_ref.rewards.sorting import sorting
 
 Answer = Callable[..., Any]
 
 
 def check_reward(answer: Answer) -> None:
-    """By hand and against the task's reward."""
-    assert answer("31649=", "13469.") == pytest.approx(1), (
+    """By hand and against the package's reward function, which reads the text without END."""
+    assert answer("92754=", "24579.") == pytest.approx(1), (
         "sorted digits and END: the reward is 1"
     )
-    assert answer("31649=", "13649.") == pytest.approx(4 / 6), (
+    assert answer("92754=", "24597.") == pytest.approx(4 / 6), (
         "the tutorial's reference has four of six positions right"
     )
-    assert answer("31649=", "13469") == pytest.approx(5 / 6), (
+    assert answer("92754=", "24579") == pytest.approx(5 / 6), (
         "without END, one of six positions is missing"
     )
-    assert answer("31649=", "13.") == pytest.approx(2 / 6), (
+    assert answer("92754=", "24.") == pytest.approx(2 / 6), (
         "a short answer is divided by six too, and its END is in the place of a digit"
     )
-    assert answer("31649=", "31649.") != pytest.approx(1), (
+    assert answer("92754=", "92754.") != pytest.approx(1), (
         "the right digits in the wrong order are not right"
     )
-    assert answer("31649=", "1346999.") == pytest.approx(5 / 6), (
+    assert answer("92754=", "2457999.") == pytest.approx(5 / 6), (
         "END in the eighth position is not END in the sixth"
     )
-    rng = torch.Generator().manual_seed(6)
-    batch = Sorting(40).draw(rng)
-    ids = torch.randint(12, (40, 1, 8), generator=rng)
-    right = Sorting(40).reward(
-        _only(batch.prompts, batch), ids, torch.ones_like(ids).bool()
-    )
-    for prompt, said, expected in zip(
-        batch.prompts.ids, ids[:, 0], right.flatten().tolist(), strict=True
-    ):
-        question, text = characters(prompt.tolist()), characters(said.tolist())
-        assert answer(question, text) == pytest.approx(expected), (
-            f"{question}{text} earns {expected:.3f} in the package"
+    rng = random.Random(6)
+    for _ in range(40):
+        digits = rng.sample("0123456789", 5)
+        best = "".join(sorted(digits))
+        text = best[: rng.randrange(6)]  # the first digits are right, others are random
+        text += "".join(rng.choices("0123456789=", k=rng.randrange(9 - len(text))))
+        prompt, said = "".join(digits) + "=", text if len(text) == 8 else text + "."
+        (expected,) = sorting([text], solution=[best])
+        assert answer(prompt, said) == pytest.approx(expected), (
+            f"{prompt}{said} earns {expected:.3f} in the package"
         )
 
 
@@ -92,7 +90,3 @@ def check_token_weights(answer: Answer) -> None:
     assert answer(0.37, real.tolist()) == pytest.approx(logprobs.grad.tolist()), (
         "four tokens of six: the result differs from autograd through mean_log_likelihood"
     )
-
-
-def _only(prompts: Tokens, batch: Batch) -> Batch:
-    return Batch(prompts, batch.references)

@@ -24,10 +24,10 @@ def expected_update(
     raise NotImplementedError
 
 
-def logged_objective(
+def logged_loss(
     new: list[float], old: list[float], rewards: list[float], epsilon: float
 ) -> float:
-    """GRPO's objective, as it is logged: the mean over the group of min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â).
+    """GRPO's loss, as it is logged: minus the mean over the group of min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â).
 
     `new` and `old` are the *probabilities* of the samples now and when they were sampled; ρ = new / old.
     """

@@ -30,16 +30,16 @@ def expected_update(
     return push
 
 
-def logged_objective(
+def logged_loss(
     new: list[float], old: list[float], rewards: list[float], epsilon: float
 ) -> float:
-    """If no probability has changed, every ratio is 1, and the objective is the mean of the advantages, 0."""
+    """If no probability has changed, every ratio is 1, and the loss is minus the mean of the advantages, 0."""
     terms = []
     for now, before, advantage in zip(new, old, _advantages(rewards), strict=True):
         ratio = now / before
         clipped = min(max(ratio, 1 - epsilon), 1 + epsilon)
         terms.append(min(ratio * advantage, clipped * advantage))
-    return sum(terms) / len(terms)
+    return -sum(terms) / len(terms)
 
 
 def _advantages(rewards: list[float]) -> list[float]:

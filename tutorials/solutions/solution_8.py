@@ -18,7 +18,7 @@ def deviation_check(rewards: list[float]) -> Check:
         measured=off,
         test="<",
         limit=1e-9,
-        control="σ of the rewards − 1",
+        control="|σ of the rewards − 1|",
         control_measured=off_rewards,
     )
 

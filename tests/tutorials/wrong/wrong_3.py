@@ -66,23 +66,25 @@ def _terms(new: list[float], old: list[float], rewards: list[float]) -> tuple[np
     return np.array(new) / np.array(old), advantages
 
 
-def logged_objective__clip_without_min(
-    new: list[float], old: list[float], rewards: list[float], epsilon: float
-) -> float:
+def logged_loss__clip_without_min(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
     """Clips in both directions, so that a good answer made unlikely costs little."""
     ratio, advantages = _terms(new, old, rewards)
-    return float((ratio.clip(1 - epsilon, 1 + epsilon) * advantages).mean())
+    return -float((ratio.clip(1 - epsilon, 1 + epsilon) * advantages).mean())
 
 
-def logged_objective__no_clip(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
+def logged_loss__no_clip(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
     """The ratio alone."""
     ratio, advantages = _terms(new, old, rewards)
-    return float((ratio * advantages).mean())
+    return -float((ratio * advantages).mean())
 
 
-def logged_objective__log_likelihoods(
-    new: list[float], old: list[float], rewards: list[float], epsilon: float
-) -> float:
+def logged_loss__log_likelihoods(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
     """Weighted log-likelihoods: the same gradient on-policy, another value."""
     _, advantages = _terms(new, old, rewards)
-    return float((np.log(new) * advantages).mean())
+    return -float((np.log(new) * advantages).mean())
+
+
+def logged_loss__is_the_objective(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
+    """Forgets the minus."""
+    ratio, advantages = _terms(new, old, rewards)
+    return float(np.minimum(ratio * advantages, ratio.clip(1 - epsilon, 1 + epsilon) * advantages).mean())

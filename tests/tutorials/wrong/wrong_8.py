@@ -12,81 +12,51 @@ def _deviations(rewards, correction=0):
     return [(each.std(correction=correction) - 1).abs().item() for each in (advantages, group)]
 
 
-def deviation_check__control_typed(rewards):
+def _check(what, measured, test, limit, control, control_measured):
     return Check(
-        what="|σ_A − 1|",
-        measured=_deviations(rewards)[0],
-        test="<",
-        limit=1e-9,
-        control="what it would be",
-        control_measured=1.0,
+        what=what, measured=measured, test=test, limit=limit, control=control, control_measured=control_measured
     )
+
+
+def deviation_check__control_typed(rewards):
+    return _check("|σ_A − 1|", _deviations(rewards)[0], "<", 1e-9, "what it would be", 1.0)
 
 
 def deviation_check__measurement_typed(rewards):
-    return Check(
-        what="|σ_A − 1|",
-        measured=0.0,
-        test="<",
-        limit=1e-9,
-        control="of the rewards",
-        control_measured=_deviations(rewards)[1],
-    )
+    return _check("|σ_A − 1|", 0.0, "<", 1e-9, "of the rewards", _deviations(rewards)[1])
 
 
 def deviation_check__sample_deviation(rewards):
     off, off_rewards = _deviations(rewards, correction=1)
-    return Check(
-        what="|σ_A − 1|", measured=off, test="<", limit=1e-9, control="of the rewards", control_measured=off_rewards
-    )
+    return _check("|σ_A − 1|", off, "<", 1e-9, "of the rewards", off_rewards)
 
 
 def deviation_check__limit_too_wide(rewards):
     off, off_rewards = _deviations(rewards)
-    return Check(
-        what="|σ_A − 1|", measured=off, test="<", limit=0.1, control="of the rewards", control_measured=off_rewards
-    )
+    return _check("|σ_A − 1|", off, "<", 0.1, "of the rewards", off_rewards)
 
 
 def deviation_check__single_precision(rewards):
     group = torch.tensor(rewards, dtype=torch.float32)
     advantages, _ = group_advantages(group, group.mean(), pool="outputs")
     off, off_rewards = ((each.std(correction=0) - 1).abs().item() for each in (advantages, group))
-    return Check(
-        what="|σ_A − 1|", measured=off, test="<", limit=1e-9, control="of the rewards", control_measured=off_rewards
-    )
+    return _check("|σ_A − 1|", off, "<", 1e-9, "of the rewards", off_rewards)
 
 
 def deviation_check__single_precision_and_a_wide_limit(rewards):
     check = deviation_check__single_precision(rewards)
-    return Check(
-        what="|σ_A − 1|",
-        measured=check.measured,
-        test="<",
-        limit=1e-6,
-        control="of the rewards",
-        control_measured=check.control_measured,
-    )
+    return _check("|σ_A − 1|", check.measured, "<", 1e-6, "of the rewards", check.control_measured)
 
 
 def deviation_check__signed(rewards):
     group = torch.tensor(rewards, dtype=torch.float64)
     advantages, _ = group_advantages(group, group.mean(), pool="outputs")
     off, off_rewards = ((each.std(correction=0) - 1).item() for each in (advantages, group))
-    return Check(
-        what="σ_A − 1", measured=off, test="<", limit=1e-9, control="of the rewards", control_measured=off_rewards
-    )
+    return _check("σ_A − 1", off, "<", 1e-9, "of the rewards", off_rewards)
 
 
 def deviation_check__control_of_dice(rewards):
-    return Check(
-        what="|σ_A − 1|",
-        measured=_deviations(rewards)[0],
-        test="<",
-        limit=1e-9,
-        control="dice",
-        control_measured=1 + torch.rand(1).item(),
-    )
+    return _check("|σ_A − 1|", _deviations(rewards)[0], "<", 1e-9, "dice", 1 + torch.rand(1).item())
 
 
 def deviation_check__a_truth_value(rewards):
