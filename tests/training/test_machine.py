@@ -31,7 +31,5 @@ def test_several_processes_are_refused_in_a_line_that_says_what_to_start(monkeyp
     assert this_machine() == Machine()
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    with pytest.raises(
-        ValueError, match=r"this is one of 2 .* start it with python -m grao_ref\.train"
-    ):
+    with pytest.raises(ValueError, match=r"this is one of 2 .* start it with python -m grao_ref\.train"):
         this_machine()
