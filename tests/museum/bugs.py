@@ -573,7 +573,13 @@ LOOP = [
         ),
         "an early version of this package: every method was trained on eq-4's advantages, also one that had its own",
     ),
-    bug("one_update_a_batch", "../training/loop.py", "range(config.num_iterations)", "range(1)", "a setting nobody reads"),
+    bug(
+        "one_update_a_batch",
+        "../training/loop.py",
+        "range(config.num_iterations)",
+        "range(1)",
+        "a setting nobody reads",
+    ),
 ]
 
 BUGS = [
