@@ -81,6 +81,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
+    "runs/trackers.py": {"torch", "trackio", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
     "train.py": {"torch", "rich", "grao_ref"},
     "evaluate.py": {"torch", "rich", "tyro", "grao_ref"},

@@ -33,7 +33,7 @@ def plan(config: Config) -> dict[str, list[Config]]:
     variants = compared(config) if config.compare else [config]
     for variant in variants:
         check(variant)
-    copies = config.num_seeds if config.setup == "bandit" else 1
+    copies = config.num_seeds // len(config.seeds)  # of a run: what the seeds of separate runs leave
     methods = {label_of(variant): replace(variant, num_seeds=copies) for variant in variants}
     return {label: [replace(settings, seed=seed) for seed in config.seeds] for label, settings in methods.items()}
 
