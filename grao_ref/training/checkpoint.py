@@ -24,8 +24,8 @@ from grao_ref.training.loop import Training
 # Settings that change nothing about the steps themselves: a resumed run may have others.
 FREE = {
     "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions",
-    "num_completions_to_print", "save_steps", "save_total_limit", "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir",
-    "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16",
+    "num_completions_to_print", "save_steps", "save_total_limit", "resume_from_checkpoint", "report_to", "run_name",
+    "output_dir", "overwrite_output_dir", "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16",
 }  # fmt: skip
 
 

@@ -56,7 +56,10 @@ ALONE = Machine()
 
 def this_machine() -> Machine:
     """As torchrun and its like describe it. Raises `ValueError` on more than one process."""
-    return Machine(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+    rank, processes = (os.environ.get(name, default) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    if not (rank.isdigit() and processes.isdigit()):
+        raise ValueError(f"RANK and WORLD_SIZE must be whole numbers, got {rank!r} and {processes!r}")
+    return Machine(int(rank), int(processes))
 
 
 def choose_device(device: str) -> torch.device:
