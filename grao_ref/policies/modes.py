@@ -1,4 +1,4 @@
-"""What a Hugging Face model is put into before it becomes a policy: no dropout, and checkpointing on request."""
+"""What a model needs before it becomes a policy: no dropout, a sound attention kernel, checkpointing on request."""
 
 import torch
 from transformers import PreTrainedModel
@@ -11,6 +11,17 @@ def checkpoint_activations(model: PreTrainedModel) -> None:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs=how)
     else:
         model.gradient_checkpointing_enable(how)  # type: ignore[no-untyped-call]
+
+
+def without_cudnn_attention(device: torch.device) -> None:
+    """Switch cuDNN's attention kernel off for this process, where the model is on a GPU; torch has others.
+
+    Since torch 2.11 its backward pass on H100 and H200 gives NaN where the length is 64 modulo 128 and a row's
+    log-sum-exp is below −88 (pytorch#196678). A prompt of 128 and an answer of 64 tokens is such a length: it ended one
+    of nine recorded runs. The switch is torch's own and global, because checkpointing runs forward passes in backward.
+    """
+    if device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def without_dropout(model: PreTrainedModel) -> None:

@@ -88,3 +88,22 @@ def test_sorting_is_scored_where_the_samples_are():
     rewards = task.reward(batch, batch.references.ids[:, None], batch.references.mask[:, None])
     torch.testing.assert_close(rewards.values.cpu(), torch.full((4, 1, 1), 4 / ANSWER))
     assert END == 11
+
+
+def attention_gradient(length: int) -> torch.Tensor:
+    """∂/∂q of attention under a causal mask whose scores are all near −120, so that each row's log-sum-exp is too."""
+    rng = torch.Generator("cuda").manual_seed(0)
+    q, k, v = (torch.randn(1, 1, length, 64, generator=rng, device="cuda", dtype=torch.bfloat16) for _ in range(3))
+    q, k = q * 0.1, k * 0.1
+    q[..., 0], k[..., 0] = 1.0, -120 * 64**0.5
+    mask = torch.ones(length, length, dtype=torch.bool, device="cuda").tril()[None, None]
+    q.requires_grad_()
+    torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask).sum().backward()
+    return q.grad
+
+
+def test_a_policy_s_attention_has_a_finite_gradient_at_every_length():
+    """pytorch#196678: cuDNN's kernel gives NaN at 64 modulo 128 since torch 2.11."""
+    CausalLMPolicy(random_model("llama").float().to("cuda"), eos_ids=EOS, max_completion_length=4)
+    for length in (64, 100, 128, 192):
+        assert attention_gradient(length).isfinite().all()

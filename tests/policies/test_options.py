@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM, FalconConfig
 
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.lora import add_lora
+from grao_ref.policies.modes import without_cudnn_attention
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Tokens
 from tests.policies.architectures import CONFIGS, EOS, random_model
@@ -245,3 +246,17 @@ def test_ended_means_by_itself():
     full = samples.mask.all(-1)
     assert (full & samples.ended).any()  # an end at the last place is an end
     assert (samples.mask.sum(-1)[~samples.ended] == 8).all()
+
+
+def test_a_policy_on_a_gpu_switches_cudnn_s_attention_off_and_one_on_a_cpu_does_not():
+    """Its backward pass can give NaN (pytorch#196678); tests/gpu shows the gradient on a card."""
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        policy_of(random_model("llama").float())
+        assert torch.backends.cuda.cudnn_sdp_enabled()
+        without_cudnn_attention(torch.device("cuda"))
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+        assert torch.backends.cuda.mem_efficient_sdp_enabled()  # the others stay
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
