@@ -2,8 +2,8 @@
 
 `--preset tiny` (the default) trains the embedded language model on the embedded task, sorting five digits, against
 references with a mistake each; `bandit` a table on a ten-armed bandit; `smollm2` a real model on real data, given a
-reward; `paper` is the paper's own setting, its objective as printed. GRAO is trained repaired unless
---no-imitate-only-when-ahead is given (thm-4).
+reward; `paper` is the paper's own setting, its objective as printed. GRAO is trained repaired, or as printed with
+`--no-imitate-only-when-ahead` (thm-4).
 """
 
 import signal

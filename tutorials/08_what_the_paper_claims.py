@@ -87,7 +87,7 @@ print(textwrap.fill(refusal, 36))
 # are **counterexamples**. The checks that pass decide:
 #
 # | found to hold | a counterexample | verdict |
-# | --- | --- | --- |
+# | :--- | :--- | :--- |
 # | yes | no | holds |
 # | yes | yes | holds under conditions |
 # | no | yes | fails |

@@ -18,8 +18,8 @@ def metrics_table(evaluated: Evaluated) -> Table:
     title = f"{len(evaluated.prompts)} held-out prompts, {_sampling(evaluated)}"
     units = dict.fromkeys(METRICS[name].unit for name in _names(evaluated) if METRICS[name].unit)
     named = {unit: [name for name in _names(evaluated) if METRICS[name].unit == unit] for unit in units}
-    listed = "; ".join(f"in {unit}: {', '.join(names)}" for unit, names in named.items())
-    caption = f"95 % bootstrap intervals over prompts. Units: {listed}."
+    listed = ". ".join(f"In {unit}: {'; '.join(names)}" for unit, names in named.items())  # names have commas
+    caption = f"95 % bootstrap intervals over prompts. {listed}."
     table = Table(box=box.SIMPLE, title=title, caption=caption)
     table.add_column("metric", no_wrap=True)
     for policy in evaluated.metrics:

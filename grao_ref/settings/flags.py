@@ -25,9 +25,13 @@ def parse(
     The first preset is the default. Exits with code 2 and a message that names the nearest flag on a bad one.
     """
     first = argparse.ArgumentParser(prog=f"python -m {module}", add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", choices=list(presets), default=next(iter(presets)))
+    first.add_argument("--preset", default=next(iter(presets)))
     first.add_argument("--config", type=Path)
     chosen, rest = first.parse_known_args(list(arguments))
+    if chosen.preset not in presets:
+        near = difflib.get_close_matches(chosen.preset, presets, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(presets)}"
+        fail(ValueError(f"unknown preset {chosen.preset!r}; {hint}"))
     default = presets[chosen.preset]
     description = (
         f"{description}\n\nTwo more flags: --config FILE.yaml, whose keys are those below, and "

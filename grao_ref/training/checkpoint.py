@@ -67,7 +67,8 @@ def find_checkpoint(path: Path) -> Path:
         return path
     found = checkpoints(path)
     if not found:
-        raise ValueError(f"resume_from_checkpoint: {path} is no checkpoint, and no folder that holds one")
+        words = f"{path} is no checkpoint, and no folder that holds one (--save-steps writes them)"
+        raise ValueError(f"resume_from_checkpoint: {words}")
     return found[-1]
 
 

@@ -82,7 +82,7 @@ def test_shares_are_percent_and_units_are_named_and_no_zero_is_negative():
     shown = " ".join(console.file.getvalue().split())
     for expected in ("NAG, signed 0.0 [0.0, 25.0]", "length 12.3 [11.0, 13.0]", "KL 0.000 [0.500, 1.250]"):
         assert expected in shown
-    assert "in %: NAG, signed; in tokens: length; in nats: KL" in shown
+    assert "In %: NAG, signed. In tokens: length. In nats: KL." in shown
 
 
 def test_a_reference_that_could_not_be_scored_is_left_out_of_their_mean():

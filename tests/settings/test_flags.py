@@ -88,7 +88,7 @@ def test_a_missing_config_file_is_one_line(tmp_path, capsys):
         (["--max-prompt-length", "0"], "max_prompt_length must be a finite number > 0, got 0"),
         (["--save-total-limit", "0"], "save_total_limit must be a finite number > 0, got 0"),
         (["--ablate", "regulariser"], "regulariser"),
-        (["--preset", "paperr"], "invalid choice: 'paperr' (choose from"),
+        (["--preset", "paperr"], "error: unknown preset 'paperr'; did you mean paper?"),
         (["--preset"], "--preset: expected one argument"),
     ],
 )
