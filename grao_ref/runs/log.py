@@ -1,6 +1,7 @@
 """The files of a run while it goes on: metrics.jsonl, a line a step, and completions at every evaluation."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ class Log:
             self.file.write(json.dumps(row) + "\n")
 
     def write(self, row: Row) -> None:
-        """A line of metrics.jsonl."""
+        """A line of metrics.jsonl. Raises `ValueError` on a metric that JSON can't hold: NaN or an infinity."""
+        for name, value in row.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"the metric {name} of step {row['step']} is {value}; it must be finite")
         self.rows.append(row)
         self.file.write(json.dumps(row, allow_nan=False) + "\n")
 
