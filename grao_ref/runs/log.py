@@ -30,7 +30,7 @@ class Log:
         self.file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def completions(self, report: Report, names: list[str], text: Callable[[list[int]], str]) -> list[Row]:
-        """The samples of a step with their rewards and advantages, as TRL's table has them, in completions/."""
+        """The samples of a step with their rewards and advantages, in completions/, with the columns of TRL's table."""
         rows = completion_rows(report, names, text)
         if rows:
             folder = self.folder / "completions"
@@ -40,7 +40,7 @@ class Log:
         return rows
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Close metrics.jsonl."""
         self.file.close()
 
 

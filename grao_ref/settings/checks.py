@@ -1,4 +1,4 @@
-"""Settings that make no run together, refused before any work, each in one line.
+"""Settings that exclude each other: refused before any work, in one line.
 
 `config.py` has refused values out of range already. A method's own demands are in its file (`Method.check`).
 """

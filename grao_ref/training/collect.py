@@ -1,6 +1,6 @@
 """First half of a step: prompts -> samples -> rewards -> advantages -> whatever else stays constant in its updates.
 
-What is collected is what the method needs, and its advantages are the method's: this file knows no method.
+The method's `needs` decide what is collected, and its `advantages` are used. No method is named in this file.
 """
 
 from dataclasses import replace
