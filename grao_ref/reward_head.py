@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train_head(settings: Settings, console: Console) -> Head:
-    """Data, features, fit and figures."""
+    """Data, features, fit and metrics."""
     settings.output_dir.mkdir(parents=True, exist_ok=True)
     if (settings.output_dir / DESCRIPTION).exists():
         raise ValueError(f"output_dir {str(settings.output_dir)!r} holds a head already; name another folder")
@@ -159,7 +159,7 @@ def _fit(settings: Settings, features: Array, examples: Sequence[Example], count
 
 
 def _table(about: dict[str, Any]) -> Table:
-    table = Table("who says that the chosen answer is better", "accuracy", "95 % interval", "pairs")
+    table = Table("scored by", "accuracy (chosen above rejected)", "95 % interval", "pairs")
     names = {
         "the head, on held-out prompts": "held_out",
         "the longer answer, on the same": "longer_answer_wins",

@@ -1,6 +1,6 @@
 """Two ways to begin a run: a bandit with a table, or a data set with a language model. Everything is checked here.
 
-A setup is what a run consists of before its first step: a task, a policy, an evaluation, made of a config. Data, model
+A setup holds a task, a policy and an evaluation, all made from a config before the first step. Data, model
 and rewards are loaded and tried, so that what can't be run is refused before any work.
 """
 
@@ -46,9 +46,9 @@ class Setup:
     policy: Policy
     config: Config
     evaluation: Evaluation
-    notes: tuple[str, ...]  # what the log says of its model, data and rewards
-    small: bool = False  # too small for several threads, which would only wait for each other
-    text: Callable[[list[int]], str] | None = None  # tokens -> what they read like; None where answers have no text
+    notes: tuple[str, ...]  # lines of the log about its model, data and rewards
+    small: bool = False  # one thread is faster for so small a model
+    text: Callable[[list[int]], str] | None = None  # token ids -> text; None where answers have no text
     save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
 
 
@@ -141,7 +141,7 @@ def scorer_of(config: Config, device: torch.device) -> Scorer:
 
 
 def language_policy(config: Config) -> tuple[CausalLMPolicy, PreTrainedTokenizerBase]:
-    """The config's model as a policy, with an adapter where it asks for one, and the tokenizer."""
+    """The config's model as a policy, with an adapter if `use_peft` is set, and the tokenizer."""
     model, tokenizer = load_language_model(config.model_name_or_path, device=choose_device(config.device))
     if config.use_peft:
         add_lora(model, r=config.lora_r, alpha=config.lora_alpha, target_modules=config.lora_target_modules)

@@ -1,4 +1,4 @@
-"""Train a policy and show what came of it.
+"""Train a policy and show the results.
 
 `--preset tiny` (the default) trains the embedded language model on the embedded task, sorting five digits, against
 references with a mistake each; `bandit` a table on a ten-armed bandit; `smollm2` a real model on real data, given a

@@ -25,7 +25,11 @@ STANDARD = set(sys.stdlib_module_names)
 TENSORS = {"torch", "jaxtyping"}  # jaxtyping writes the shapes into the signatures
 MODEL = {"transformers", "safetensors"}
 INTERFACES = {"grao_ref.policies.interface", "grao_ref.tasks.interface"}
-METHODS = {"grao_ref.methods.interface", "grao_ref.methods.registry"}  # never a method by its name
+METHODS = {
+    "grao_ref.methods.interface",
+    "grao_ref.methods.calls",
+    "grao_ref.methods.registry",
+}  # never a method by its name
 SETTINGS = {"grao_ref.settings.config", "grao_ref.settings.checks"}
 LAYERS = {  # what the modules below a path may import, beside the standard library
     "equations": TENSORS | {"grao_ref.equations"},
@@ -34,7 +38,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "settings": set(),
     "settings/kinds.py": {"grao_ref.equations.checks"},
     "settings/config.py": {"grao_ref.settings.kinds"},
-    "settings/checks.py": {"grao_ref.settings.config", "grao_ref.methods.registry"},
+    "settings/checks.py": {"grao_ref.settings.config", "grao_ref.methods.calls", "grao_ref.methods.registry"},
     "settings/presets.py": {"grao_ref.settings.config"},
     "settings/flags.py": {"tyro", "yaml", "transformers", "grao_ref.settings.kinds"},
     "methods": TENSORS | {"grao_ref.equations", "grao_ref.records", "grao_ref.methods", "grao_ref.settings.config"},

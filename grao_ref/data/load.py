@@ -13,7 +13,7 @@ from grao_ref.data.sorting import sorting_rows
 from grao_ref.plugins.near import hint
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json")
-HUB: dict[str, tuple[str, dict[str, str]]] = {  # short name -> id on the hub, what is asked of it
+HUB: dict[str, tuple[str, dict[str, str]]] = {  # short name -> id on the hub, arguments of load_dataset
     "hh-harmless": ("Anthropic/hh-rlhf", {"data_dir": "harmless-base"}),
     "hh-helpful": ("Anthropic/hh-rlhf", {"data_dir": "helpful-base"}),
     "gsm8k": ("openai/gsm8k", {"name": "main"}),
@@ -26,7 +26,7 @@ KNOWN = (
 
 
 def load_rows(name: str, *, split: str = "train", config: str | None = None) -> Rows:
-    """The rows of a data set. Their attribute `skipped` says which rows were left out.
+    """The rows of a data set. Their attribute `skipped` lists the rows that were left out.
 
     A short name means that data set even where a folder has the same name. A file has one split, `train`. `config` is
     that of a hub data set or of a reasoning-gym task. Raises `ValueError` on an unknown name (with the nearest known

@@ -126,8 +126,8 @@ def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 def apart(rows: Sequence[Row], test: Sequence[Row]) -> list[Row]:
     """The rows whose prompt is in none of the test rows, in their order."""
-    seen = {json.dumps(row.prompt) for row in test}
-    return [row for row in rows if json.dumps(row.prompt) not in seen]
+    seen = {_key(row) for row in test}
+    return [row for row in rows if _key(row) not in seen]
 
 
 def split_by_prompt(rows: Sequence[Row], *, share: float, seed: int) -> tuple[list[Row], list[Row]]:
@@ -138,7 +138,7 @@ def split_by_prompt(rows: Sequence[Row], *, share: float, seed: int) -> tuple[li
     """
     if not 0 <= share < 1:
         raise ValueError(f"share must be a number from 0 to below 1, got {share!r}")
-    keys = [json.dumps(row.prompt, sort_keys=True) for row in rows]
+    keys = [_key(row) for row in rows]
     prompts = sorted(set(keys), key=lambda key: hashlib.sha256(f"{seed} {key}".encode()).digest())
     if share and len(prompts) < 2:
         raise ValueError(f"two different prompts are needed to hold some out, got {len(prompts)}")
@@ -146,3 +146,8 @@ def split_by_prompt(rows: Sequence[Row], *, share: float, seed: int) -> tuple[li
     held_out = set(prompts[:count])
     train = [row for row, key in zip(rows, keys, strict=True) if key not in held_out]
     return train, [row for row, key in zip(rows, keys, strict=True) if key in held_out]
+
+
+def _key(row: Row) -> str:
+    """A text that two rows share if and only if their prompts are equal."""
+    return json.dumps(row.prompt, sort_keys=True)

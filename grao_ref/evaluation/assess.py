@@ -16,7 +16,7 @@ Measured = tuple[float, float, float]  # value, and the ends of its 95 % bootstr
 
 @dataclass(frozen=True)
 class Evaluated:
-    """All that an evaluation found out, by policy; the base is the first."""
+    """The results of an evaluation, by policy; the base is the first."""
 
     prompts: list[str]
     references: list[str]

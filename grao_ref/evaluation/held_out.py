@@ -22,7 +22,7 @@ class HeldOut:
 
     task: Task
     batch: Batch  # on the CPU
-    text: Callable[[list[int]], str]  # tokens -> what they read like
+    text: Callable[[list[int]], str]  # token ids -> text
 
     def parts(self, size: int) -> Iterator[Batch]:
         """`size` prompts at a time, in their order."""

@@ -74,9 +74,9 @@ def mean(values: Tensor) -> float:
 class Metric:
     """One metric. Its interval comes from resampling the prompts.
 
-    unit: "%" for shares, which tables multiply by 100; "" for rewards. meaning: what a reader of the table is told.
+    unit: "%" for shares, which tables multiply by 100; "" for rewards. meaning: its explanation in evaluation.md.
     values: a comparison -> what is resampled, by prompt; None where the metric is not defined for it.
-    statistic: of these values, the metric; their mean if left.
+    statistic: the values -> the metric; by default their mean.
     """
 
     name: str
@@ -108,7 +108,7 @@ def _total_divergence(c: Comparison) -> Values | None:
 
 
 def repetition(ids: Int[Tensor, "N T"], mask: Bool[Tensor, "N T"], length: int = 3) -> Float[Tensor, "N"]:
-    """Share of an answer's runs of three tokens that it has had before; 0 for answers shorter than that.
+    """Share of an answer's three-token runs that repeat an earlier one; 0 for answers of fewer than three tokens.
 
     >>> repetition(torch.tensor([[1, 2, 1, 2, 1, 2]]), torch.ones(1, 6, dtype=torch.bool))
     tensor([0.5000], dtype=torch.float64)

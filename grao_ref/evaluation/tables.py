@@ -10,7 +10,7 @@ from torch import Tensor
 from grao_ref.evaluation.assess import Evaluated, Measured
 from grao_ref.evaluation.metrics import METRICS
 
-MARKS = re.compile(r"([\\`*_\[\]|~$])")  # what Markdown would read something into, within a line
+MARKS = re.compile(r"([\\`*_\[\]|~$])")  # characters with a meaning in Markdown, within a line
 
 
 def metrics_table(evaluated: Evaluated) -> Table:
@@ -30,7 +30,7 @@ def metrics_table(evaluated: Evaluated) -> Table:
 
 
 def markdown(evaluated: Evaluated, cases: int) -> str:
-    """The same table, what its rows mean, and the first prompts with everybody's answers: the first, not the best."""
+    """The same table, what its rows mean, and every policy's answers to the first prompts (not the best)."""
     policies = list(evaluated.metrics)
     scored = evaluated.reference_rewards[evaluated.reference_scored]
     lines = [

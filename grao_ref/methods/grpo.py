@@ -32,7 +32,7 @@ def advantages(rewards: Rewards, config: Config) -> Advantages:
 
 
 def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
-    """Σ of min(ρ_t Â, clip(ρ_t) Â) − β_KL k3 over each group's tokens, each weighted as `loss_type` says."""
+    """Σ of min(ρ_t Â, clip(ρ_t) Â) − β_KL k3 over each group's tokens, each with the weight of `loss_type`."""
     samples, new, kl_coef = given(batch.samples), given(logprobs.samples), beta_or(KL_WEIGHT, config)
     mask = trained_tokens(batch)
     tokens = grpo_objective(

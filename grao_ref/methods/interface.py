@@ -37,7 +37,8 @@ class Terms:
     """What an objective returns, by prompt."""
 
     objective: Float[Tensor, "N"]  # to be maximised, with gradient, not yet reduced
-    metrics: Mapping[str, Float[Tensor, "N"]] = field(default_factory=dict)  # what is logged beside it
+    # Logged beside it. `loss` and `grad_norm` are the trainer's own.
+    metrics: Mapping[str, Float[Tensor, "N"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Method:
 def given(value: Field | None) -> Field:
     """A field of the batch or of the log-probabilities that the method needs.
 
-    Raises `ValueError` where it was not collected: the method's `needs` don't ask for it.
+    Raises `ValueError` where it was not collected, because the method's `needs` leave it out.
     """
     if value is None:
         raise ValueError("a method reads what was not collected: its `needs` must ask for it")
@@ -91,7 +92,7 @@ def prompt_count(batch: Batch, config: Config) -> int:
 
 
 def standardized(rewards: Rewards, *, pool: str) -> Advantages:
-    """eq-4 over the rewards that are there: a sample that could not be scored leaves the pool, and has advantage 0."""
+    """eq-4 over the scored samples: an unscored one is left out of the pool, and its advantage is 0."""
     A_o, A_y = scored_advantages(
         rewards.outputs,
         rewards.reference,

@@ -4,6 +4,7 @@ register(MINE)                                  in Python; `Config(method="mine"
 --method my_package.my_module.MINE              on the command line and in a config file
 """
 
+from grao_ref.methods.calls import called
 from grao_ref.methods.dpo import DPO
 from grao_ref.methods.grao import GRAO
 from grao_ref.methods.grpo import GRPO
@@ -24,8 +25,8 @@ def register(method: Method) -> str:
     Raises `ValueError` on a part that is missing, naming it, and on a name that another method has.
     """
     require_parts(method)
-    if METHODS.setdefault(method.name, method) is not method:
-        raise ValueError(f"there is another method {method.name!r} already: give this one a name of its own")
+    _require_own_name(method)
+    METHODS[method.name] = method
     return method.name
 
 
@@ -40,6 +41,7 @@ def method_of(name: str) -> Method:
     if not isinstance(method, Method):
         raise ValueError(f"method {name!r} is a {type(method).__name__}; name a `Method` (grao_ref.methods.interface)")
     require_parts(method)
+    _require_own_name(method)
     METHODS[name] = method
     return method
 
@@ -47,13 +49,13 @@ def method_of(name: str) -> Method:
 def label_of(config: Config) -> str:
     """What tables, logs and files call a run with these settings."""
     method = method_of(config.method)
-    return method.name if method.label is None else method.label(config)
+    return method.name if method.label is None else str(called(method, "label", config))
 
 
 def summary_of(config: Config) -> str:
     """Which objective is trained, in a line."""
     method = method_of(config.method)
-    return f"{label_of(config)}." if method.summary is None else method.summary(config)
+    return f"{label_of(config)}." if method.summary is None else str(called(method, "summary", config))
 
 
 def require_parts(method: Method) -> None:
@@ -68,15 +70,23 @@ def require_parts(method: Method) -> None:
     require_needs(method, Config())
 
 
+def _require_own_name(method: Method) -> None:
+    """Raise `ValueError` where another method has the name: logs and tables could not tell the two apart."""
+    if METHODS.get(method.name, method) is not method:
+        raise ValueError(f"there is another method {method.name!r} already: give this one a name of its own")
+
+
 def require_needs(method: Method, config: Config) -> Needs:
     """What the method needs with these settings. Raises `ValueError` on a part that they imply and that is missing."""
-    needs = method.needs(config)
+    needs = called(method, "needs", config)
     if not isinstance(needs, Needs):
         raise ValueError(f"method {method.name!r}: needs must return `Needs`, got {type(needs).__name__}")
     if needs.samples and not callable(method.advantages):
         raise ValueError(f"method {method.name!r} has no advantages: it needs samples, whose rewards become advantages")
     if needs.critic and not (needs.samples and callable(method.critique)):
         raise ValueError(f"method {method.name!r} has no critique: it needs a critic, whose values become targets")
+    if not isinstance(needs.reference_model, tuple):
+        raise ValueError(f"method {method.name!r}: reference_model must be a tuple, got {needs.reference_model!r}")
     unknown = set(needs.reference_model) - {"samples", "references", "rejected"}
     if unknown:
         raise ValueError(f"method {method.name!r}: there are no {', '.join(sorted(unknown))} for a reference model")

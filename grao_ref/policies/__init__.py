@@ -1,1 +1,1 @@
-"""Policies: things that sample a group of answers and say how likely an answer is."""
+"""Policies: they sample groups of answers and compute the log-probabilities of answers."""

@@ -174,7 +174,7 @@ class _AdapterOff(CausalLMPolicy):
         self.critic = copy.deepcopy(policy.critic).requires_grad_(False)
 
     def parameters(self) -> Iterable[Tensor]:
-        """None: what could be trained is the other policy's."""
+        """No parameters: the wrapped policy owns them."""
         return []
 
     def _decode(self, *arguments: Any) -> Samples:

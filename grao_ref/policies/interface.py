@@ -1,4 +1,4 @@
-"""What the loop asks of a policy. The tabular bandit and a causal language model look the same through it."""
+"""The interface between the loop and a policy: the tabular bandit and a causal language model both implement it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +16,7 @@ class Policy(Protocol):
     """Samples groups, scores groups, and owns the parameters that are trained."""
 
     device: torch.device
-    """Where its parameters are, and where it wants its batches and its random generator."""
+    """Where its parameters are, and where batches and the random generator have to be."""
 
     def sample(
         self,
@@ -44,7 +44,7 @@ class Policy(Protocol):
         """What an optimiser may change: the policy's and the critic's."""
 
     def frozen(self) -> "Policy":
-        """The policy as it is now, which training won't change: the anchor of a KL penalty, and of DPO."""
+        """A copy that training does not change: the reference model of a KL penalty, and of DPO."""
 
     def save(self, folder: Path) -> None:
         """Write all that training changes into a folder, as safetensors."""

@@ -44,7 +44,7 @@ def smollm2_folder() -> Path:
 def convert(gguf: Path, folder: Path) -> None:
     """Write a GGUF file's model and tokenizer as ordinary float32 files."""
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype="float32")
-    # Both still say that the weights are quantised; save_pretrained would refuse to write them.
+    # Both are still marked as quantised; save_pretrained would refuse to write them.
     vars(model).update(hf_quantizer=None, is_quantized=False)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config

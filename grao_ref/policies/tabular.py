@@ -1,4 +1,4 @@
-"""A softmax over K actions with a row of logits of its own for each prompt: the theory's policy.
+"""A softmax over K actions with a separate row of logits for each prompt: the policy of the theory.
 
 One action is one whole answer of length 1, so every equation applies unchanged. Rows share nothing:
 N prompts are N independent runs of the same experiment, trained at once.

@@ -8,7 +8,7 @@ from pathlib import Path
 class VerdictCache:
     """Key -> verdict. `path`: the file, made if missing with its folder; None keeps verdicts in memory only.
 
-    A line that can't be read (the last one after a crash) is ignored, and its verdict is asked for again.
+    A line that can't be read (the last one after a crash) is ignored, and its question is sent again.
     Raises `ValueError` on a file that can't be read or written.
     """
 

@@ -20,7 +20,7 @@ INSTALL = "pip install 'grao_ref[judge]'"
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    """Where the judge is and how it is asked. Its key is $OPENAI_API_KEY; a local server needs none."""
+    """The judge's endpoint and how questions are sent to it. Its key is $OPENAI_API_KEY; a local server needs none."""
 
     base_url: str | None = None
     """The endpoint, such as http://localhost:8000/v1; $OPENAI_BASE_URL if left."""
@@ -37,7 +37,7 @@ class JudgeSettings:
     swap: bool = False
     """Ask twice, the second time with the texts swapped. Where the two verdicts disagree, it is a tie."""
     cache: Path | None = None
-    """A file that keeps verdicts, so no question is asked twice; in memory only if left."""
+    """A file of verdicts, so that no question is sent twice; by default they are kept in memory only."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` on a value that no judge can use."""
@@ -156,10 +156,10 @@ class Judge:
         where = f"the judge {self.settings.model!r} at {self.base_url}"
         if isinstance(answer, Exception):
             self.failed += 1
-            self._warn("failed", f"{where} did not answer ({_say(answer)}); such completions count for nothing")
+            self._warn("failed", f"{where} did not answer ({_say(answer)}); such completions are unscored")
         elif answer is None:
             self.unreadable += 1
-            self._warn("unreadable", f"{where} gave an answer without a verdict; such completions count for nothing")
+            self._warn("unreadable", f"{where} gave an answer without a verdict; such completions are unscored")
 
     def _warn(self, kind: str, message: str) -> None:
         if kind not in self._warned:

@@ -127,7 +127,7 @@ def _offer(
     columns: Mapping[str, Sequence[Any]],
     completion_ids: Sequence[Sequence[int]] | None,
 ) -> dict[str, Any]:
-    """The keywords that functions may ask for, one entry of each for every completion."""
+    """The keyword arguments that functions may take, each with one entry for every completion."""
     columns = {name: values for name, values in columns.items() if name not in DROPPED}
     for name in columns:
         if name in OURS:

@@ -23,8 +23,8 @@ Trained with [grao_ref](https://arxiv.org/abs/2508.07750) {version}, seed {seed}
 | the references | {reference:.3f} |
 | after training | {after:.3f} |
 
-The reward is that of the settings below. A reward that was trained on can be satisfied without being deserved: read
-answers before you believe it (`python -m grao_ref.evaluate`).
+The reward is that of the settings below. A reward that was trained on may rise while the answers get worse: read
+some answers before you trust it (`python -m grao_ref.evaluate`).
 
 {note}
 

@@ -1,4 +1,4 @@
-"""A run's folder: opened, emptied of an earlier run where that is asked for, left as it was where a run is refused."""
+"""A run's folder: how it is opened, cleared with --overwrite-output-dir, and removed where a run is refused."""
 
 import json
 import shutil
@@ -29,14 +29,14 @@ def open_folder(config: Config) -> tuple[Config, list[dict[str, Any]]]:
         path for number in range(1, 10**6) if not (path := Path("runs") / str(number)).exists()
     )
     folder.mkdir(parents=True, exist_ok=True)
-    at_home = config.resume_from_checkpoint is not None and folder.samefile(config.resume_from_checkpoint.parent)
-    if any(folder.iterdir()) and not at_home and not config.overwrite_output_dir:
+    in_place = config.resume_from_checkpoint is not None and folder.samefile(config.resume_from_checkpoint.parent)
+    if any(folder.iterdir()) and not in_place and not config.overwrite_output_dir:
         raise ValueError(
             f"output_dir {folder} is not empty: name another one, or --resume-from-checkpoint {folder}, or "
             "--overwrite-output-dir"
         )
-    (folder / "curves.png").unlink(missing_ok=True)  # an old picture beside new figures would lie
-    if not at_home and (folder / METRICS).exists():
+    (folder / "curves.png").unlink(missing_ok=True)  # it shows the earlier run
+    if not in_place and (folder / METRICS).exists():
         clear(folder, config)
     config = replace(config, output_dir=folder)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings_of(config), sort_keys=False))
@@ -55,7 +55,7 @@ def metrics_of(metrics: Path) -> list[dict[str, Any]]:
 
 
 def clear(folder: Path, config: Config) -> None:
-    """Delete what an earlier run would pass on to this one: its checkpoints, its model, its completions.
+    """Delete an earlier run's checkpoints, model and completions, which would otherwise pass for this run's.
 
     Raises `ValueError` where this run needs one of them.
     """
@@ -72,7 +72,7 @@ def clear(folder: Path, config: Config) -> None:
 
 
 def discard(log: Log) -> None:
-    """Leave nothing of a run that was refused before its first figure, so that the mended command finds its folder."""
+    """Delete the files of a run that was refused before its first metrics; the corrected command can use the folder."""
     log.close()
     for name in (METRICS, "config.yaml"):
         (log.folder / name).unlink()

@@ -1,6 +1,7 @@
 """The files of a run while it goes on: metrics.jsonl, a line a step, and completions at every evaluation."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,15 @@ class Log:
             self.file.write(json.dumps(row) + "\n")
 
     def write(self, row: Row) -> None:
-        """A line of metrics.jsonl."""
+        """A line of metrics.jsonl. Raises `ValueError` on a metric that JSON can't hold: NaN or an infinity."""
+        for name, value in row.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"the metric {name} of step {row['step']} is {value}; it must be finite")
         self.rows.append(row)
         self.file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def completions(self, report: Report, names: list[str], text: Callable[[list[int]], str]) -> list[Row]:
-        """The samples of a step with their rewards and advantages, as TRL's table has them, in completions/."""
+        """The samples of a step with their rewards and advantages, in completions/, with the columns of TRL's table."""
         rows = completion_rows(report, names, text)
         if rows:
             folder = self.folder / "completions"
@@ -36,7 +40,7 @@ class Log:
         return rows
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Close metrics.jsonl."""
         self.file.close()
 
 

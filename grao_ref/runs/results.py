@@ -1,4 +1,4 @@
-"""What a command's runs came to."""
+"""The results of a command's runs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from grao_ref.evaluation.monitor import Shown
 
 @dataclass(frozen=True)
 class Results:
-    """What a command's runs came to: curves by name, the references' reward, one run's answers before and after."""
+    """The results of a command's runs: curves by name, the references' reward, one run's answers before and after."""
 
     curves: dict[str, "Curve"]
     reference: float

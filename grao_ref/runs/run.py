@@ -149,7 +149,7 @@ class Run:
             self.console.print(warning, soft_wrap=True, highlight=False, style="bold")
 
     def show(self, report: Report) -> None:
-        """Keep the samples of a step where they have a text, and print some where that is asked for."""
+        """Write the samples of a step to completions/, if they have a text; print some with `log_completions`."""
         if self.setup.text is None:
             return
         rows = self.log.completions(report, list(self.setup.task.reward_weights), self.setup.text)

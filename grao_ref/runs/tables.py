@@ -10,7 +10,7 @@ from grao_ref.runs.results import Results
 
 
 def score_table(results: Results) -> Table:
-    """Before, on the way, after."""
+    """Mean reward before, during and after training, by method."""
     curves, reference = results.curves, results.reference
     first = next(iter(curves.values()))
     last = len(first.steps) - 1
@@ -51,7 +51,7 @@ def completions_table(rows: list[dict[str, Any]], count: int) -> Table:
 
 
 def shortened(text: str, length: int = 160) -> str:
-    """The end of a long text, which is what an answer answers."""
+    """The end of a long text: a prompt's last turn, which the answer follows."""
     return text if len(text) <= length else "…" + text[-length:]
 
 

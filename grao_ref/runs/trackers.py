@@ -1,4 +1,4 @@
-"""Places to look at curves while they grow, beside metrics.jsonl.
+"""Trackers, which show curves while a run goes on, beside metrics.jsonl.
 
 register_tracker("mine", open_mine)             in Python; `Config(report_to="mine")` then reports to it
 --report-to my_package.my_module.open_mine      on the command line and in a config file
@@ -16,7 +16,7 @@ from grao_ref.settings.config import Config, settings_of
 
 @runtime_checkable
 class Tracker(Protocol):
-    """A place to look at curves while they grow."""
+    """Receives the metrics of every step."""
 
     def log(self, row: dict[str, float], step: int) -> None:
         """Take the metrics of one step."""

@@ -1,4 +1,4 @@
-"""Settings that make no run together, refused before any work, each in one line.
+"""Settings that exclude each other: refused before any work, in one line.
 
 `config.py` has refused values out of range already. A method's own demands are in its file (`Method.check`).
 """
@@ -6,6 +6,7 @@
 import difflib
 from pathlib import Path
 
+from grao_ref.methods.calls import called
 from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.settings.config import Config
 
@@ -36,7 +37,7 @@ def _require_method(config: Config) -> None:
         return
     require_needs(method, config)
     if method.check is not None:
-        method.check(config)
+        called(method, "check", config)
     if config.beta and method.kl_weight is None:
         raise ValueError(
             f"beta is the weight of a KL penalty, and {method.name} has none, got {config.beta}; "

@@ -93,7 +93,7 @@ class Config:
     learning_rate: Positive = 3e-4
     """Step size of the optimiser (in the bandit: of each run)."""
     optimizer: Literal["sgd", "adam"] = "adam"
-    """Adam, which the paper trains with, or plain gradient ascent, which the theory speaks of."""
+    """Adam, which the paper trains with, or plain gradient ascent, which the theory is about."""
     weight_decay: NonNegative = 0.0
     """Decoupled weight decay of Adam (the paper: 0.01)."""
     max_grad_norm: NonNegative = 1.0
@@ -145,7 +145,7 @@ class Config:
     num_generations_eval: Count = 1
     """Answers sampled to each prompt of an evaluation."""
     log_completions: bool = False
-    """Print samples at every evaluation; they are written to completions/ in any case."""
+    """Print samples at every evaluation; they are always written to completions/."""
     num_completions_to_print: Count = 3
     """Prompts whose answers before and after training are shown at the end."""
     save_steps: Natural = 0

@@ -26,12 +26,11 @@ def prompt_ids(tokenizer: Tokenizer, prompts: Sequence[Prompt]) -> list[Ids]:
 def answer_ids(tokenizer: Tokenizer, answers: Sequence[str], *, closed: bool) -> list[Ids]:
     """Tokens of each answer, without any special token at its start.
 
-    `closed`: append the end-of-sequence token, which a policy has to learn. Reward heads read answers without it.
-    Raises `ValueError` where it is asked for and the tokenizer has none. Every answer of a training batch gets its
-    tokens here.
+    `closed`: append the end-of-sequence token, which a policy has to learn; reward heads read answers without it.
+    Raises `ValueError` on `closed` where the tokenizer has no such token.
     """
     if closed and tokenizer.eos_token_id is None:
-        raise ValueError("the tokenizer has no end-of-sequence token: nothing would say where an answer ends")
+        raise ValueError("the tokenizer has no end-of-sequence token, so the end of an answer can't be learned")
     end = [tokenizer.eos_token_id] if closed else []
     return [[*ids, *end] for ids in _tokens(tokenizer, answers, special=False)]
 

@@ -34,7 +34,7 @@ def save_checkpoint(
 ) -> Path:
     """Write checkpoint-STEP, whole or not at all, and delete the oldest beyond `save_total_limit`.
 
-    `beside` writes what belongs to the policy and is no part of it: a tokenizer.
+    `beside` writes files that belong to the policy but hold none of its parameters: the tokenizer's.
     """
     folder = output_dir / f"checkpoint-{training.step}"
     unfinished = output_dir / f".checkpoint-{training.step}.part"
@@ -83,7 +83,7 @@ def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
         training.policy.load(folder)
         _restore_moments(training.optimizer, tensors)
         training.rng.set_state(tensors["rng"])
-        # A GPU's generator means nothing to a CPU: a run that moves there goes on, with other samples.
+        # A GPU generator's state can't be loaded on a CPU: a run that moves there continues with other samples.
         if "sampling_rng" in tensors and training.sampling_rng is not training.rng:
             training.sampling_rng.set_state(tensors["sampling_rng"])
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

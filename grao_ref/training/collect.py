@@ -1,12 +1,13 @@
 """First half of a step: prompts -> samples -> rewards -> advantages -> whatever else stays constant in its updates.
 
-What is collected is what the method needs, and its advantages are the method's: this file knows no method.
+The method's `needs` decide what is collected, and its `advantages` are used. No method is named in this file.
 """
 
 from dataclasses import replace
 
 import torch
 
+from grao_ref.methods.calls import advantages_of, critique_of
 from grao_ref.methods.interface import Method
 from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
@@ -37,8 +38,7 @@ def collect(
     if needs.critic:
         values = log_probabilities_in_parts(policy, batch, ("values",), **at, parts=parts).values
         assert values is not None
-        assert method.critique is not None
-        batch = replace(batch, critique=method.critique(batch, values, config))
+        batch = replace(batch, critique=critique_of(method, batch, values, config))
     return batch
 
 
@@ -56,5 +56,4 @@ def _sample(batch: Batch, task: Task, policy: Policy, method: Method, config: Co
     outputs, scored = weighted(parts, task.reward_weights)
     reference, reference_scored = weighted(of_references, task.reward_weights)
     rewards = Rewards(outputs, reference[:, 0], scored, reference_scored[:, 0], parts=parts)
-    assert method.advantages is not None
-    return replace(batch, samples=samples, rewards=rewards, advantages=method.advantages(rewards, config))
+    return replace(batch, samples=samples, rewards=rewards, advantages=advantages_of(method, rewards, config))

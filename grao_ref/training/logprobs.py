@@ -1,4 +1,4 @@
-"""What a policy gives a batch: the log-probabilities, and the critic's values, that a method needs."""
+"""The log-probabilities, and the critic's values, of a batch under a policy."""
 
 from collections.abc import Iterable
 from dataclasses import fields
@@ -11,7 +11,7 @@ from grao_ref.records import Batch, LogProbs, Tokens, split, take
 
 
 def log_probabilities(policy: Policy, batch: Batch, sequences: Iterable[str], *, temperature: float) -> LogProbs:
-    """log π of the batch's `samples`, `references` and `rejected` answers, those that are named, with gradient.
+    """log π of the batch's `samples`, `references` and `rejected` answers (those in `sequences`), with gradient.
 
     `values` names the critic's V before each sampled token.
     """

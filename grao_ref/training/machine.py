@@ -1,7 +1,7 @@
-"""The one place where devices and processes enter a run: who seeds, who counts, who writes.
+"""Devices and processes of a run: random generators, the count over all processes, which process writes.
 
-A run has one process today. Everything that will differ between several asks here: which prompts of a step are this
-process's, what the whole batch's denominator is, from which seeds random numbers come, and who writes files.
+A run has one process today. With several, they will differ in what is defined here: which prompts of a step a process
+takes, the denominator of the whole batch, the seeds of the random generators, and which process writes files.
 """
 
 import os
@@ -14,7 +14,7 @@ from grao_ref.records import Batch
 
 @dataclass(frozen=True)
 class Machine:
-    """The processes of a run, as one of them sees them."""
+    """The rank of this process, and how many processes the run has."""
 
     rank: int = 0
     processes: int = 1

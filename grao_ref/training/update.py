@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from grao_ref.equations.reduce import batch_loss
+from grao_ref.methods.calls import called, terms_of
 from grao_ref.methods.interface import Needs
 from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
@@ -39,12 +40,12 @@ def update(
     method = method_of(config.method)
     needs = require_needs(method, config)
     whole = take(batch, slice(0, 1)) if independent_prompts else batch
-    denominator = machine.total(method.denominator(whole, config))
+    denominator = machine.total(called(method, "denominator", whole, config))
     optimizer.zero_grad(set_to_none=True)
     parts = []
     for rows in split(len(batch), config.gradient_accumulation_steps):
         part = take(batch, rows)
-        terms = method.objective(forward(policy, part, needs, config), part, config)
+        terms = terms_of(method, forward(policy, part, needs, config), part, config)
         torch.autograd.backward(batch_loss(terms.objective, denominator))
         parts.append({"loss": -terms.objective * (len(whole) / denominator)} | dict(terms.metrics))
     limit = config.max_grad_norm if config.max_grad_norm > 0 else torch.inf

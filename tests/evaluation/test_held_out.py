@@ -1,5 +1,7 @@
 """Held-out prompts: the same for a whole run and after it, none of them trained on, scored in any pieces alike."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -46,6 +48,15 @@ def test_every_call_draws_the_same_answers(setup):
     greedy = drawn(temperature=0, group=2)
     assert [ids.shape[1] for ids in greedy] == [1, 1, 1]
     assert EVALUATION_SEED == 10_000  # no run has it
+
+
+def test_every_part_has_random_numbers_of_its_own(setup):
+    """The same prompt in two parts is answered differently: the generator is seeded once, not for each part."""
+    held_out = setup.evaluation.held_out
+    twice = replace(held_out, batch=held_out.task.rows([0] * 8))
+    first, second = (s for _, s in twice.sampled(setup.policy, num_generations=4, temperature=1.0, size=4))
+    shared = min(first.ids.shape[-1], second.ids.shape[-1])
+    assert not torch.equal(first.ids[..., :shared], second.ids[..., :shared])
 
 
 def test_the_prompts_answered_stand_beside_their_answers(setup):

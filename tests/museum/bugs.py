@@ -569,7 +569,7 @@ LOOP = [
                 "from grao_ref.methods.interface import Method\n",
                 "from grao_ref.methods.interface import Method, standardized\n",
             ),
-            ("advantages=method.advantages(rewards, config)", "advantages=standardized(rewards, pool=config.pool)"),
+            ("advantages=advantages_of(method, rewards, config)", "advantages=standardized(rewards, pool=config.pool)"),
         ),
         "an early version of this package: every method was trained on eq-4's advantages, also one that had its own",
     ),

@@ -97,3 +97,10 @@ def test_bad_flags_are_one_clear_message_and_exit_code_2(flags, message, capsys)
         parse(flags)
     assert exit_.value.code == 2
     assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_null_in_a_config_file_takes_away_what_the_preset_sets(tmp_path):
+    file = config_file(tmp_path, "dataset_test_split: null\nsave_total_limit: null\n")
+    assert parse(["--preset", "paper"]).dataset_test_split == "test"  # control
+    config = parse(["--preset", "paper", "--config", file])
+    assert (config.dataset_test_split, config.save_total_limit) == (None, None)

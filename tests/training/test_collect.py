@@ -9,6 +9,7 @@ from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.embedded import tiny_model
 from grao_ref.policies.tabular import TabularPolicy
+from grao_ref.records import Scores
 from grao_ref.settings.config import Config
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.training.collect import collect
@@ -93,3 +94,30 @@ def test_dpo_without_rejected_answers_is_refused():
     task, rng = NoRejected(REWARDS, 1, 3), torch.Generator()
     with pytest.raises(ValueError, match="dpo needs rejected answers"):
         collect(task.draw(rng), task, policy, policy, replace(HOT, method="dpo"), rng)
+
+
+class Unscored(Bandit):
+    """The reference of the second prompt can't be scored."""
+
+    def reward(self, batch, ids, mask):
+        scores = super().reward(batch, ids, mask)
+        if ids.shape[1] > 1:
+            return scores
+        could = torch.tensor([True, False, True])[:, None, None]
+        return Scores(scores.values.masked_fill(~could, 0.0), could)
+
+
+def test_a_reference_that_could_not_be_scored_is_in_no_pool_and_is_not_trained_on():
+    task, policy = (
+        Unscored(torch.tensor([1.0, 0.7, 0.0, 0.2]).double(), 1, 3),
+        TabularPolicy(torch.zeros(3, 4).double()),
+    )
+    rng, config = torch.Generator().manual_seed(0), Config(num_generations=5)
+    batch = collect(task.draw(rng), task, policy, policy, config, rng)
+    assert batch.rewards.reference_scored.tolist() == [True, False, True]
+    assert batch.advantages.reference[1] == 0
+    assert (batch.advantages.reference[[0, 2]] != 0).all()  # control
+    rewards = batch.rewards.outputs[1]
+    torch.testing.assert_close(
+        batch.advantages.outputs[1], (rewards - rewards.mean()) / rewards.std(correction=0)
+    )  # of the samples alone
