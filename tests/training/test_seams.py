@@ -7,13 +7,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from grao_ref.data.examples import Example
 from grao_ref.data.rows import Row, apart
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.embedded import tiny_model
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
-from grao_ref.rewards.scorer import Scorer
 from grao_ref.runs.folder import open_folder
 from grao_ref.runs.log import Log
 from grao_ref.runs.run import Run
@@ -22,7 +20,6 @@ from grao_ref.settings.flags import parse
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import eos_ids, prepare, rows_of
 from grao_ref.tasks.bandit import Bandit
-from grao_ref.tasks.text import TextTask
 from grao_ref.train import main
 from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
 from grao_ref.training.collect import collect
@@ -80,38 +77,6 @@ def test_weight_decay_draws_every_weight_to_zero_beside_its_step():
     weights = torch.cat([p.detach().flatten() for p in tiny_model().parameters()])
     drawn = moved(learning_rate=1e-3, weight_decay=0.5) - moved(learning_rate=1e-3)
     torch.testing.assert_close(drawn, -1e-3 * 0.5 * weights, atol=1e-6, rtol=1e-2)
-
-
-class Letters:
-    """Token 1 is "b", 2 is "c", and so on."""
-
-    def decode(self, ids, skip_special_tokens):
-        return "".join("abcdefgh"[token] for token in ids)
-
-
-def test_every_answer_is_scored_with_its_own_row_by_each_function_in_its_place():
-    def place(completions, number, **columns):
-        return [10.0 * n for n in number]
-
-    def length(completions, references, **columns):
-        assert [r[0] for r in references] == ["x", "x", "x", "z", "z", "z"]
-        return [float(len(text)) for text in completions]
-
-    def first(prompts, completions, **columns):
-        return [None if text[0] == "h" else float("abcdefgh".index(text[0])) for text in completions]
-
-    rows = [Row(f"p{n}", "xyz"[n], columns={"number": n}) for n in range(3)]
-    examples = [Example(row, [n], [1], None) for n, row in enumerate(rows)]
-    scorer = Scorer({"place": place, "length": length, "first": first})
-    task = TextTask(examples, Letters(), scorer, batch=2, seed=0)
-    ids = torch.tensor([[[1, 2], [3, 0], [4, 4]], [[5, 5], [6, 6], [7, 0]]])
-    mask = torch.tensor([[[True, True], [True, False], [True, True]], [[True, True], [True, True], [True, False]]])
-    parts = task.reward(task.rows([0, 2]), ids, mask)
-    assert parts.values[..., 0].tolist() == [[0, 0, 0], [20, 20, 20]]
-    assert parts.values[..., 1].tolist() == [[2, 1, 2], [2, 2, 1]]
-    assert parts.values[..., 2].tolist() == [[1, 3, 4], [5, 6, 0]]
-    assert parts.scored[..., 2].tolist() == [[True] * 3, [True, True, False]]
-    assert parts.scored[..., :2].all()
 
 
 @pytest.fixture(scope="module")
