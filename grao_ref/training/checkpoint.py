@@ -29,6 +29,9 @@ FREE = {
 }  # fmt: skip
 
 
+FORMAT = 2  # of a checkpoint and of what its settings mean; 1: before the sorting task became rows of a data set
+
+
 def save_checkpoint(
     output_dir: Path, training: Training, config: Config, beside: Callable[[Path], object] | None = None
 ) -> Path:
@@ -44,7 +47,7 @@ def save_checkpoint(
     if beside is not None:
         beside(unfinished)
     save_file(_moments(training.optimizer) | _generators(training), unfinished / "training.safetensors")
-    state = {"step": training.step, "tokens": training.tokens, "config": settings_of(config)}
+    state = {"format": FORMAT, "step": training.step, "tokens": training.tokens, "config": settings_of(config)}
     (unfinished / "training.json").write_text(json.dumps(state, indent=2))
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
@@ -99,6 +102,11 @@ def read_state(folder: Path, config: Config) -> dict[str, Any]:
         state["step"], state["tokens"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, error) from None
+    if state.get("format", 1) != FORMAT:
+        raise ValueError(
+            f"the checkpoint {folder} was written by another version of grao_ref (format {state.get('format', 1)}, "
+            f"this version has {FORMAT}): it can't go on exactly, so start a new run"
+        )
     now = settings_of(config)
     changed = {name: (was, now.get(name)) for name, was in then.items() if name not in FREE and was != now.get(name)}
     if changed:

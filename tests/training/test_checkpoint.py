@@ -1,5 +1,6 @@
 """run(10) == run(5) + resume(5): identical weights, rewards and order; and what a checkpoint refuses."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -138,3 +139,14 @@ def test_the_command_goes_on_where_it_was_and_its_metrics_and_model_are_those_of
         main([*resume[:3], str(whole / "checkpoint-4"), "--max-steps", "4", "--output-dir", str(tmp_path / "x")]) == 0
     )
     assert [row["step"] for row in without_times(tmp_path / "x")] == [0, 1, 2, 3, 4]
+
+
+def test_a_checkpoint_of_an_older_version_is_refused_in_a_line(tmp_path):
+    """Its settings may read the same and mean other rows: it would go on, and not exactly."""
+    config = PRESETS["bandit"]
+    folder = save_checkpoint(tmp_path, start(prepare(config).policy, config), config)
+    state = json.loads((folder / "training.json").read_text())
+    del state["format"]  # as format 1 had none
+    (folder / "training.json").write_text(json.dumps(state))
+    with pytest.raises(ValueError, match="was written by another version of grao_ref"):
+        load_checkpoint(folder, start(prepare(config).policy, config), config)
