@@ -106,7 +106,7 @@ class Critique:
 
 @dataclass(frozen=True)
 class LogProbs:
-    """Log-probabilities of a batch's tokens under one policy, 0 behind the masks; only what a method needs is there."""
+    """Log-probabilities of a batch's tokens under one policy, 0 where a mask is False; those that a method needs."""
 
     samples: Float[Tensor, "N G T"] | None = None
     references: Float[Tensor, "N Y"] | None = None

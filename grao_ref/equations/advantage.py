@@ -52,7 +52,7 @@ def scored_advantages(
 ) -> tuple[Float[Tensor, "*batch G"], Float[Tensor, "*batch"]]:
     """eq-4 where some answers could not be scored: they leave the pool, and their advantage is 0.
 
-    - `rewards`, `reference_reward`, `pool`: as in `group_advantages`; rewards behind the masks are never looked at.
+    - `rewards`, `reference_reward`, `pool`: as in `group_advantages`; rewards where the masks are False are ignored.
     - `scored`: True for each output that has a reward.
     - `reference_scored`: True where the reference has a reward. Where it has none, the pool is the outputs alone.
 

@@ -87,7 +87,8 @@ def importance_corrected(
     - `old_logprobs`: log π_old(o_t) under the policy that sampled, a constant.
     - `mask`: True on the tokens that count.
 
-    Returns one corrected estimate for each token, 0 behind the mask, differentiable in `divergence` and `logprobs`.
+    Returns one corrected estimate for each token, 0 where the mask is False, differentiable in `divergence` and in
+    `logprobs`.
     Raises `ValueError` as the estimators do.
     """
     check(locals(), "logprobs, divergence: ...")

@@ -24,8 +24,8 @@ def token_logprobs(
     - `mask`: True on the tokens that count. Ids and logits behind it are never looked at.
     - `temperature`: τ > 0, which the logits are divided by.
 
-    Returns one log-probability for each token, in nats, exactly 0 behind the mask. Half precision is computed and
-    returned in float32.
+    Returns one log-probability for each token, in nats, exactly 0 where the mask is False. Half precision is computed
+    and returned in float32.
     Raises `ValueError` on mismatched shapes, an id outside the vocabulary, temperature <= 0.
     Departure: the paper samples at τ = 0.7 and writes π_θ without τ; τ = 1 is as printed, and the
     sampler's τ makes the update on-policy.
@@ -66,7 +66,7 @@ def next_token_logprobs(
 def probability_ratio(
     logprobs: Float[Tensor, "*batch T"], old_logprobs: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]
 ) -> Float[Tensor, "*batch T"]:
-    """ρ_t = π(o_t) / π_old(o_t), differentiable in `logprobs` alone; 1 behind the mask.
+    """ρ_t = π(o_t) / π_old(o_t), differentiable in `logprobs` alone; 1 where the mask is False.
 
     - `logprobs`: log π(o_t) of the sampled tokens under the policy that is trained, in nats.
     - `old_logprobs`: log π_old(o_t) of the same tokens under the policy that sampled them, a constant.

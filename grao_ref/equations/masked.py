@@ -1,9 +1,9 @@
 """The only sums and means over padded positions, and over what could be scored.
 
 A mask is boolean, True on the entries that count: on tokens (made from lengths, never from token ids), or on answers
-that have a reward. What stands behind it (NaN, inf, old numbers) changes no value and no gradient. That needs the
-*inputs* hidden before anything non-linear: a NaN that is masked after `exp` still has a NaN
-gradient, because 0 * NaN is NaN.
+that have a reward. Padding (NaN, inf, old numbers) changes no value and no gradient. The inputs
+have to be hidden before anything non-linear: a NaN that is masked after `exp` still has a NaN gradient, because
+0 * NaN is NaN.
 """
 
 import torch
@@ -14,9 +14,9 @@ from grao_ref.equations.checks import check
 
 
 def hide(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """`values` where the mask is True, exactly 0 elsewhere; no gradient flows behind the mask.
+    """`values` where the mask is True, exactly 0 elsewhere; no gradient flows there.
 
-    - `values`: any numbers, such as log-probabilities; behind the mask also NaN or infinity.
+    - `values`: any numbers, such as log-probabilities; where the mask is False also NaN or infinity.
     - `mask`: True on the values that count.
 
     Raises `ValueError` on a mask of another shape or dtype.
@@ -61,7 +61,7 @@ def over_scored(values: Float[Tensor, "*batch G"], scored: Bool[Tensor, "*batch 
     An equation that averages over the group (`grao_objective`: 1/G Σ_i Â_oi …) is linear in the advantages. Given
     `over_scored(advantages, scored)`, its mean runs over the scored outputs alone.
 
-    - `values`: one number for each of a group's G outputs, such as its advantage; behind the mask also NaN.
+    - `values`: one number for each of a group's G outputs, such as its advantage; where the mask is False also NaN.
     - `scored`: True on the outputs that could be scored.
 
     Returns numbers whose mean over all G is the mean of `values` over the n that were scored; all 0 where n = 0.

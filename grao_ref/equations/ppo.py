@@ -62,7 +62,7 @@ def generalized_advantages(
     - `gae_lambda`: λ_GAE in [0, 1]. At 1 an advantage is the sum of rewards minus V_t, at 0 it is δ_t alone.
 
     Returns the advantages and the returns (the critic's targets) of each token, in the rewards' units,
-    float32 at least, 0 behind the mask, without gradient.
+    float32 at least, 0 where the mask is False, without gradient.
     Raises `ValueError` on mismatched shapes, γ or λ_GAE outside [0, 1].
     """
     check(locals(), "rewards, values: ... T; mask: bool ... T; gamma, gae_lambda: in [0, 1]")
@@ -86,7 +86,7 @@ def whiten(advantages: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]
     - `advantages`: A_t of each token of the batch, in the rewards' units.
     - `mask`: True on the tokens that count.
 
-    Returns the advantages in standard deviations, 0 behind the mask, without gradient.
+    Returns the advantages in standard deviations, 0 where the mask is False, without gradient.
     Raises `ValueError` on mismatched shapes, NaN or infinite tokens that count.
     """
     check(locals(), "advantages: ...; mask: bool ...")
@@ -114,7 +114,7 @@ def ppo_objective(
     - `mask`: True on the tokens that count.
     - `epsilon_low`, `epsilon_high`: how far the ratio may move below and above 1 before its gradient stops.
 
-    Returns one term for each token, 0 behind the mask, differentiable in `logprobs` alone. On the
+    Returns one term for each token, 0 where the mask is False, differentiable in `logprobs` alone. On the
     policy that sampled, every ratio is 1: the value is A_t, and the gradient that of A_t log π (REINFORCE).
     Raises `ValueError` on mismatched shapes, a negative ε, ε_low > 1.
     """
@@ -141,7 +141,7 @@ def value_error(
     - `mask`: True on the tokens that count.
     - `clip_range`: c >= 0, how far V_t may move from V_old,t before its gradient stops, in the rewards' units.
 
-    Returns one error for each token, 0 behind the mask, differentiable in `values` alone.
+    Returns one error for each token, 0 where the mask is False, differentiable in `values` alone.
     Raises `ValueError` on mismatched shapes, a negative clip_range.
     """
     check(locals(), "values, old_values, returns: ...; clip_range: >= 0")

@@ -35,10 +35,10 @@ class Policy(Protocol):
     def logprobs(
         self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"], *, temperature: float
     ) -> Float[Tensor, "N G T"]:
-        """log π(token) of given answers, with gradient; 0 behind the mask."""
+        """log π(token) of given answers, with gradient; 0 where the mask is False."""
 
     def values(self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G T"]:
-        """The critic's V before each token, with gradient (PPO); 0 behind the mask."""
+        """The critic's V before each token, with gradient (PPO); 0 where the mask is False."""
 
     def parameters(self) -> Iterable[Tensor]:
         """What an optimiser may change: the policy's and the critic's."""

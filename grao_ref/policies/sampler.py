@@ -60,7 +60,7 @@ def decode(
 
 
 def push_right(prompts: Tokens) -> Tokens:
-    """The same prompts with all padding on the left; what stands behind the mask becomes token 0.
+    """The same prompts with all padding on the left; padding becomes token 0.
 
     Raises `ValueError` on a prompt without a token: there would be nothing to predict from.
     """
