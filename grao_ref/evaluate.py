@@ -11,20 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 import tyro
 from rich.console import Console
-from torch import Tensor
 
 from grao_ref.equations.checks import require_positive
+from grao_ref.evaluation.answers import answers_of
 from grao_ref.evaluation.assess import Evaluated, assess
-from grao_ref.evaluation.held_out import HeldOut
-from grao_ref.evaluation.metrics import Answers, Comparison
+from grao_ref.evaluation.metrics import Comparison
 from grao_ref.evaluation.monitor import TextEvaluation
 from grao_ref.evaluation.tables import markdown, metrics_table
 from grao_ref.methods.registry import label_of
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.records import Samples, move
 from grao_ref.settings.config import Config
 from grao_ref.settings.flags import fail, parse, quiet_libraries
 from grao_ref.settings.presets import PRESETS
@@ -101,14 +98,14 @@ def evaluate(settings: Settings) -> Evaluated:
     base, monitor = setup.policy, setup.evaluation
     if not isinstance(base, CausalLMPolicy) or not isinstance(monitor, TextEvaluation):
         raise ValueError("a bandit's policy is known exactly: there is nothing to sample")
-    held_out = monitor.held_out
+    held_out, size = monitor.held_out, settings.per_device_eval_batch_size
     temperature = config.temperature if settings.temperature is None else settings.temperature
-    before = answer(base, base, held_out, temperature, settings)
+    before = answers_of(base, base, held_out, temperature=temperature, size=size)
     answers = {"base": before}
     for run, other in configs.items():
         trained, _ = language_policy(replace(config, model_name_or_path=str(run / "model")))
-        answers[_label(run, other, answers)] = answer(trained, base, held_out, temperature, settings)
-    references = held_out.reference_rewards(settings.per_device_eval_batch_size)
+        answers[_label(run, other, answers)] = answers_of(trained, base, held_out, temperature=temperature, size=size)
+    references = held_out.reference_rewards(size)
     metrics = {
         name: assess(Comparison(now, before, *references), resamples=settings.resamples)
         for name, now in answers.items()
@@ -139,45 +136,10 @@ def config_of(run: Path) -> Config:
     return config
 
 
-@torch.no_grad()
-def answer(
-    policy: CausalLMPolicy, base: CausalLMPolicy, held_out: HeldOut, temperature: float, settings: Settings
-) -> Answers:
-    """One answer to each held-out prompt, and the base's log-probabilities of it."""
-    parts, rewards, scored, scores = [], [], [], []
-    size = settings.per_device_eval_batch_size
-    for part, samples in held_out.sampled(policy, num_generations=1, temperature=temperature, size=size):
-        parts.append(samples)
-        if temperature > 0:
-            prompts, there = move(part.prompts, policy.device), move(samples, policy.device)
-            scores.append(base.logprobs(prompts, there.ids, there.mask, temperature=temperature).cpu())
-        reward, could = held_out.rewards(part, samples)
-        rewards.append(reward[:, 0])
-        scored.append(could[:, 0])
-    samples, base_logprobs = joined(parts), None
-    if scores:
-        base_logprobs = torch.cat([_widened(score, samples.ids.shape[-1]) for score in scores])
-    texts = [held_out.text(ids[0][mask[0]].tolist()) for ids, mask in zip(samples.ids, samples.mask, strict=True)]
-    return Answers(samples, texts, torch.cat(rewards), torch.cat(scored), base_logprobs)
-
-
-def joined(parts: Sequence[Samples]) -> Samples:
-    """Samples of several batches as one."""
-    width = max(part.ids.shape[-1] for part in parts)
-    ids, mask, logprobs = (
-        torch.cat([_widened(getattr(part, name), width) for part in parts]) for name in ("ids", "mask", "logprobs")
-    )
-    return Samples(ids, mask, logprobs)
-
-
 def _label(run: Path, config: Config, taken: Iterable[str]) -> str:
     """Method and folder; the whole path where two runs' folders have the same name."""
     label = f"{label_of(config)} ({run.resolve().name})"
     return label if label not in taken else f"{label_of(config)} ({run})"
-
-
-def _widened(values: Tensor, width: int) -> Tensor:
-    return torch.nn.functional.pad(values, (0, width - values.shape[-1]))
 
 
 if __name__ == "__main__":

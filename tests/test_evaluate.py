@@ -3,20 +3,9 @@
 import json
 
 import pytest
-import torch
 
-from grao_ref.evaluate import joined, main
-from grao_ref.records import Samples
+from grao_ref.evaluate import main
 from grao_ref.train import main as train
-from tests.evaluation.answers import answers
-
-
-def test_batches_of_different_width_are_joined():
-    short, long = answers([0.0]).samples, answers([0.0]).samples
-    long = Samples(*(torch.cat([t, t], dim=-1) for t in (long.ids, long.mask, long.logprobs - 1)))
-    both = joined([short, long])
-    assert both.mask.tolist() == [[[True, True, False, False]], [[True] * 4]]
-    assert both.logprobs.tolist() == [[[0.0] * 4], [[-1.0] * 4]]
 
 
 @pytest.fixture(scope="module")
