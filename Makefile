@@ -45,7 +45,7 @@ gpu: $(VENV)/.done-all smollm2  ## what a GPU is wanted for: its tests, a reward
 	$(BIN)/python -m grao_ref.evaluate runs/gpu
 
 test: $(VENV)/.done-all  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
-	$(PYTEST) -n 2 $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
+	$(PYTEST) -n 2 --dist loadgroup $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
 
 # The lowest versions of pyproject.toml, in an environment of their own. Left out: a test that needs the extra judge, and
 # one whose random gpt2 ends no answer early under transformers 5.10 (its answers are generate's there too).

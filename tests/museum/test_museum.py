@@ -48,6 +48,7 @@ def plant(bug: Bug | None, copy: Path) -> None:
     shutil.copytree(ROOT / "grao_ref", copy / "grao_ref", ignore=shutil.ignore_patterns("__pycache__"))
     rest = shutil.ignore_patterns("__pycache__", "museum", "parity")
     shutil.copytree(ROOT / "tests", copy / "tests", ignore=rest)
+    shutil.copytree(ROOT / "theory", copy / "theory", ignore=shutil.ignore_patterns("__pycache__", "_build", "figures"))
     shutil.copy(ROOT / "pyproject.toml", copy)
     if bug is None:
         return

@@ -69,7 +69,15 @@ def test_the_figures_that_the_report_shows_are_there():
     assert [name for name in shown if not (REPORT.parent / name).exists()] == []
 
 
-@pytest.mark.parametrize("id", claims())
+# Claims that read the same cached runs: in one test process (`--dist loadgroup`), the runs are made once.
+SHARED = {
+    "map": ("claim-7", "claim-12", "exp-map"),
+    "curves": ("exp-curves", "claim-13", "claim-15", "figure-2", "figure-4", "figure-5"),
+}
+GROUP = {id: pytest.mark.xdist_group(name) for name, ids in SHARED.items() for id in ids}
+
+
+@pytest.mark.parametrize("id", [pytest.param(id, marks=GROUP.get(id, ())) for id in claims()])
 def test_a_smaller_run_comes_to_the_verdict_of_the_committed_report(id):
     row = settle(claims()[id], Run("quick"))
     assert row.verdict == verdicts_in(REPORT.read_text())[id]

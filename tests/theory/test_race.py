@@ -76,6 +76,7 @@ def test_runs_end_only_when_the_intervals_are_known():
         assert quantile_interval(waits, 0.5, miss)[1] < race.MOST * n
 
 
+@pytest.mark.xdist_group("map")  # reads the map of claim-7, claim-12 and exp-map
 def test_the_map_s_control_is_another_draw_and_its_ratio_the_worse_ends():
     found = race.steps_to_goal("quick")
     assert (found[race.CONTROL].quantile != found["GRPO"].quantile).any()
