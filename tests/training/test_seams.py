@@ -8,7 +8,9 @@ import torch
 from rich.console import Console
 
 from grao_ref.data.rows import Row, apart
+from grao_ref.data.splits import rows_of
 from grao_ref.methods.registry import BUILT_IN
+from grao_ref.policies.build import eos_ids
 from grao_ref.policies.embedded import tiny_model
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
@@ -18,7 +20,7 @@ from grao_ref.runs.run import Run
 from grao_ref.settings.config import Config
 from grao_ref.settings.flags import parse
 from grao_ref.settings.presets import PRESETS
-from grao_ref.setups import eos_ids, prepare, rows_of
+from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.train import main
 from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
