@@ -101,7 +101,7 @@ def test_prompts_of_a_test_split_are_not_trained_on(monkeypatch):
     rows, test = [Row("a", "1"), Row("b", "2"), Row("a", "3")], [Row("a", "4")]
     assert apart(rows, test) == [Row("b", "2")]
     monkeypatch.setattr(
-        "grao_ref.setups.load_rows", lambda name, *, split, config: test if split == "test" else rows[:1]
+        "grao_ref.data.splits.load_rows", lambda name, *, split, config: test if split == "test" else rows[:1]
     )
     with pytest.raises(ValueError, match="every prompt of the split 'train' is in 'test' too"):
         rows_of(Config(dataset_test_split="test"))
