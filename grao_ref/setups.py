@@ -6,6 +6,7 @@ and rewards are loaded and tried, so that what can't be run is refused before an
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation
 from grao_ref.methods.registry import method_of
-from grao_ref.policies.build import language_policy
+from grao_ref.policies.build import language_policy, save_tokenizer
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
 from grao_ref.policies.tabular import TabularPolicy
@@ -73,7 +74,9 @@ def text(config: Config) -> Setup:
     scorer = scorer_of(config, device)
     probed = rows[:PROBED]
     scorer.probe([r.prompt for r in probed], [r.reference for r in probed], columns_of(probed))
-    return text_setup(config, *language_policy(config, device), rows=rows, held_out=held_out, scorer=scorer)
+    critic = method_of(config.method).needs(config).critic
+    model = language_policy(config, device, critic=critic)
+    return text_setup(config, *model, rows=rows, held_out=held_out, scorer=scorer)
 
 
 def text_setup(
@@ -109,7 +112,7 @@ def text_setup(
         f"Rewards: {', '.join(scorer.functions)}; the held-out references score {evaluation.reference_score:.3f}.",
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f)
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text, partial(save_tokenizer, tokenizer)
     )
 
 

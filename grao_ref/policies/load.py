@@ -6,6 +6,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from grao_ref.policies.adapters import adapter_settings, base_of, has_tokenizer, with_adapter
 from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.smollm2 import smollm2_folder
 
@@ -13,16 +14,20 @@ EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folde
 
 
 def load_language_model(
-    name: str, *, device: torch.device, dtype: torch.dtype = torch.float32
+    name: str, *, device: torch.device, dtype: torch.dtype = torch.float32, merge_adapter: bool = False
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model, in evaluation mode, and its tokenizer.
+    """The model, in evaluation mode, and its tokenizer. An adapter comes on its base, or merged with `merge_adapter`.
 
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
     Raises `ValueError` on a name that nothing can be loaded from.
     """
-    folder = str(EMBEDDED[name]()) if name in EMBEDDED else name
+    adapter = None if name in EMBEDDED else adapter_settings(name)
+    if merge_adapter and adapter is None:
+        raise ValueError(f"merge_adapter is for an adapter, and {name} is none: it has no adapter_config.json")
+    base = name if adapter is None else base_of(name, adapter)
+    folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(name if adapter and has_tokenizer(name) else folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -31,4 +36,6 @@ def load_language_model(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
             f"an id on the hub ({reason})"
         ) from None
+    if adapter is not None:
+        model = with_adapter(model, name, merge=merge_adapter)
     return model.to(device).eval(), tokenizer  # type: ignore[arg-type]

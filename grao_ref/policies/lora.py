@@ -1,17 +1,28 @@
-"""Low-rank adapters through peft (arXiv:2106.09685): the base model stays as it is, and only the adapter is trained."""
+"""Low-rank adapters through peft (arXiv:2106.09685): the base model stays as it is, and only the adapter is trained.
+
+`adapters.py` loads one that is there already. Whichever way it came, a model has one adapter, in its layers.
+"""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
+
+BASE = "base"  # beside an adapter: a base that is nowhere else
 
 
 def add_lora(model: PreTrainedModel, *, r: int, alpha: int, target_modules: Sequence[str] = ()) -> None:
     """Put an adapter of rank r, scaled by alpha / r, on the named layers, or on all linear ones but the output's.
 
-    It starts as the identity, so the adapted model is the base model before the first step, and the base model is the
-    adapted one with the adapter switched off. Raises `ValueError` where peft is missing or a name matches no layer.
+    It starts as the identity, so the adapted model is the base model before the first step. Its weights are float32 at
+    least. Raises `ValueError` where peft is missing or a name matches no layer.
     """
     if importlib.util.find_spec("peft") is None:
         raise ValueError("use_peft needs peft: pip install 'grao_ref[peft]'")
@@ -32,3 +43,111 @@ def add_lora(model: PreTrainedModel, *, r: int, alpha: int, target_modules: Sequ
         )
     except ValueError as error:
         raise ValueError(f"lora_target_modules: {str(error).splitlines()[0]}") from None
+    for tensor in trained_tensors(model):
+        tensor.data = tensor.data.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def adapter_of(model: PreTrainedModel) -> Any:
+    """The peft config of the model's adapter; None without one. Raises `ValueError` on several adapters."""
+    configs = getattr(model, "peft_config", None) or {}
+    if len(configs) > 1:
+        raise ValueError(f"the model has the adapters {', '.join(configs)}: only a model with one can be trained")
+    return next(iter(configs.values()), None)
+
+
+def keep_training(model: PreTrainedModel, asked: Mapping[str, Any]) -> None:
+    """Go on training the model's adapter as it is. `asked`: settings of an adapter that were given, by name.
+
+    Raises `ValueError` on a setting that the adapter contradicts, and on an adapter that can't be trained.
+    """
+    adapter = adapter_of(model)
+    if not trained_tensors(model):
+        raise ValueError("the model's adapter was loaded for inference: load it with is_trainable=True")
+    if getattr(adapter, "alora_invocation_tokens", None):
+        raise ValueError("an adapter with alora_invocation_tokens depends on its prompt, which is not done here")
+    for name, value in asked.items():
+        has = getattr(
+            adapter, {"lora_r": "r", "lora_target_modules": "target_modules"}.get(name, name), "no such setting"
+        )
+        if (sorted(has) if isinstance(has, set | list) else has) != (
+            sorted(value) if isinstance(value, tuple) else value
+        ):
+            shown = ", ".join(sorted(has)) if isinstance(has, set | list) else has
+            raise ValueError(
+                f"{name} is {value}, and the adapter that is trained further has {shown}: leave {name} out, or add "
+                "--merge-adapter --use-peft, which merges the adapter and begins another"
+            )
+
+
+def set_dropout(model: PreTrainedModel, probability: float) -> None:
+    """The share of an adapter's inputs that is dropped in training mode.
+
+    Raises `ValueError` on a share above 0 where there is no LoRA adapter, or one on bare parameters.
+    """
+    adapter = adapter_of(model)
+    layers = [
+        module for module in model.modules() if isinstance(getattr(module, "lora_dropout", None), torch.nn.ModuleDict)
+    ]
+    if probability and (not layers or getattr(adapter, "target_parameters", None)):
+        raise ValueError("lora_dropout is for a LoRA adapter on linear layers: use_peft adds one")
+    for layer in layers:
+        for name in layer.lora_dropout:
+            layer.lora_dropout[name] = torch.nn.Dropout(probability) if probability else torch.nn.Identity()
+    if layers:
+        adapter.lora_dropout = probability
+
+
+def trained_tensors(model: PreTrainedModel) -> list[Tensor]:
+    """What training changes in the model."""
+    return [tensor for tensor in model.parameters() if tensor.requires_grad]
+
+
+def save_adapter(model: PreTrainedModel, folder: Path) -> None:
+    """The adapter as peft writes it. A base in a folder is named by its absolute path: it is found from anywhere.
+
+    A base that is in memory alone, since an adapter was merged into it, is written to `base` beside the folder, once.
+    """
+    adapter = adapter_of(model)
+    if not adapter.base_model_name_or_path:
+        _save_base(model, folder.parent / BASE)
+        adapter.base_model_name_or_path = str(folder.parent / BASE)
+    if Path(adapter.base_model_name_or_path).is_dir():
+        adapter.base_model_name_or_path = str(Path(adapter.base_model_name_or_path).resolve())
+    model.save_pretrained(folder)
+
+
+def load_adapter(model: PreTrainedModel, folder: Path) -> None:
+    """Take back what `save_adapter` wrote."""
+    from peft import set_peft_model_state_dict
+
+    saved = load_file(folder / "adapter_model.safetensors")
+    state = {name.removeprefix("base_model.model."): tensor for name, tensor in saved.items()}
+    (name,) = model.peft_config
+    set_peft_model_state_dict(model, state, adapter_name=name)
+
+
+def _save_base(model: PreTrainedModel, folder: Path) -> None:
+    """The model without its adapter, as an ordinary folder; the tensors are shared, not copied."""
+    trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
+    state = {n.replace(".base_layer.", "."): tensor for n, tensor in model.state_dict().items() if n not in trained}
+    with torch.device("meta"):
+        base = type(model)._from_config(model.config)
+    base.load_state_dict(state, assign=True)
+    base.tie_weights()
+    base.generation_config = model.generation_config
+    base.save_pretrained(folder)
+
+
+@contextmanager
+def swapped(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> Iterator[None]:
+    """The two exchange their values within. No graph that needs the first ones may be waiting for its backward pass."""
+
+    def exchange() -> None:
+        for tensor, other in zip(tensors, others, strict=True):
+            tensor.data, other.data = other.data, tensor.data
+
+    exchange()
+    try:
+        yield
+    finally:
+        exchange()

@@ -59,7 +59,10 @@ def clear(folder: Path, config: Config) -> None:
 
     Raises `ValueError` where this run needs one of them.
     """
-    old = [*checkpoints(folder), *(folder / name for name in ("model", "completions") if (folder / name).exists())]
+    old = [
+        *checkpoints(folder),
+        *(folder / name for name in ("model", "base", "completions") if (folder / name).exists()),
+    ]
     named = (config.resume_from_checkpoint, config.model_name_or_path, config.dataset_name, *config.reward_funcs)
     needed = [Path(name).resolve() for name in named if name is not None]
     for path in old:

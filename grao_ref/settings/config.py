@@ -111,13 +111,19 @@ class Config:
     gradient_checkpointing: bool = False
     """Compute hidden states again in the backward pass instead of keeping them: less memory, a third more time."""
     use_peft: bool = False
-    """Train a LoRA adapter instead of the model."""
+    """Train a LoRA adapter instead of the model. A model that is an adapter is trained further with or without this."""
     lora_r: Count = 16
     """Rank of the adapter."""
     lora_alpha: Count = 32
     """Scale of the adapter, times the rank."""
     lora_target_modules: tuple[str, ...] = ()
     """Layers that get an adapter; empty: every linear layer but the output's."""
+    lora_dropout: Fraction = 0.0
+    """Share of the adapter's inputs that is dropped in the forward passes that gradients flow through, and only there:
+    answers are sampled, scored for KL and evaluated without it."""
+    merge_adapter: bool = False
+    """Where model_name_or_path is an adapter: add it to its base first, and train the whole model, or with use_peft a
+    new adapter. Without it, the adapter is trained further."""
 
     # The judge, where reward_funcs names one
     judge_base_url: str | None = None
@@ -163,6 +169,10 @@ class Config:
     """An empty or new folder for metrics.jsonl, curves.png and the model; by default the next free one in runs/."""
     overwrite_output_dir: bool = False
     """Write into a folder that is not empty; what is in it and in the way is replaced."""
+    push_to_hub: bool = False
+    """Upload the trained model and its card to the Hugging Face hub at the end."""
+    hub_model_id: str | None = None
+    """Its name there, OWNER/NAME or NAME; by default the name of output_dir."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` on a value of another type or out of its range."""
