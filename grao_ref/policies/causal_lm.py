@@ -59,8 +59,7 @@ class CausalLMPolicy:
         if checkpointing:
             checkpoint_activations(model)
         self.model, self.max_completion_length = model.train(False), max_completion_length
-        self.device, self.bf16 = model.device, bf16
-        self.training_mode = checkpointing or lora_dropout > 0  # both work in it alone
+        self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
         ends = sorted(set(eos_ids))
         outside = [token for token in ends if not 0 <= token < self.vocabulary]
@@ -155,8 +154,8 @@ class CausalLMPolicy:
             )
 
     def _forward(self, model: torch.nn.Module, **inputs: Any) -> Any:
-        """The forward pass that gradients flow through: it alone is in training mode, where that is needed."""
-        if self.training_mode:
+        """The forward pass that gradients flow through; checkpointing works in training mode alone."""
+        if self.checkpointing:
             self.model.train(torch.is_grad_enabled())
         try:
             with self._autocast():

@@ -79,20 +79,39 @@ def keep_training(model: PreTrainedModel, asked: Mapping[str, Any]) -> None:
             )
 
 
-def set_dropout(model: PreTrainedModel, probability: float) -> None:
-    """The share of an adapter's inputs that is dropped in training mode.
+class GradientDropout(torch.nn.Module):
+    """Dropout that depends on whether gradients are recorded, not on the module's mode.
 
-    Raises `ValueError` on a share above 0 where there is no LoRA adapter, or one on bare parameters.
+    A model is in evaluation mode when checkpointing computes a forward pass again within the backward pass, and has to
+    drop the same inputs.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs · mask / (1 − p), each mask entry 0 with probability p; without gradients, the inputs."""
+        return torch.nn.functional.dropout(inputs, self.probability, training=torch.is_grad_enabled())
+
+
+def set_dropout(model: PreTrainedModel, probability: float) -> None:
+    """The share of an adapter's inputs that is dropped where gradients are recorded.
+
+    Raises `ValueError` on a share that is 1, and on one above 0 where there is no adapter of plain LoRA layers.
     """
     adapter = adapter_of(model)
-    layers = [
-        module for module in model.modules() if isinstance(getattr(module, "lora_dropout", None), torch.nn.ModuleDict)
-    ]
-    if probability and (not layers or getattr(adapter, "target_parameters", None)):
-        raise ValueError("lora_dropout is for a LoRA adapter on linear layers: use_peft adds one")
+    layers = [each for each in model.modules() if isinstance(getattr(each, "lora_dropout", None), torch.nn.ModuleDict)]
+    if probability:
+        if not layers:
+            raise ValueError("lora_dropout is for a LoRA adapter: use_peft adds one")
+        if getattr(adapter, "target_parameters", None) or any(getattr(each, "lora_variant", None) for each in layers):
+            raise ValueError("lora_dropout is for plain LoRA on linear layers, and the model's adapter is another kind")
+        if probability >= 1:
+            raise ValueError(f"lora_dropout must be below 1, got {probability}: nothing would be left of the inputs")
     for layer in layers:
         for name in layer.lora_dropout:
-            layer.lora_dropout[name] = torch.nn.Dropout(probability) if probability else torch.nn.Identity()
+            layer.lora_dropout[name] = GradientDropout(probability) if probability else torch.nn.Identity()
     if layers:
         adapter.lora_dropout = probability
 
