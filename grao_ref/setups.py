@@ -50,6 +50,8 @@ class Setup:
     small: bool = False  # one thread is faster for so small a model
     text: Callable[[list[int]], str] | None = None  # token ids -> text; None where answers have no text
     save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
+    rows: Sequence[Row] = ()  # to train on, as they were read
+    held_out: Sequence[Row] = ()
 
 
 def prepare(config: Config) -> Setup:
@@ -109,8 +111,9 @@ def text_setup(
         f"Rewards: {', '.join(scorer.functions)}; the held-out references score {evaluation.reference_score:.3f}.",
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f)
-    )
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f),
+        rows, held_out,
+    )  # fmt: skip
 
 
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}
