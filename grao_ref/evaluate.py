@@ -21,11 +21,12 @@ from grao_ref.evaluation.metrics import Comparison
 from grao_ref.evaluation.monitor import TextEvaluation
 from grao_ref.evaluation.tables import markdown, metrics_table
 from grao_ref.methods.registry import label_of
+from grao_ref.policies.build import language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.settings.config import Config
 from grao_ref.settings.flags import fail, parse, quiet_libraries
 from grao_ref.settings.presets import PRESETS
-from grao_ref.setups import language_policy, prepare
+from grao_ref.setups import prepare
 
 COMMON = ("model_name_or_path", "dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split")
 SPLIT = ("test_size", "seed")  # what the held-out prompts of a data set without a test split depend on
@@ -103,7 +104,7 @@ def evaluate(settings: Settings) -> Evaluated:
     before = answers_of(base, base, held_out, temperature=temperature, size=size)
     answers = {"base": before}
     for run, other in configs.items():
-        trained, _ = language_policy(replace(config, model_name_or_path=str(run / "model")))
+        trained, _ = language_policy(replace(config, model_name_or_path=str(run / "model")), base.device)
         answers[_label(run, other, answers)] = answers_of(trained, base, held_out, temperature=temperature, size=size)
     references = held_out.reference_rewards(size)
     metrics = {

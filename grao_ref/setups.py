@@ -4,23 +4,23 @@ A setup holds a task, a policy and an evaluation, all made from a config before 
 and rewards are loaded and tried, so that what can't be run is refused before any work.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.examples import Limits, training_examples
-from grao_ref.data.load import load_rows, own_rule
-from grao_ref.data.rows import Row, apart, columns_of, split_by_prompt
+from grao_ref.data.load import own_rule
+from grao_ref.data.rows import Row, columns_of
+from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation
 from grao_ref.methods.registry import method_of
+from grao_ref.policies.build import language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
-from grao_ref.policies.load import load_language_model
-from grao_ref.policies.lora import add_lora
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.rewards.judge import JudgeSettings
 from grao_ref.rewards.load import load_scorer
@@ -69,29 +69,41 @@ def bandit(config: Config) -> Setup:
 def text(config: Config) -> Setup:
     """Model, rows and rewards by their names in the config."""
     device = choose_device(config.device)
-    training_rows, held_out_rows = rows_of(config)
+    rows, held_out = rows_of(config)
     scorer = scorer_of(config, device)
-    probed = training_rows[:PROBED]
+    probed = rows[:PROBED]
     scorer.probe([r.prompt for r in probed], [r.reference for r in probed], columns_of(probed))
-    policy, tokenizer = language_policy(config)
+    return text_setup(config, *language_policy(config, device), rows=rows, held_out=held_out, scorer=scorer)
 
-    def task_of(rows: list[Row], batch: int) -> TextTask:
+
+def text_setup(
+    config: Config,
+    policy: CausalLMPolicy,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
+    scorer: Scorer,
+) -> Setup:
+    """A policy, rows and rewards that are there already."""
+
+    def task_of(some: Sequence[Row], batch: int) -> TextTask:
         limits = Limits(prompt=config.max_prompt_length, completion=config.max_completion_length)
-        examples, _ = training_examples(rows, tokenizer, limits, context=context_of(policy.model, tokenizer))
+        examples, _ = training_examples(some, tokenizer, limits, context=context_of(policy.model, tokenizer))
         return TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed)
 
-    task, held = task_of(training_rows, config.prompts_per_step), task_of(held_out_rows, 1)
+    task, held = task_of(rows, config.prompts_per_step), task_of(held_out, 1)
     rejected = method_of(config.method).needs(config).rejected
     if rejected and any(example.rejected is None for example in task.examples):
         raise ValueError(f"{config.method} needs a rejected answer in every row, and {config.dataset_name} has none")
     fixed = held.rows(range(min(len(held.examples), config.max_eval_prompts)))
     evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
-    dropped = len(training_rows) + len(held_out_rows) - len(task.examples) - len(held.examples)
+    dropped = len(rows) + len(held_out) - len(task.examples) - len(held.examples)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
         f"Model: {config.model_name_or_path}, {trained:,} of {parameters:,} parameters trained, "
-        f"float32{' with bfloat16 autocast' if policy.bf16 else ''}, on {device}.",
+        f"float32{' with bfloat16 autocast' if policy.bf16 else ''}, on {policy.device}.",
         f"Data: {config.dataset_name}, {len(task.examples)} rows to train on, {len(held.examples)} held out, "
         f"{dropped} dropped as too long.",
         f"Rewards: {', '.join(scorer.functions)}; the held-out references score {evaluation.reference_score:.3f}.",
@@ -102,26 +114,6 @@ def text(config: Config) -> Setup:
 
 
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}
-
-
-def rows_of(config: Config) -> tuple[list[Row], list[Row]]:
-    """Rows to train on and rows to evaluate on; no prompt is among both."""
-    rows = load_rows(config.dataset_name, split=config.dataset_train_split, config=config.dataset_config)
-    if config.dataset_test_split is not None:
-        test = load_rows(config.dataset_name, split=config.dataset_test_split, config=config.dataset_config)
-        training = apart(rows, test)
-        if not training:
-            raise ValueError(
-                f"every prompt of the split {config.dataset_train_split!r} is in {config.dataset_test_split!r} too: "
-                "nothing is left to train on"
-            )
-        return training, test
-    training, held_out = split_by_prompt(rows, share=config.test_size, seed=config.seed)
-    if not training or not held_out:
-        raise ValueError(
-            f"test_size {config.test_size} leaves {len(training)} rows to train on and {len(held_out)} to evaluate on"
-        )
-    return training, held_out
 
 
 def scorer_of(config: Config, device: torch.device) -> Scorer:
@@ -138,26 +130,3 @@ def scorer_of(config: Config, device: torch.device) -> Scorer:
         cache=config.judge_cache,
     )
     return load_scorer(names, weights=config.reward_weights or None, device=device, judge=judge)
-
-
-def language_policy(config: Config) -> tuple[CausalLMPolicy, PreTrainedTokenizerBase]:
-    """The config's model as a policy, with an adapter if `use_peft` is set, and the tokenizer."""
-    model, tokenizer = load_language_model(config.model_name_or_path, device=choose_device(config.device))
-    if config.use_peft:
-        add_lora(model, r=config.lora_r, alpha=config.lora_alpha, target_modules=config.lora_target_modules)
-    able = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
-    policy = CausalLMPolicy(
-        model,
-        eos_ids=eos_ids(model, tokenizer.eos_token_id),
-        max_completion_length=config.max_completion_length,
-        bf16=able if config.bf16 is None else config.bf16,
-        checkpointing=config.gradient_checkpointing,
-    )
-    return policy, tokenizer
-
-
-def eos_ids(model: PreTrainedModel, tokenizers: int | None) -> list[int]:
-    """Every id that ends an answer: those of the model's generation config, and the tokenizer's."""
-    configured = getattr(model.generation_config, "eos_token_id", None)
-    ids = configured if isinstance(configured, list) else [configured]
-    return sorted({token for token in (tokenizers, *ids) if token is not None})

@@ -47,6 +47,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "text/padding.py": TENSORS | {"grao_ref.records"},
     "data": {"grao_ref.data", "grao_ref.text", "grao_ref.plugins"}
     | {"datasets", "reasoning_gym"},  # the two only inside functions
+    "data/splits.py": {"grao_ref.data", "grao_ref.settings.config"},
     "rewards": TENSORS | {"grao_ref.text", "grao_ref.rewards"},
     "rewards/load.py": {"torch", "grao_ref.data", "grao_ref.plugins", "grao_ref.rewards"},
     "rewards/features.py": TENSORS
@@ -67,6 +68,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/modes.py": TENSORS | MODEL,
     "policies/load.py": TENSORS | MODEL | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded"},
     "policies/smollm2.py": {"transformers"},
+    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config"},
     "policies/lora.py": {"transformers", "peft"},
     "training": TENSORS
     | INTERFACES

@@ -15,10 +15,11 @@ import torch
 from grao_ref import grao_objective, group_advantages, mean_log_likelihood
 from grao_ref.equations.masked import masked_mean
 from grao_ref.evaluation.assess import bootstrap
+from grao_ref.policies.build import language_policy
 from grao_ref.policies.embedded import END
 from grao_ref.records import take
 from grao_ref.settings.presets import PRESETS
-from grao_ref.setups import language_policy, prepare
+from grao_ref.setups import prepare
 from grao_ref.tasks.text import TextTask
 from grao_ref.training.loop import train
 from tutorials import style, tokens
@@ -168,7 +169,7 @@ def run_exam(policy):
 def run_training(changes, seed):
     """Every step's metrics, an evaluation at each stop, and the most likely answers at the end."""
     config = replace(settings, seed=seed, **changes)
-    policy, _ = language_policy(config)
+    policy, _ = language_policy(config, base.policy.device)
     task = TextTask(
         base.task.examples,
         base.task.tokenizer,

@@ -20,10 +20,11 @@ from scipy.stats import binomtest
 
 from grao_ref.equations.divergence import k1
 from grao_ref.equations.masked import masked_sum
+from grao_ref.policies.build import language_policy
 from grao_ref.rewards.scorer import Scorer
 from grao_ref.rewards.sorting import sorting
 from grao_ref.settings.presets import PRESETS
-from grao_ref.setups import language_policy, prepare
+from grao_ref.setups import prepare
 from grao_ref.tasks.text import TextTask
 from grao_ref.training.loop import train
 from tutorials import style
@@ -300,7 +301,7 @@ def run_watched(weights, seed, **changes):
         batch=config.prompts_per_step,
         seed=seed,
     )
-    policy, _ = language_policy(config)
+    policy, _ = language_policy(config, base.policy.device)
     frozen, rows, read = policy.frozen(), [], {}
     for report in train(task, policy, config):
         means, batch, samples = report.means(), report.batch, report.batch.samples

@@ -8,7 +8,9 @@ import torch
 from rich.console import Console
 
 from grao_ref.data.rows import Row, apart
+from grao_ref.data.splits import rows_of
 from grao_ref.methods.registry import BUILT_IN
+from grao_ref.policies.build import eos_ids
 from grao_ref.policies.embedded import tiny_model
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
@@ -18,7 +20,7 @@ from grao_ref.runs.run import Run
 from grao_ref.settings.config import Config
 from grao_ref.settings.flags import parse
 from grao_ref.settings.presets import PRESETS
-from grao_ref.setups import eos_ids, prepare, rows_of
+from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.train import main
 from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
@@ -99,7 +101,7 @@ def test_prompts_of_a_test_split_are_not_trained_on(monkeypatch):
     rows, test = [Row("a", "1"), Row("b", "2"), Row("a", "3")], [Row("a", "4")]
     assert apart(rows, test) == [Row("b", "2")]
     monkeypatch.setattr(
-        "grao_ref.setups.load_rows", lambda name, *, split, config: test if split == "test" else rows[:1]
+        "grao_ref.data.splits.load_rows", lambda name, *, split, config: test if split == "test" else rows[:1]
     )
     with pytest.raises(ValueError, match="every prompt of the split 'train' is in 'test' too"):
         rows_of(Config(dataset_test_split="test"))
