@@ -95,8 +95,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "reward_head.py": {"torch", "numpy", "rich", "tyro", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
     | {"grao_ref.policies.load", "grao_ref.equations.checks", "grao_ref.training.machine"},
     "__init__.py": {"grao_ref.equations"},
+    "__main__.py": {"grao_ref", "grao_ref.plugins.near"},  # `grao`: a command is imported by name, when it is chosen
 }
-COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py"}  # nobody imports them
+COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main__.py"}  # nobody imports them
 ASSEMBLY = {"setups.py", "runs/run.py"}  # what the commands are put together from
 TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
