@@ -101,8 +101,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | {"grao_ref.policies.load", "grao_ref.equations.checks", "grao_ref.training.machine"}
     | {"grao_ref.plugins.blame", "grao_ref.runs.folder", "grao_ref.runs.progress"},
     "__init__.py": {"grao_ref.equations"},
+    "__main__.py": {"grao_ref", "grao_ref.plugins.near"},  # `grao`: a command is imported by name, when it is chosen
 }
-COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py"}  # nobody imports them
+COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main__.py"}  # nobody imports them
 ASSEMBLY = {"setups.py", "runs/run.py", "runs/sources.py"}  # what the commands are put together from
 TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
