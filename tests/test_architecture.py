@@ -108,8 +108,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "evaluate.py": {"torch", "rich", "grao_ref"},
     "pretrain.py": TENSORS | {"tokenizers", "transformers", "grao_ref"},
     "__init__.py": {"grao_ref.equations"},
+    "__main__.py": {"grao_ref", "grao_ref.plugins.near"},  # `grao`: a command is imported by name, when it is chosen
 }
-COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py"}  # nobody imports them
+COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main__.py"}  # nobody imports them
 ASSEMBLY = {"setups.py", "runs/run.py", "runs/sources.py"}  # what the commands are put together from
 TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
