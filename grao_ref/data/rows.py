@@ -17,10 +17,11 @@ from grao_ref.text.messages import Prompt, answer_of, implicit_prompt, nonempty,
 class Row:
     """One prompt with its reference."""
 
-    prompt: Prompt  # conversational where the data set is, else text
-    reference: str  # y: `completion`, or `chosen`
+    prompt: Prompt  # conversational where the data set is, else text; "" in a row that is one whole text
+    reference: str | None  # y: `completion`, or `chosen`; None in a row that is a prompt alone
     rejected: str | None = None
     columns: dict[str, Any] = field(default_factory=dict)  # every other column, for the reward functions
+    number: int = field(default=0, compare=False)  # its number in its own file (`tables.py`), from 1; 0: unknown
 
 
 class Rows(list[Row]):
@@ -59,7 +60,7 @@ def rows_of(table: Iterable[dict[str, Any]], source: str) -> Rows:
         except ValueError as error:
             raise ValueError(f"row {number} of {source}: {error}") from None
         others = {name: entry.get(name) for name in names if name not in used}
-        rows.append(Row(prompt, reference, rejected, found | others))
+        rows.append(Row(prompt, reference, rejected, found | others, number))
     if not rows:
         raise ValueError(f"{source} has no row that can be used; {skipped[0]}")
     return Rows(rows, skipped)
