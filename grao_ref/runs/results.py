@@ -12,19 +12,24 @@ from grao_ref.evaluation.monitor import Shown
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a command's runs: curves by name, the references' reward, one run's answers before and after."""
+    """The results of a command's runs: curves by name, the references' reward, one run's answers before and after.
+
+    With a reward, the curves are mean rewards, one for each method. Without one there is one method, and its curves are
+    what the held-out rows are evaluated by, under the names of metrics.jsonl.
+    """
 
     curves: dict[str, "Curve"]
-    reference: float
+    reference: float | None  # the references' mean reward; None without a reward, or without references
     shown: str  # whose answers these are
     before: Shown
     after: Shown
     rows: list[dict[str, Any]]  # of the metrics, every run's
+    scored: bool = True  # whether the curves are rewards
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Mean reward of R runs at S steps."""
+    """A measure of R runs at S steps: by default their mean reward."""
 
     steps: list[int]
     scores: Float[Tensor, "S R"]

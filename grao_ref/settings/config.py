@@ -84,8 +84,9 @@ class Config:
 
     # The steps
     per_device_train_batch_size: Count = 128
-    """Sampled answers in a micro-batch, a multiple of num_generations: groups are never split. sft and dpo use
-    1/num_generations of it in rows, so that all methods see the same prompts. The bandit ignores it."""
+    """A micro-batch: of sampled answers, a multiple of num_generations, because groups are never split; of rows in a
+    method that samples nothing (sft, dpo). `compare` gives those 1/num_generations of it, so that every method sees the
+    same prompts. The bandit ignores it."""
     gradient_accumulation_steps: Count = 1
     """Micro-batches of each optimiser step; groups are sampled for all of them at once."""
     max_steps: Count = 200
@@ -144,6 +145,8 @@ class Config:
     """Prompts of an evaluation at most."""
     num_generations_eval: Count = 1
     """Answers sampled to each prompt of an evaluation."""
+    per_device_eval_batch_size: Count | None = None
+    """Answers that an evaluation samples at once; by default 8 micro-batches, since no gradients are stored."""
     log_completions: bool = False
     """Print samples at every evaluation; they are always written to completions/."""
     num_completions_to_print: Count = 3
@@ -178,11 +181,6 @@ class Config:
     def seeds(self) -> range:
         """The seeds of separate runs: `num_seeds` from `seed` on; the bandit's one run has a row for each instead."""
         return range(self.seed, self.seed + (1 if self.setup == "bandit" else self.num_seeds))
-
-    @property
-    def prompts_per_step(self) -> int:
-        """Prompts of an optimiser step, the same for every method."""
-        return self.per_device_train_batch_size // self.num_generations * self.gradient_accumulation_steps
 
     @property
     def likelihood_temperature(self) -> float:

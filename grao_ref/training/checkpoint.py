@@ -23,13 +23,15 @@ from grao_ref.training.loop import Training
 
 # Settings that change nothing about the steps themselves: a resumed run may have others.
 FREE = {
-    "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions",
-    "num_completions_to_print", "save_steps", "save_total_limit", "resume_from_checkpoint", "report_to", "run_name",
+    "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "per_device_eval_batch_size",
+    "log_completions", "num_completions_to_print", "save_steps", "save_total_limit", "resume_from_checkpoint", "report_to", "run_name",
     "output_dir", "overwrite_output_dir", "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16",
 }  # fmt: skip
 
 
-FORMAT = 2  # of a checkpoint and of what its settings mean; 1: before the sorting task became rows of a data set
+# Of a checkpoint and of what its settings mean; 1: before the sorting task became rows of a data set; 2: before a batch
+# of sft and dpo counted rows.
+FORMAT = 3
 
 
 def save_checkpoint(
