@@ -52,6 +52,8 @@ class Setup:
     small: bool = False  # one thread is faster for so small a model
     text: Callable[[list[int]], str] | None = None  # token ids -> text; None where answers have no text
     save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
+    rows: Sequence[Row] = ()  # to train on, as they were read
+    held_out: Sequence[Row] = ()
 
 
 def prepare(config: Config) -> Setup:
@@ -116,24 +118,28 @@ def text_setup(
         _about_rewards(scorer, evaluation),
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f)
-    )
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f),
+        rows, held_out,
+    )  # fmt: skip
 
 
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}
 
 
-def scorer_of(config: Config, device: torch.device) -> Scorer | None:
-    """The named reward functions, or the data set's own rule; None where there is neither and none is needed.
-
-    Raises `ValueError` where there is neither, and the method samples answers.
-    """
+def require_reward(config: Config) -> tuple[str, ...]:
+    """The names of what scores answers. Raises `ValueError` where the method samples answers and nothing scores them."""
     own = own_rule(config.dataset_name)
     names = config.reward_funcs or ((own,) if own else ())
-    if not names and not require_needs(method_of(config.method), config).samples:
-        return None
-    if not names:
+    if not names and config.setup == "text" and require_needs(method_of(config.method), config).samples:
         raise ValueError(f"{config.dataset_name} has no rule of its own: reward_funcs must say what scores an answer")
+    return names
+
+
+def scorer_of(config: Config, device: torch.device) -> Scorer | None:
+    """The named reward functions, or the data set's own rule; None where there is neither, and none is needed."""
+    names = require_reward(config)
+    if not names:
+        return None
     judge = JudgeSettings(
         base_url=config.judge_base_url,
         model=config.judge_model,

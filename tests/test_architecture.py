@@ -41,14 +41,16 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "settings/checks.py": {"grao_ref.settings.config", "grao_ref.methods.calls", "grao_ref.methods.registry"},
     "settings/presets.py": {"grao_ref.settings.config"},
     "settings/flags.py": {"tyro", "yaml", "transformers", "grao_ref.settings.kinds"},
-    "methods": TENSORS | {"grao_ref.equations", "grao_ref.records", "grao_ref.methods", "grao_ref.settings.config"},
+    "methods": TENSORS
+    | {"grao_ref.equations", "grao_ref.records", "grao_ref.methods", "grao_ref.settings.config"}
+    | {"grao_ref.plugins.blame"},
     "methods/registry.py": {"grao_ref.methods", "grao_ref.plugins", "grao_ref.settings.config"},
     "text": {"transformers", "grao_ref.text"},
     "text/padding.py": TENSORS | {"grao_ref.records"},
     "data": {"grao_ref.data", "grao_ref.text", "grao_ref.plugins"}
     | {"datasets", "reasoning_gym"},  # the two only inside functions
     "data/splits.py": {"grao_ref.data", "grao_ref.settings.config"},
-    "rewards": TENSORS | {"grao_ref.text", "grao_ref.rewards"},
+    "rewards": TENSORS | {"grao_ref.text", "grao_ref.rewards", "grao_ref.plugins.blame"},
     "rewards/load.py": {"torch", "grao_ref.data", "grao_ref.plugins", "grao_ref.rewards"},
     "rewards/features.py": TENSORS
     | {"transformers", "grao_ref.records", "grao_ref.policies.sampler", "grao_ref.text.padding"},
@@ -87,17 +89,19 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
+    "runs/sources.py": {"huggingface_hub", "grao_ref"},
     "runs/trackers.py": {"torch", "trackio", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
     "train.py": {"torch", "rich", "grao_ref"},
     "evaluate.py": {"torch", "rich", "tyro", "grao_ref"},
     "pretrain.py": TENSORS | {"tokenizers", "transformers", "grao_ref"},
     "reward_head.py": {"torch", "numpy", "rich", "tyro", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
-    | {"grao_ref.policies.load", "grao_ref.equations.checks", "grao_ref.training.machine"},
+    | {"grao_ref.policies.load", "grao_ref.equations.checks", "grao_ref.training.machine"}
+    | {"grao_ref.plugins.blame", "grao_ref.runs.folder", "grao_ref.runs.progress"},
     "__init__.py": {"grao_ref.equations"},
 }
 COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py"}  # nobody imports them
-ASSEMBLY = {"setups.py", "runs/run.py"}  # what the commands are put together from
+ASSEMBLY = {"setups.py", "runs/run.py", "runs/sources.py"}  # what the commands are put together from
 TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
 

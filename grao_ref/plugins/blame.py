@@ -10,15 +10,16 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec
 
 TRACEBACK = "GRAO_TRACEBACK"  # environment variable: show tracebacks too
 LONGEST = 600  # characters of somebody else's message in an error
 PACKAGE = Path(__file__).parents[1]
 LIBRARIES = (str(PACKAGE), sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
-Main = Callable[[Sequence[str] | None], int]
+P = ParamSpec("P")
 
 
 @contextmanager
@@ -32,7 +33,9 @@ def blame(what: str, *, own: tuple[type[BaseException], ...] = ()) -> Iterator[N
     """
     try:
         yield
-    except (KeyboardInterrupt, GeneratorExit, *own):
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except own:
         raise
     except BaseException as error:
         raise ValueError(f"{what} {why(error)}") from error
@@ -59,21 +62,21 @@ def message_of(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with its line breaks and runs of blanks as single blanks.
+    r"""The text with its line breaks and runs of blanks as single blanks.
 
-    >>> one_line("a\\n  b")
+    >>> one_line("a\n  b")
     'a b'
     """
     return " ".join(text.split())
 
 
-def one_line_errors(main: Main) -> Main:
+def one_line_errors(main: Callable[P, int]) -> Callable[P, int]:
     """A command whose every error is one line on standard error and exit code 2; an interruption is exit code 130."""
 
     @functools.wraps(main)
-    def command(arguments: Sequence[str] | None = None) -> int:
+    def command(*args: P.args, **kwargs: P.kwargs) -> int:
         try:
-            return main(arguments)
+            return main(*args, **kwargs)
         except KeyboardInterrupt:
             print("\ninterrupted", file=sys.stderr)
             return 130

@@ -4,12 +4,13 @@ checkpoint-10/
   model.safetensors, config.json, ...   the policy as `from_pretrained` loads it (the table's: policy.safetensors)
   critic.safetensors                    PPO's critic
   training.safetensors                  the optimiser's moments and the random generators
-  training.json                         step, tokens sampled, and the settings it was trained with
+  training.json                         step, tokens sampled, the settings it was trained with, and the hashes of what
+                                        they name
 """
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,16 @@ FORMAT = 3
 
 
 def save_checkpoint(
-    output_dir: Path, training: Training, config: Config, beside: Callable[[Path], object] | None = None
+    output_dir: Path,
+    training: Training,
+    config: Config,
+    beside: Callable[[Path], object] | None = None,
+    sources: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Path:
     """Write checkpoint-STEP, whole or not at all, and delete the oldest beyond `save_total_limit`.
 
-    `beside` writes files that belong to the policy but hold none of its parameters: the tokenizer's.
+    `beside` writes files that belong to the policy but hold none of its parameters: the tokenizer's. `sources`: the
+    hashes of what the settings name (`runs/sources.py`).
     """
     folder = output_dir / f"checkpoint-{training.step}"
     unfinished = output_dir / f".checkpoint-{training.step}.part"
@@ -50,6 +56,7 @@ def save_checkpoint(
         beside(unfinished)
     save_file(_moments(training.optimizer) | _generators(training), unfinished / "training.safetensors")
     state = {"format": FORMAT, "step": training.step, "tokens": training.tokens, "config": settings_of(config)}
+    state["sources"] = dict(sources or {})
     (unfinished / "training.json").write_text(json.dumps(state, indent=2))
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grao_ref.methods.registry import method_of
+from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
 from grao_ref.records import Batch, move
 from grao_ref.settings.checks import check
@@ -64,7 +64,7 @@ class Training:
 def start(policy: Policy, config: Config, machine: Machine = ALONE) -> Training:
     """A run before its first step. Raises `ValueError` on settings that no run can use together."""
     check(config)
-    needs = method_of(config.method).needs(config)
+    needs = require_needs(method_of(config.method), config)
     rng, sampling_rng = machine.generators(config.seed, policy.device)
     return Training(
         policy,
