@@ -48,7 +48,7 @@ def _unscored(results: Results) -> "Figure":
     *panels, last = figure.subplots(len(measures) + 1, 1, squeeze=False)[:, 0]
     for axes, (words, curve), colour in zip(panels, measures.items(), cycle(COLOURS), strict=False):
         _draw_curve(axes, words, curve, colour)
-        axes.set(xlabel="step", ylabel=words, title=f"held-out rows: {words}")
+        axes.set(xlabel="step", title=f"held-out rows: {words}")
         if words == MEASURES["eval_rewards/accuracies"]:
             axes.set_ylim(0, 1.02)
     if len({row["seed"] for row in results.rows}) == 1:

@@ -14,9 +14,9 @@ from grao_ref.evaluation.monitor import Shown
 
 # The measures of a run without a reward, as tables and pictures call them, in their order; others follow by their names.
 MEASURES = {
-    "eval_rewards/accuracies": "pairs told apart",
-    "eval_rewards/margins": "margin, nats × β_KL",
-    "eval_reference/logp_per_token": "log-likelihood of y, nats per token",
+    "eval_rewards/accuracies": "accuracy of pairs",
+    "eval_rewards/margins": "margin of pairs",
+    "eval_reference/logp_per_token": "log-likelihood of y, nats/token",
     "eval_loss": "loss",
 }
 

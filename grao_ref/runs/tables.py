@@ -17,7 +17,7 @@ def score_table(results: Results) -> Table:
     beside = "" if reference is None else f" (references: {reference:.3f})"
     title = f"mean reward{beside}" if results.scored else f"the held-out rows under {results.shown.split(', seed')[0]}"
     table = Table(box=box.SIMPLE, pad_edge=False, title=title)
-    table.add_column("method" if results.scored else "measure", no_wrap=True)
+    table.add_column("method" if results.scored else "measure", no_wrap=results.scored)
     shown = sorted({0, last // 4, last // 2, last})
     for index in shown:
         title = f"step {first.steps[index]}" if index else "base"
