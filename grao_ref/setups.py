@@ -4,15 +4,15 @@ A setup holds a task, a policy and an evaluation, all made from a config before 
 and rewards are loaded and tried, so that what can't be run is refused before any work.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.examples import Example, Limits, training_examples
-from grao_ref.data.load import own_rule
 from grao_ref.data.rows import Row, columns_of
 from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
@@ -23,8 +23,7 @@ from grao_ref.policies.build import language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.rewards.judge import JudgeSettings
-from grao_ref.rewards.load import load_scorer
+from grao_ref.rewards.build import scorer_of
 from grao_ref.rewards.scorer import Scorer
 from grao_ref.rewards.trl import TrainerState
 from grao_ref.settings.checks import check
@@ -95,26 +94,32 @@ def text_setup(
     without a reward. The method is tried on made-up numbers.
     """
 
-    def task_of(some: Sequence[Row], batch: int) -> TextTask:
+    def examples_of(some: Sequence[Row]) -> list[Example]:
         limits = Limits(prompt=config.max_prompt_length, completion=config.max_completion_length)
-        examples, _ = training_examples(some, tokenizer, limits, context=context_of(policy.model, tokenizer))
-        return TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed, state=_state(config))
+        return training_examples(some, tokenizer, limits, context=context_of(policy.model, tokenizer))[0]
 
-    task = task_of(rows, prompts_per_step(config))
-    try_out(config, task.rows(range(min(len(task.examples), 2))))
-    held = task_of(held_out, 1) if held_out else None
+    examples, held_examples = examples_of(rows), examples_of(held_out) if held_out else []
+    config = with_steps(config, len(examples))
+    batch = prompts_per_step(config)
+
+    def state(step: int) -> TrainerState:
+        return replace(_state(config), global_step=step, epoch=step * batch / len(examples))
+
+    task = TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
+    try_out(config, task.rows(range(min(len(examples), 2))))
     evaluation: Evaluation = Unevaluated()
-    if held is not None:
-        fixed = held.rows(range(min(len(held.examples), config.max_eval_prompts)))
+    if held_examples:
+        held = TextTask(held_examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
+        fixed = held.rows(range(min(len(held_examples), config.max_eval_prompts)))
         evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
-    used = len(task.examples), 0 if held is None else len(held.examples)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
         f"Model: {config.model_name_or_path}, {trained:,} of {parameters:,} parameters trained, "
-        f"float32{' with bfloat16 autocast' if policy.bf16 else ''}, on {policy.device}.",
-        f"Data: {config.dataset_name}, {used[0]} rows to train on, {used[1]} held out, "
-        f"{len(rows) + len(held_out) - sum(used)} dropped as too long.",
+        f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
+        f"on {policy.device}.",
+        f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
+        f"{len(rows) + len(held_out) - len(examples) - len(held_examples)} dropped as too long{_epochs(config)}.",
         _about_rewards(scorer, evaluation),
     )
     return Setup(
@@ -123,31 +128,21 @@ def text_setup(
     )  # fmt: skip
 
 
+def with_steps(config: Config, rows: int) -> Config:
+    """The config with the steps that its `num_train_epochs` passes through the rows take, the last one rounded up."""
+    if config.num_train_epochs is None:
+        return config
+    steps = config.num_train_epochs * rows / prompts_per_step(config)
+    return replace(config, max_steps=max(1, math.ceil(round(steps, 6))))
+
+
+def _epochs(config: Config) -> str:
+    if config.num_train_epochs is None:
+        return ""
+    return f"; {config.num_train_epochs:g} epochs are {config.max_steps} steps"
+
+
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}
-
-
-def require_reward(config: Config) -> tuple[str, ...]:
-    """The names of what scores answers. Raises `ValueError` where the method samples answers and nothing scores them."""
-    own = own_rule(config.dataset_name)
-    names = config.reward_funcs or ((own,) if own else ())
-    if not names and config.setup == "text" and require_needs(method_of(config.method), config).samples:
-        raise ValueError(f"{config.dataset_name} has no rule of its own: reward_funcs must say what scores an answer")
-    return names
-
-
-def scorer_of(config: Config, device: torch.device) -> Scorer | None:
-    """The named reward functions, or the data set's own rule; None where there is neither, and none is needed."""
-    names = require_reward(config)
-    if not names:
-        return None
-    judge = JudgeSettings(
-        base_url=config.judge_base_url,
-        model=config.judge_model,
-        timeout=config.judge_timeout,
-        swap=config.judge_swap,
-        cache=config.judge_cache,
-    )
-    return load_scorer(names, weights=config.reward_weights or None, device=device, judge=judge)
 
 
 def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], scorer: Scorer | None) -> None:

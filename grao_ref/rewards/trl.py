@@ -41,6 +41,11 @@ class TrainerState:
     stateful_callbacks: dict[str, Any] = field(default_factory=dict)
 
 
+def standing_at(step: int) -> TrainerState:
+    """The state after `step` optimiser steps, of which nothing else is known."""
+    return TrainerState(global_step=step)
+
+
 class Said:
     """What the functions of one call log beside their rewards: metrics of the step, and columns by completion.
 

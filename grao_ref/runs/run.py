@@ -21,7 +21,8 @@ from grao_ref.runs.tables import completions_table
 from grao_ref.runs.trackers import Tracker, tracker_of
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
-from grao_ref.setups import Setup, prepare, require_reward
+from grao_ref.rewards.build import require_reward
+from grao_ref.setups import Setup, prepare
 from grao_ref.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from grao_ref.training.loop import Report, proceed, start
 from grao_ref.training.machine import this_machine

@@ -1,7 +1,6 @@
 """A task made of a data set's rows, a tokenizer and reward functions."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from grao_ref.data.examples import Example
 from grao_ref.data.rows import columns_of
 from grao_ref.records import Batch, Scores
 from grao_ref.rewards.scorer import Scorer
-from grao_ref.rewards.trl import TrainerState
+from grao_ref.rewards.trl import TrainerState, standing_at
 from grao_ref.tasks.interface import Logged
 from grao_ref.text.padding import padded
 
@@ -22,7 +21,8 @@ class TextTask:
 
     `scorer`: None where nothing scores an answer: a method that samples nothing needs none. `batch`: prompts of a step.
     `seed` shuffles the rows anew for each pass through the data. The order depends on the seed and the step alone, so a
-    resumed run sees the same rows as one that was not interrupted. `state`: what reward functions see of the training.
+    resumed run sees the same rows as one that was not interrupted. `state`: what reward functions see
+    of the training after so many steps.
     """
 
     independent_prompts = False
@@ -35,14 +35,14 @@ class TextTask:
         *,
         batch: int,
         seed: int,
-        state: TrainerState | None = None,
+        state: Callable[[int], TrainerState] = standing_at,
     ) -> None:
         if not examples:
             raise ValueError("the data set has no rows left to train on")
         self.examples, self.tokenizer, self.scorer = examples, tokenizer, scorer
-        self.batch, self.seed, self.state = batch, seed, state or TrainerState()
+        self.batch, self.seed, self.state_at = batch, seed, state
         self.reward_weights = {} if scorer is None else dict(scorer.weights)
-        self.logged = Logged()
+        self.at(0)
 
     def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
         """The `batch` rows of this step; steps count from 1."""
@@ -51,7 +51,7 @@ class TextTask:
 
     def at(self, step: int) -> None:
         """Take note that this many optimiser steps are done: `trainer_state.global_step`."""
-        self.state = replace(self.state, global_step=step, epoch=step * self.batch / len(self.examples))
+        self.state = self.state_at(step)
         self.logged = Logged()
 
     def rows(self, indices: Sequence[int]) -> Batch:
