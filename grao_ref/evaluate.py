@@ -21,6 +21,7 @@ from grao_ref.evaluation.metrics import Comparison
 from grao_ref.evaluation.monitor import TextEvaluation
 from grao_ref.evaluation.tables import markdown, metrics_table
 from grao_ref.methods.registry import label_of
+from grao_ref.plugins.blame import one_line_errors
 from grao_ref.policies.build import language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.settings.config import Config
@@ -54,6 +55,7 @@ class Settings:
     """Where evaluation.md and evaluation.json go; by default the first run's folder."""
 
 
+@one_line_errors
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the flags, answer, score, print; the exit code."""
     settings = tyro.cli(Settings, args=arguments, prog="python -m grao_ref.evaluate", description=__doc__)

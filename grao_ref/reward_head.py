@@ -23,10 +23,13 @@ from grao_ref.data.examples import Example, Limits, encode, select
 from grao_ref.data.load import load_rows
 from grao_ref.data.rows import split_by_prompt
 from grao_ref.equations.checks import require_nonnegative, require_positive
+from grao_ref.plugins.blame import one_line_errors
 from grao_ref.policies.load import load_language_model
 from grao_ref.rewards.features import answer_features
 from grao_ref.rewards.fit import Array, accuracy, choose_l2, fit_head
 from grao_ref.rewards.model import DESCRIPTION, Head
+from grao_ref.runs.folder import require_writable
+from grao_ref.runs.progress import on_terminal
 from grao_ref.text.encoding import context_of
 from grao_ref.text.messages import Prompt
 from grao_ref.training.machine import choose_device
@@ -74,19 +77,13 @@ class Settings:
             raise ValueError(f"held_out must be a share between 0 and 1, got {self.held_out}")
 
 
+@one_line_errors
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the flags, train, print; the exit code."""
+    settings = tyro.cli(Settings, args=arguments, prog="python -m grao_ref.reward_head", description=__doc__)
     console = Console()
-    try:
-        settings = tyro.cli(Settings, args=arguments, prog="python -m grao_ref.reward_head", description=__doc__)
-        head = train_head(settings, console)
-        head.save(settings.output_dir)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing was written", file=sys.stderr)
-        return 130
+    head = train_head(settings, console)
+    head.save(settings.output_dir)
     console.print(_table(head.about))
     console.print(f"The head: {settings.output_dir}", soft_wrap=True)
     return 0
@@ -94,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train_head(settings: Settings, console: Console) -> Head:
     """Data, features, fit and metrics."""
-    settings.output_dir.mkdir(parents=True, exist_ok=True)
+    require_writable(settings.output_dir)
     if (settings.output_dir / DESCRIPTION).exists():
         raise ValueError(f"output_dir {str(settings.output_dir)!r} holds a head already; name another folder")
     device = choose_device(settings.device)
@@ -122,7 +119,7 @@ def train_head(settings: Settings, console: Console) -> Head:
     examples.sort(key=lambda example: _key(example.row.prompt) in held_out)  # stable: the training pairs first
     pairs = [(e.prompt, e.reference) for e in examples] + [(e.prompt, e.rejected or []) for e in examples]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not on_terminal(console)) as progress:
         bar = progress.add_task("answers", total=len(pairs))
         features = answer_features(
             model, pairs, batch_size=settings.per_device_eval_batch_size, done=lambda n: progress.advance(bar, n)

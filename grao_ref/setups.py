@@ -4,8 +4,9 @@ A setup holds a task, a policy and an evaluation, all made from a config before 
 and rewards are loaded and tried, so that what can't be run is refused before any work.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -50,6 +51,8 @@ class Setup:
     small: bool = False  # one thread is faster for so small a model
     text: Callable[[list[int]], str] | None = None  # token ids -> text; None where answers have no text
     save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
+    rows: Sequence[Row] = ()  # to train on, as they were read
+    held_out: Sequence[Row] = ()
 
 
 def prepare(config: Config) -> Setup:
@@ -93,6 +96,7 @@ def text_setup(
         return TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed)
 
     task, held = task_of(rows, config.prompts_per_step), task_of(held_out, 1)
+    config = with_steps(config, len(task.examples))
     rejected = method_of(config.method).needs(config).rejected
     if rejected and any(example.rejected is None for example in task.examples):
         raise ValueError(f"{config.method} needs a rejected answer in every row, and {config.dataset_name} has none")
@@ -103,14 +107,30 @@ def text_setup(
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
         f"Model: {config.model_name_or_path}, {trained:,} of {parameters:,} parameters trained, "
-        f"float32{' with bfloat16 autocast' if policy.bf16 else ''}, on {policy.device}.",
+        f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
+        f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(task.examples)} rows to train on, {len(held.examples)} held out, "
-        f"{dropped} dropped as too long.",
+        f"{dropped} dropped as too long{_epochs(config)}.",
         f"Rewards: {', '.join(scorer.functions)}; the held-out references score {evaluation.reference_score:.3f}.",
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f)
-    )
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f),
+        rows, held_out,
+    )  # fmt: skip
+
+
+def with_steps(config: Config, rows: int) -> Config:
+    """The config with the steps that its `num_train_epochs` passes through the rows take, the last one rounded up."""
+    if config.num_train_epochs is None:
+        return config
+    steps = config.num_train_epochs * rows / config.prompts_per_step
+    return replace(config, max_steps=max(1, math.ceil(round(steps, 6))))
+
+
+def _epochs(config: Config) -> str:
+    if config.num_train_epochs is None:
+        return ""
+    return f"; {config.num_train_epochs:g} epochs are {config.max_steps} steps"
 
 
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}

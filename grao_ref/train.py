@@ -8,20 +8,21 @@ reward; `paper` is the paper's own setting, its objective as printed. GRAO is tr
 
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 
 import torch
 from rich.console import Console
 
-from grao_ref.runs.folder import discard, how_to_go_on, open_folder
+from grao_ref.plugins.blame import expected, one_line, one_line_errors, refuse, why
+from grao_ref.runs.folder import METRICS, PICTURE, TRACE, Output, how_to_go_on
 from grao_ref.runs.log import Log
 from grao_ref.runs.plots import draw
 from grao_ref.runs.run import train_all
 from grao_ref.runs.tables import samples_table, score_table
 from grao_ref.runs.trackers import require_tracker
 from grao_ref.settings.checks import check
-from grao_ref.settings.config import Config
-from grao_ref.settings.flags import fail, parse, quiet_libraries
+from grao_ref.settings.flags import parse, quiet_libraries
 from grao_ref.settings.presets import PRESETS
 from grao_ref.training.machine import this_machine
 
@@ -31,6 +32,7 @@ LESS_MEMORY = (
 )
 
 
+@one_line_errors
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the flags, run, print; the exit code."""
     config = parse(
@@ -38,46 +40,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     quiet_libraries()
     console = Console()
-    try:
-        check(config)
-        require_tracker(config)
-        this_machine()
-        config, kept = open_folder(config)
-    except (ValueError, OSError) as error:
-        fail(error)
-    assert config.output_dir is not None
-    log = Log(config.output_dir, kept)
+    check(config)
+    require_tracker(config)
+    this_machine()
+    log = Log(Output(config))
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        results = train_all(config, console, log)
-    except ValueError as error:
-        if not log.rows and config.resume_from_checkpoint is None:
-            discard(log)
-        fail(ValueError(f"{error}. {how_to_go_on(config)}") if len(log.rows) > len(kept) else error)
-    except (FloatingPointError, torch.OutOfMemoryError, KeyboardInterrupt) as stop:
-        print(f"\n{_words(stop, config, log)}", file=sys.stderr)
-        return 130 if isinstance(stop, KeyboardInterrupt) else 1
+        results = train_all(log.output.config, console, log)
+    except BaseException as stop:  # a SystemExit too: somebody else's code may raise one
+        return _ended(stop, log)
     finally:
         signal.signal(signal.SIGTERM, previous)
         log.close()
     console.print(score_table(results))
     if results.after:
         console.print(samples_table(results))
-    picture = config.output_dir / "curves.png"
+    picture, model = log.folder / PICTURE, log.folder / "model"
     draw(results, picture)
-    console.print(f"Every step: {log.file.name}\nPicture:    {picture}", soft_wrap=True, markup=False, highlight=False)
-    if (config.output_dir / "model").exists():
-        console.print(f"Model:      {config.output_dir / 'model'}", soft_wrap=True, markup=False, highlight=False)
+    written = f"Every step: {log.folder / METRICS}\nPicture:    {picture}"
+    written += f"\nModel:      {model}" if model.exists() else ""
+    console.print(written, soft_wrap=True, markup=False, highlight=False)
     return 0
 
 
-def _words(stop: BaseException, config: Config, log: Log) -> str:
-    """Why a run stopped before its end, and what can be done."""
+def _ended(stop: BaseException, log: Log) -> int:
+    """Say why a run stopped before its end, and how to go on; the exit code."""
+    on = how_to_go_on(log.output)
+    if isinstance(stop, KeyboardInterrupt):
+        print(f"\ninterrupted. {_metrics(log)}{on}", file=sys.stderr)
+        return 130
     if isinstance(stop, FloatingPointError):
-        return f"error: {stop}; the metrics so far are in {log.file.name}"
+        print(f"error: {stop}. {_metrics(log) or on}", file=sys.stderr)
+        return 1
     if isinstance(stop, torch.OutOfMemoryError):
-        return f"error: {str(stop).splitlines()[0]} {LESS_MEMORY} {how_to_go_on(config)}"
-    return f"interrupted; the metrics so far are in {log.file.name}. {how_to_go_on(config)}"
+        print(f"error: {str(stop).splitlines()[0]} {LESS_MEMORY} {on}", file=sys.stderr)
+        return 1
+    if not log.output.opened:
+        return refuse(stop)
+    if not expected(stop):
+        trace = log.folder / TRACE
+        trace.write_text("".join(traceback.format_exception(stop)))
+        print(f"error: {one_line(f'{why(stop)}; the traceback is in {trace}. {on}')}", file=sys.stderr)
+        return 1
+    return refuse(stop, f". {on}")
+
+
+def _metrics(log: Log) -> str:
+    return f"The metrics so far are in {log.folder / METRICS}. " if log.output.opened else ""
 
 
 def _interrupt(*_: object) -> None:

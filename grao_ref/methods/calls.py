@@ -1,6 +1,5 @@
 """Calls of a method's functions. What each returns is checked, because a user may have written it."""
 
-import traceback
 from typing import Any
 
 import torch
@@ -8,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grao_ref.methods.interface import Method, Terms
+from grao_ref.plugins.blame import blame
 from grao_ref.records import Advantages, Batch, Critique, LogProbs, Rewards
 from grao_ref.settings.config import Config
 
@@ -20,14 +20,8 @@ def called(method: Method, part: str, *arguments: Any) -> Any:
 
     Raises `ValueError` where the function raises anything unexpected, with the method, the function and the line.
     """
-    try:
+    with blame(f"method {method.name!r}: {part} raised", own=PASSED_ON):
         return getattr(method, part)(*arguments)
-    except PASSED_ON:
-        raise
-    except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{last.filename}, line {last.lineno}"
-        raise ValueError(f"method {method.name!r}: {part} raised {type(error).__name__}: {error} ({place})") from error
 
 
 def advantages_of(method: Method, rewards: Rewards, config: Config) -> Advantages:

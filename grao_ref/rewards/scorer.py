@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
+from grao_ref.plugins.blame import blame
 from grao_ref.rewards.waiting import Waiter
 from grao_ref.text.messages import Prompt, as_completion
 
@@ -70,8 +71,9 @@ class Scorer:
         results = {name: _call(name, function, offered) for name, function in self.functions.items()}
         waiting = {name: result for name, result in results.items() if isinstance(result, Awaitable)}
         for name, result in zip(waiting, self._waiter.wait(list(waiting.values())), strict=True):
-            if isinstance(result, Exception):
-                raise _raised(name, result) from result
+            if isinstance(result, BaseException):
+                with blame(f"reward function {name!r} raised"):
+                    raise result
             results[name] = result
         parts = {name: _rewards(name, result, len(prompts)) for name, result in results.items()}
         return ScoreLists([self._total(parts, row) for row in range(len(prompts))], parts)
@@ -83,9 +85,10 @@ class Scorer:
 
         Raises `ValueError` where a call would, and on a function that could score none of them.
         """
-        for function in self.functions.values():
+        for name, function in self.functions.items():
             if callable(check := getattr(function, "check", None)):
-                check()
+                with blame(f"reward function {name!r}: its check raised", own=(ValueError,)):
+                    check()
         scores = self(prompts, references, references=references, columns=columns)
         for name, rewards in scores.parts.items():
             if rewards and all(reward is None for reward in rewards):
@@ -158,14 +161,8 @@ def _call(name: str, function: RewardFunction, offered: dict[str, Any]) -> Any:
             raise ValueError(
                 f"reward function {name!r} asks for {parameter.name!r}, and there is only {', '.join(sorted(offered))}"
             )
-    try:
+    with blame(f"reward function {name!r} raised"):
         return function(**kept)
-    except Exception as error:
-        raise _raised(name, error) from error
-
-
-def _raised(name: str, error: Exception) -> ValueError:
-    return ValueError(f"reward function {name!r} raised {type(error).__name__}: {str(error) or 'no message'}")
 
 
 def _rewards(name: str, result: Any, count: int) -> list[float | None]:

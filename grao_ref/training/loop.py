@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grao_ref.methods.registry import method_of
+from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
 from grao_ref.records import Batch, move
 from grao_ref.settings.checks import check
@@ -17,6 +17,7 @@ from grao_ref.tasks.interface import Task
 from grao_ref.training.collect import collect
 from grao_ref.training.machine import ALONE, Machine
 from grao_ref.training.metrics import averaged, completion_metrics, mean_of, reward_metrics, shares
+from grao_ref.training.schedule import make_schedule
 from grao_ref.training.update import make_optimizer, update
 
 
@@ -43,6 +44,7 @@ class Training:
     policy: Policy
     reference_model: Policy  # the policy before the first step, where the method needs it; else the policy
     optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler  # of the optimiser's learning rate, step by step
     rng: torch.Generator  # the task's random generator
     sampling_rng: torch.Generator  # the policy's, on its device: on a CPU they are one
     machine: Machine = ALONE
@@ -53,12 +55,14 @@ class Training:
 def start(policy: Policy, config: Config, machine: Machine = ALONE) -> Training:
     """A run before its first step. Raises `ValueError` on settings that no run can use together."""
     check(config)
-    needs = method_of(config.method).needs(config)
+    needs = require_needs(method_of(config.method), config)
     rng, sampling_rng = machine.generators(config.seed, policy.device)
+    optimizer = make_optimizer(policy, config)
     return Training(
         policy,
         policy.frozen() if needs.reference_model else policy,
-        make_optimizer(policy, config),
+        optimizer,
+        make_schedule(optimizer, config),
         rng,
         sampling_rng,
         machine,
@@ -86,6 +90,7 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
         metrics = averaged(updates)
         metrics |= reward_metrics(batch, task) | completion_metrics(batch) | shares(metrics)
         metrics["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
+        training.schedule.step()  # to the next step's rate
         metrics["num_tokens"] = torch.tensor(float(training.tokens))
         metrics["step_time"] = torch.tensor(time.perf_counter() - began)  # seconds
         yield Report(training.step, metrics, batch)
