@@ -20,7 +20,14 @@ def language_policy(
     config: Config, device: torch.device, *, critic: bool = False
 ) -> tuple[CausalLMPolicy, PreTrainedTokenizerBase]:
     """The config's model on a device, as a policy, and its tokenizer."""
-    model, tokenizer = load_language_model(config.model_name_or_path, device=device, merge_adapter=config.merge_adapter)
+    model, tokenizer = load_language_model(
+        config.model_name_or_path,
+        device=device,
+        dtype=config.dtype,
+        attn_implementation=config.attn_implementation,
+        trust_remote_code=config.trust_remote_code,
+        merge_adapter=config.merge_adapter,
+    )
     return policy_of(model, tokenizer, config, critic=critic), tokenizer
 
 
@@ -33,7 +40,9 @@ def policy_of(
     """
     model = unwrapped(model)
     if adapter_of(model) is not None:
-        given = {name: getattr(config, name) for name in LORA if getattr(config, name) != DEFAULTS[name]}
+        if config.merge_adapter:  # a model by its name is merged when it is loaded
+            raise ValueError("merge_adapter is for a model by its name: call merge_and_unload() on the model itself")
+        given = {name: getattr(config, name) for name in LORA if getattr(config, name) not in UNASKED[name]}
         keep_training(model, given)
     elif config.use_peft:
         add_lora(model, r=config.lora_r, alpha=config.lora_alpha, target_modules=config.lora_target_modules)
@@ -56,7 +65,9 @@ def policy_as_it_is(
     )
 
 
-DEFAULTS = {field.name: field.default for field in fields(Config)}  # a setting with this value was not asked for
+# The values with which a setting of an adapter was not asked for.
+UNASKED = {field.name: [field.default] for field in fields(Config) if field.name in LORA}
+UNASKED["lora_target_modules"].append(("all-linear",))
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

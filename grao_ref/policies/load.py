@@ -1,6 +1,7 @@
 """Language models by name: `tiny`, `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
 import difflib
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,23 +15,37 @@ EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folde
 
 
 def load_language_model(
-    name: str, *, device: torch.device, dtype: torch.dtype = torch.float32, merge_adapter: bool = False
+    name: str,
+    *,
+    device: torch.device,
+    dtype: torch.dtype | str = torch.float32,
+    attn_implementation: str | None = None,
+    trust_remote_code: bool = False,
+    merge_adapter: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model, in evaluation mode, and its tokenizer. An adapter comes on its base, or merged with `merge_adapter`.
 
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
-    Raises `ValueError` on a name that nothing can be loaded from.
+    dtype: also by its name, or "auto", as the weights were saved. attn_implementation: transformers' own choice where
+    it is None. trust_remote_code: run the Python files that come with the model.
+    Raises `ValueError` on a name that nothing can be loaded from, and on an attention that this machine has not.
     """
     adapter = None if name in EMBEDDED else adapter_settings(name)
     if merge_adapter and adapter is None:
         raise ValueError(f"merge_adapter is for an adapter, and {name} is none: it has no adapter_config.json")
     base = name if adapter is None else base_of(name, adapter)
     folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
+    words = name if adapter is not None and has_tokenizer(name) else folder
+    options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
+    if attn_implementation is not None:
+        options["attn_implementation"] = attn_implementation
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name if adapter and has_tokenizer(name) else folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(folder, **options)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "trust_remote_code" in str(error):
+            raise ValueError(_OWN_CODE.format(name)) from None
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
@@ -39,3 +54,9 @@ def load_language_model(
     if adapter is not None:
         model = with_adapter(model, name, merge=merge_adapter)
     return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
+
+
+_OWN_CODE = (
+    "the model {!r} comes with Python files of its own, which have to run on this machine to load it, and can do there "
+    "whatever you can: read them, and then set --trust-remote-code"
+)

@@ -28,7 +28,7 @@ def add_lora(model: PreTrainedModel, *, r: int, alpha: int, target_modules: Sequ
         raise ValueError("use_peft needs peft: pip install 'grao_ref[peft]'")
     from peft import LoraConfig
 
-    targets = list(target_modules) or "all-linear"
+    targets = [name for name in target_modules if name != "all-linear"] or "all-linear"
     try:
         model.add_adapter(
             LoraConfig(
@@ -49,7 +49,7 @@ def add_lora(model: PreTrainedModel, *, r: int, alpha: int, target_modules: Sequ
 
 def adapter_of(model: PreTrainedModel) -> Any:
     """The peft config of the model's adapter; None without one. Raises `ValueError` on several adapters."""
-    configs = getattr(model, "peft_config", None) or {}
+    configs = _configs(model)
     if len(configs) > 1:
         raise ValueError(f"the model has the adapters {', '.join(configs)}: only a model with one can be trained")
     return next(iter(configs.values()), None)
@@ -100,20 +100,44 @@ def set_dropout(model: PreTrainedModel, probability: float) -> None:
 
     Raises `ValueError` on a share that is 1, and on one above 0 where there is no adapter of plain LoRA layers.
     """
-    adapter = adapter_of(model)
-    layers = [each for each in model.modules() if isinstance(getattr(each, "lora_dropout", None), torch.nn.ModuleDict)]
+    adapter, layers = adapter_of(model), _dropouts(model)
     if probability:
         if not layers:
             raise ValueError("lora_dropout is for a LoRA adapter: use_peft adds one")
-        if getattr(adapter, "target_parameters", None) or any(getattr(each, "lora_variant", None) for each in layers):
+        variant = any(getattr(module, "lora_variant", None) for module in model.modules())  # DoRA, for one
+        if variant or getattr(adapter, "target_parameters", None):
             raise ValueError("lora_dropout is for plain LoRA on linear layers, and the model's adapter is another kind")
         if probability >= 1:
             raise ValueError(f"lora_dropout must be below 1, got {probability}: nothing would be left of the inputs")
     for layer in layers:
-        for name in layer.lora_dropout:
-            layer.lora_dropout[name] = GradientDropout(probability) if probability else torch.nn.Identity()
+        for name in layer:
+            layer[name] = GradientDropout(probability) if probability else torch.nn.Identity()
     if layers:
         adapter.lora_dropout = probability
+
+
+@contextmanager
+def dropout_as_it_was(model: PreTrainedModel) -> Iterator[None]:
+    """Put the adapter's dropout back when the block ends."""
+    layers = [(layer, dict(layer.items())) for layer in _dropouts(model)]
+    configs = [(each, each.lora_dropout) for each in _configs(model).values() if hasattr(each, "lora_dropout")]
+    try:
+        yield
+    finally:
+        for layer, modules in layers:
+            layer.update(modules)
+        for config, probability in configs:
+            config.lora_dropout = probability
+
+
+def _dropouts(model: PreTrainedModel) -> list[torch.nn.ModuleDict]:
+    """Of every layer with an adapter: the module that drops its inputs, by the adapter's name."""
+    found = (getattr(module, "lora_dropout", None) for module in model.modules())
+    return [each for each in found if isinstance(each, torch.nn.ModuleDict)]
+
+
+def _configs(model: PreTrainedModel) -> dict[str, Any]:
+    return getattr(model, "peft_config", None) or {}
 
 
 def trained_tensors(model: PreTrainedModel) -> list[Tensor]:
