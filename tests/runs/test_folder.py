@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from grao_ref.plugins.blame import blame
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
 from grao_ref.train import main
@@ -144,5 +145,7 @@ def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monk
 
     monkeypatch.setattr("grao_ref.runs.run.proceed", failing)
     line = refused(capsys, *BANDIT, "--output-dir", tmp_path)
-    assert line.startswith("error: reward function 'judge' raised Timeout: gone. To go on from checkpoint-2: python -m")
+    assert line.startswith("error: reward function 'judge' raised TimeoutError: gone (")
+    assert ". To go on from checkpoint-2: python -m" in line
+    assert not (tmp_path / "error.txt").exists()  # it was told already
     assert steps_in(tmp_path) == [0, 1, 2, 3]
