@@ -19,6 +19,8 @@ from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
 from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, require_needs
 from grao_ref.methods.trial import try_out
+from grao_ref.plugins.blame import blame
+from grao_ref.plugins.quiet import held_back
 from grao_ref.policies.build import language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
@@ -58,7 +60,8 @@ class Setup:
 def prepare(config: Config) -> Setup:
     """The setup that the config names, before training. Raises `ValueError` on what can't be run."""
     check(config)
-    return SETUPS[config.setup](config)
+    with held_back():
+        return SETUPS[config.setup](config)
 
 
 def bandit(config: Config) -> Setup:
@@ -73,10 +76,16 @@ def bandit(config: Config) -> Setup:
 def text(config: Config) -> Setup:
     """Model, rows and rewards by their names in the config."""
     device = choose_device(config.device)
-    rows, held_out = rows_of(config)
-    scorer = scorer_of(config, device)
+    with blame(f"dataset_name {config.dataset_name!r}: reading it raised", ours=True):
+        rows, held_out = rows_of(config)
+    with blame(f"reward_funcs {', '.join(config.reward_funcs)}: loading raised", ours=True):
+        scorer = scorer_of(config, device)
     check_rows(config, rows, held_out, scorer)
-    return text_setup(config, *language_policy(config, device), rows=rows, held_out=held_out, scorer=scorer)
+    with blame(
+        f"model_name_or_path {config.model_name_or_path!r}: loading it raised", own=(torch.OutOfMemoryError,), ours=True
+    ):
+        policy, tokenizer = language_policy(config, device)
+    return text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer)
 
 
 def text_setup(

@@ -96,6 +96,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
+    "runs/plan.py": METHODS | SETTINGS | {"grao_ref.rewards.build"},
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
@@ -103,7 +104,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/evaluate_command.py": {"rich", "grao_ref"},
     "runs/head_command.py": {"torch", "numpy", "rich", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
     | {"grao_ref.policies.load", "grao_ref.training.machine", "grao_ref.settings.head"}
-    | {"grao_ref.runs.folder", "grao_ref.runs.progress"},
+    | {"grao_ref.runs.folder", "grao_ref.runs.progress", "grao_ref.plugins", "grao_ref.settings.flags"},
     "train.py": THIN,
     "reward_head.py": THIN,
     "evaluate.py": THIN,
@@ -112,7 +113,13 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "__main__.py": {"grao_ref", "grao_ref.plugins.near"},  # `grao`: a command is imported by name, when it is chosen
 }
 COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main__.py"}  # nobody imports them
-ASSEMBLY = {"setups.py", "runs/run.py", "runs/sources.py", "runs/train_command.py", "runs/evaluate_command.py"}  # what the commands are put together from
+ASSEMBLY = {
+    "setups.py",
+    "runs/run.py",
+    "runs/sources.py",
+    "runs/train_command.py",
+    "runs/evaluate_command.py",
+}  # what the commands are put together from
 TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
 
