@@ -103,7 +103,7 @@ def refuse(error: BaseException, more: str = "") -> int:
 def explained(error: BaseException) -> str:
     """The message where it was written for a user; else `why`, and how to see the traceback."""
     if expected(error):
-        return one_line(str(error))
+        return message_of(error) if isinstance(error, OSError) else one_line(str(error))
     return f"{why(error)}; {TRACEBACK}=1 shows the traceback"
 
 

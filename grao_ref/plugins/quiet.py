@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from grao_ref.plugins.blame import TRACEBACK
+from grao_ref.plugins.blame import TRACEBACK, expected
 
 LOGGERS = ("transformers", "huggingface_hub", "peft", "datasets")
 
@@ -25,7 +25,7 @@ class _Keeper(logging.Handler):
 def held_back() -> Iterator[None]:
     """Keep what the libraries log inside, and log it when the block has ended; nothing of it where the block raises.
 
-    With the environment variable `GRAO_TRACEBACK` they log as ever.
+    A `ValueError` then says that there was something. With the environment variable `GRAO_TRACEBACK` they log as ever.
     """
     if os.environ.get(TRACEBACK):
         yield
@@ -36,7 +36,11 @@ def held_back() -> Iterator[None]:
         logger.handlers, logger.propagate = [keeper], False
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if keeper.records and isinstance(error, ValueError) and expected(error):
+            told = ", ".join(sorted({record.name.partition(".")[0] for record in keeper.records}))
+            keeper.records.clear()
+            raise ValueError(f"{error}; {TRACEBACK}=1 shows what {told} logged") from error
         keeper.records.clear()
         raise
     finally:

@@ -64,22 +64,24 @@ class ProgressLine:
         return False
 
     def _line(self, run: str, step: int, of: int, metrics: Mapping[str, Any], width: int | None = None) -> Text:
-        """The words that fit: those of the name give way first, and "refs" stands for the references."""
+        """The words that fit: "refs" stands for the references, blanks go, the name and then the end are cut."""
         room = (width or self.console.width) - 1
         left = clock((time.monotonic() - self._began) / self._made * (self.total - self.done))
         seconds = median(self._times)
         each = f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
-        for references in ("references", "refs"):
+        for references, gap in (("references", "  "), ("refs", "  "), ("refs", " ")):
             parts = [f"step {step}/{of}", *judged(metrics, references)]
             parts += [f"loss {metrics['loss']:.3g}"] if "loss" in metrics else []
-            words = "  ".join([*parts, f"{each} s/step", f"{left} left"])
-            if len(words) + (len(run) + 2) * self.several <= room:
+            words = gap.join([*parts, f"{each} s/step", f"{left} left"])
+            if len(words) + len(run + gap) * self.several <= room:
                 break
         if self.several:
             name = Text(run)
-            name.truncate(max(room - len(words) - 2, 8), overflow="ellipsis")
-            words = f"{name.plain}  {words}"
-        return Text(words, no_wrap=True, overflow="ellipsis")
+            name.truncate(max(room - len(words + gap), 4), overflow="ellipsis")
+            words = name.plain + gap + words
+        line = Text(words, no_wrap=True)
+        line.truncate(room, overflow="ellipsis")
+        return line
 
 
 def on_terminal(console: Console) -> bool:
