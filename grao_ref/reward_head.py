@@ -44,6 +44,8 @@ class Settings:
     """The data set's configuration, where the hub has several."""
     dataset_train_split: str = "train"
     """The data set's split; held-out prompts are taken from it."""
+    column: tuple[str, ...] = ()
+    """Columns under other names: `prompt=question` reads the column question as prompt."""
     output_dir: Path = Path("runs/head")
     """Folder for head.safetensors and head.json; a head that is there already is never overwritten."""
     held_out: float = 0.2
@@ -98,14 +100,19 @@ def train_head(settings: Settings, console: Console) -> Head:
     if (settings.output_dir / DESCRIPTION).exists():
         raise ValueError(f"output_dir {str(settings.output_dir)!r} holds a head already; name another folder")
     device = choose_device(settings.device)
-    rows = load_rows(settings.dataset_name, split=settings.dataset_train_split, config=settings.dataset_config)
+    rows = load_rows(
+        settings.dataset_name,
+        split=settings.dataset_train_split,
+        config=settings.dataset_config,
+        column=settings.column,
+    )
     if all(row.rejected is None for row in rows):  # before the model is loaded
         raise ValueError(
             f"the data set {settings.dataset_name!r} has no rejected answers, and a head is fitted to pairs"
         )
-    for number, row in enumerate(rows, start=1):
+    for row in rows:
         if row.rejected is None:
-            raise ValueError(f"row {number} has no rejected answer, and a head is fitted to pairs")
+            raise ValueError(f"row {row.number} has no rejected answer, and a head is fitted to pairs")
     model, tokenizer = load_language_model(settings.model_name_or_path, device=device)
     limits = Limits(
         prompt=settings.max_prompt_length,

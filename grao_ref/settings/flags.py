@@ -74,6 +74,8 @@ def from_file(file: Path, default: Settings) -> Settings:
 def as_kind(value: Any, kind: Any) -> Any:
     """A YAML value as the setting's type has it: lists are tuples, paths are text, and 1e-5 is text to YAML.
 
+    A mapping where a list of texts is wanted (`column: {prompt: question}`) is a list of `prompt=question`.
+
     What does not fit stays as it is, and is refused by name when the settings are made.
 
     >>> as_kind("1e-5", float), as_kind(["a", "b"], tuple[str, ...]), as_kind(None, Path | None)
@@ -83,6 +85,8 @@ def as_kind(value: Any, kind: Any) -> Any:
         return as_kind(value, get_args(kind)[0])
     if NoneType in get_args(kind):
         return None if value is None else as_kind(value, next(k for k in get_args(kind) if k is not NoneType))
+    if get_origin(kind) is tuple and isinstance(value, dict):
+        return tuple(f"{key}={item}" for key, item in value.items())
     if get_origin(kind) is tuple:
         return tuple(as_kind(item, get_args(kind)[0]) for item in (value if isinstance(value, list) else [value]))
     if kind is Path and isinstance(value, str):

@@ -57,16 +57,16 @@ def test_broken_files_are_named_with_the_line(tmp_path):
     path.write_text("\n")
     refuses(f"{path} is empty: it has no rows", path)
     path.write_bytes(b"\xff\xfe{}")
-    refuses(f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte", path)
+    refuses(f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; save it as UTF-8", path)
     path = tmp_path / "a.json"
     path.write_text('[\n{"prompt": "a",\n "completion" "b"}]')
     refuses(f"{path}, line 3: broken JSON (Expecting ':' delimiter, column 15)", path)
     path.write_text('{"prompt": "a"}')
-    refuses(f"{path} must hold a list of objects, got dict", path)
+    refuses(f"{path} must hold a list of objects, or an object on each line, got one object with the keys prompt", path)
     path.write_text('[{"prompt": "a", "completion": "b"}, 3]')
     refuses(f"{path}, entry 2: a row must be an object, got int", path)
     path.write_bytes(b"\xff")
-    refuses(f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte", path)
+    refuses(f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; save it as UTF-8", path)
 
 
 @pytest.mark.parametrize("damage", [lambda whole: b"plain text", lambda whole: whole[:-12], lambda whole: whole[:40]])
@@ -101,8 +101,8 @@ def test_a_file_has_one_split_and_no_config(tmp_path):
 
 
 KNOWN = (
-    "known are sorting, hh-harmless, hh-helpful, gsm8k, reasoning-gym:TASK, a file (.jsonl, .jsonl.gz, .json), "
-    "a folder, an OWNER/NAME on the hub"
+    "known are sorting, hh-harmless, hh-helpful, gsm8k, reasoning-gym:TASK, a folder, an OWNER/NAME on the hub, or a "
+    "file that ends in .jsonl, .json, .csv, .tsv, one of these and .gz, or .parquet"
 )
 
 
@@ -125,10 +125,11 @@ def test_a_name_that_leads_nowhere_is_named_with_the_nearest(name, advice):
 
 
 def test_a_file_of_another_kind_is_named(tmp_path):
-    (tmp_path / "a.csv").write_text("prompt,completion\n")
+    (tmp_path / "a.txt").write_text("prompt,completion\n")
     refuses(
-        f"{tmp_path}/a.csv is no file that can be read here; it must end in .jsonl, .jsonl.gz, .json",
-        f"{tmp_path}/a.csv",
+        f"{tmp_path}/a.txt is no file that can be read here; it must end in .jsonl, .json, .csv, .tsv, one of these "
+        "and .gz, or .parquet",
+        f"{tmp_path}/a.txt",
     )
 
 
@@ -181,7 +182,7 @@ def test_gsm8k_is_asked_for_its_config(monkeypatch):
         return [{"question": "q", "answer": "#### 4"}]
 
     monkeypatch.setattr(datasets, "load_dataset", answers)
-    assert load_rows("gsm8k", split="test")[0].columns == {"solution": "4"}
+    assert load_rows("gsm8k", split="test")[0].columns["solution"] == "4"
     assert load_rows("gsm8k", config="socratic")
     assert asked == [
         (("openai/gsm8k",), {"split": "test", "name": "main"}),
@@ -210,15 +211,12 @@ def test_folders_are_read_by_split_from_json_lines_and_parquet(hub, tmp_path):
 
 def test_what_datasets_refuses_is_one_line_with_its_reason(hub, tmp_path):
     start = f"the data set {hub}/harmless-base could not be loaded: "
-    refuses(start + "Unknown split \"val\". Should be one of ['train', 'test'].", hub / "harmless-base", split="val")
+    message = start + "Unknown split \"val\". Should be one of ['train', 'test']."
+    refuses(message, hub / "harmless-base", split="val[:9]")
     refuses(start + "BuilderConfig 'x' not found. Available: ['default']", hub / "harmless-base", config="x")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"empty could not be loaded: .* doesn't contain any data files$"):
         load_rows(str(tmp_path / "empty"))
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "train.jsonl").write_text('{"a": 1')
-    with pytest.raises(ValueError, match=r"bad could not be loaded: .*; JSON parse error: [^\n]*$"):
-        load_rows(str(tmp_path / "bad"))
 
 
 def test_an_id_without_a_network_is_named(hub):
