@@ -11,7 +11,13 @@ from grao_ref.settings.config import Config
 
 def language_policy(config: Config, device: torch.device) -> tuple[CausalLMPolicy, PreTrainedTokenizerBase]:
     """The config's model on a device, as a policy, and its tokenizer."""
-    model, tokenizer = load_language_model(config.model_name_or_path, device=device)
+    model, tokenizer = load_language_model(
+        config.model_name_or_path,
+        device=device,
+        dtype=config.dtype,
+        attn_implementation=config.attn_implementation,
+        trust_remote_code=config.trust_remote_code,
+    )
     return policy_of(model, tokenizer, config), tokenizer
 
 

@@ -1,6 +1,7 @@
 """Language models by name: `tiny`, `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
 import difflib
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,22 +14,40 @@ EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folde
 
 
 def load_language_model(
-    name: str, *, device: torch.device, dtype: torch.dtype = torch.float32
+    name: str,
+    *,
+    device: torch.device,
+    dtype: torch.dtype | str = torch.float32,
+    attn_implementation: str | None = None,
+    trust_remote_code: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model, in evaluation mode, and its tokenizer.
 
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
-    Raises `ValueError` on a name that nothing can be loaded from.
+    dtype: also by its name, or "auto", as the weights were saved. attn_implementation: transformers' own choice where
+    it is None. trust_remote_code: run the Python files that come with the model.
+    Raises `ValueError` on a name that nothing can be loaded from, and on an attention that this machine has not.
     """
     folder = str(EMBEDDED[name]()) if name in EMBEDDED else name
+    options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
+    if attn_implementation is not None:
+        options["attn_implementation"] = attn_implementation
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(folder, **options)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "trust_remote_code" in str(error):
+            raise ValueError(_OWN_CODE.format(name)) from None
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
             f"an id on the hub ({reason})"
         ) from None
     return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
+
+
+_OWN_CODE = (
+    "the model {!r} comes with Python files of its own, which have to run on this machine to load it, and can do there "
+    "whatever you can: read them, and then set --trust-remote-code"
+)

@@ -17,7 +17,7 @@ def add_lora(model: PreTrainedModel, *, r: int, alpha: int, target_modules: Sequ
         raise ValueError("use_peft needs peft: pip install 'grao_ref[peft]'")
     from peft import LoraConfig
 
-    targets = list(target_modules) or "all-linear"
+    targets = [name for name in target_modules if name != "all-linear"] or "all-linear"
     try:
         model.add_adapter(
             LoraConfig(

@@ -56,6 +56,8 @@ def _require_bandit(config: Config) -> None:
             f"max_grad_norm must be 0 in the bandit, whose runs share no parameters, got {config.max_grad_norm}; "
             "`--preset bandit` sets what it needs"
         )
+    if config.num_train_epochs is not None:
+        raise ValueError("num_train_epochs counts passes through rows, and the bandit has none: set max_steps")
     if config.use_peft:
         raise ValueError("use_peft is for language models, and the bandit's policy is a table")
     if config.reward_funcs:
@@ -70,7 +72,8 @@ def _require_text(config: Config) -> None:
     other = config.dataset_test_name or config.dataset_test_split
     if other is None and not 0 < config.test_size < 1:
         raise ValueError(f"test_size must lie between 0 and 1 without a dataset_test_split, got {config.test_size}")
-    if config.per_device_train_batch_size % config.num_generations:
+    samples = config.compare or require_needs(method_of(config.method), config).samples
+    if samples and config.per_device_train_batch_size % config.num_generations:
         raise ValueError(
             f"per_device_train_batch_size ({config.per_device_train_batch_size}) must be a multiple of "
             f"num_generations ({config.num_generations}): a group is never split"
@@ -84,6 +87,10 @@ def _require_together(config: Config) -> None:
         raise ValueError(f"weight_decay is Adam's, and the optimizer is sgd, got {config.weight_decay}")
     if (config.save_steps or config.resume_from_checkpoint) and (config.compare or config.num_seeds > 1):
         raise ValueError("save_steps and resume_from_checkpoint are for a single run, without compare or num_seeds")
+    if config.push_to_hub and (config.compare or config.num_seeds > 1):
+        raise ValueError("push_to_hub is for a single run, which saves a model: without compare or num_seeds")
+    if config.hub_model_id is not None and not config.push_to_hub:
+        raise ValueError(f"hub_model_id says where push_to_hub uploads to: set it too, got {config.hub_model_id!r}")
 
 
 _TABLES = (

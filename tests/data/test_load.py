@@ -209,6 +209,70 @@ def test_folders_are_read_by_split_from_json_lines_and_parquet(hub, tmp_path):
         assert load_rows(str(tmp_path / folder), split="test") == rows[:2]
 
 
+def test_rows_of_a_folder_keep_their_number_in_their_file(hub, tmp_path):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    (folder / "train-00000-of-00002.jsonl").write_text("\n" + lines(TABLE[:2]))
+    (folder / "train-00001-of-00002.jsonl").write_text("\N{ZERO WIDTH NO-BREAK SPACE}" + lines(TABLE[2:]))
+    rows = load_rows(str(folder))
+    assert rows == ROWS
+    assert [row.number for row in rows] == [2, 3, 1, 2, 3]
+    assert load_rows(str(folder), split="train[1:3]") == ROWS[1:3]  # `datasets` takes the slice
+    second = folder / "train-00001-of-00002.jsonl"
+    second.write_text(lines(TABLE[2:4]) + '{"prompt": "", "completion": "a"}\n')
+    refuses(f"row 3 of {second}: prompt is empty", folder)
+    second.write_text(lines(TABLE[2:4]) + '{"prompt": \n')
+    refuses(f"{second}, line 3: broken JSON (Expecting value, column 11)", folder)
+
+
+def test_rows_that_are_left_out_of_several_files_are_named_with_their_file(hub, tmp_path):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"train-{name}.jsonl").write_text(lines([{"text": "a"}, {"text": ""}]))
+    assert load_rows(str(folder)).skipped == (
+        f"row 2 of {folder}/train-a.jsonl: text is empty",
+        f"row 2 of {folder}/train-b.jsonl: text is empty",
+    )
+
+
+def test_what_save_to_disk_wrote_is_read_with_its_splits_or_without(hub, tmp_path):
+    from datasets import Dataset, DatasetDict
+
+    whole = Dataset.from_list(TABLE)
+    whole.save_to_disk(tmp_path / "one")
+    DatasetDict({"train": whole, "test": whole.select([3])}).save_to_disk(tmp_path / "two")
+    for folder in (tmp_path / "one", tmp_path / "two", tmp_path / "two" / "train"):
+        assert load_rows(str(folder)) == ROWS
+    assert load_rows(str(tmp_path / "two"), split="test") == ROWS[3:4]
+    assert [row.number for row in load_rows(str(tmp_path / "one"))] == [1, 2, 3, 4, 5]
+    refuses(f"the folder {tmp_path}/two has no split 'tset'; did you mean test?", tmp_path / "two", split="tset")
+    refuses(f"the folder {tmp_path}/one has no split 'test'; it has train", tmp_path / "one", split="test")
+    message = f"the folder {tmp_path}/one was written by save_to_disk and has no config 'main'"
+    refuses(message, tmp_path / "one", config="main")
+
+
+def test_a_folder_of_files_names_its_splits(hub):
+    message = f"the folder {hub}/harmless-base has no split 'val'; it has train, test"
+    refuses(message, hub / "harmless-base", split="val")
+
+
+def test_a_folder_whose_name_ends_like_a_file_is_a_folder(hub, tmp_path):
+    (tmp_path / "rows.jsonl").mkdir()
+    (tmp_path / "rows.jsonl" / "part-0.jsonl").write_text(lines(TABLE))
+    assert load_rows(str(tmp_path / "rows.jsonl")) == ROWS
+
+
+def test_columns_get_other_names_in_a_file_and_in_a_data_set_of_the_hub(hub, tmp_path, monkeypatch):
+    renamed = [{"question": row["prompt"], "completion": row["completion"], "level": row["level"]} for row in TABLE]
+    (tmp_path / "a.jsonl").write_text(lines(renamed))
+    assert load_rows(str(tmp_path / "a.jsonl"), column=["prompt=question"]) == ROWS
+    monkeypatch.setitem(module.HUB, "gsm8k", (str(tmp_path / "other"), {}))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "train.jsonl").write_text(lines(renamed))
+    assert load_rows("gsm8k", column=["prompt=question"]) == ROWS
+
+
 def test_what_datasets_refuses_is_one_line_with_its_reason(hub, tmp_path):
     start = f"the data set {hub}/harmless-base could not be loaded: "
     message = start + "Unknown split \"val\". Should be one of ['train', 'test']."

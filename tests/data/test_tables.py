@@ -195,7 +195,7 @@ def test_parquet_with_nested_messages(tmp_path):
     path = tmp_path / "a.parquet"
     parquet.write_table(pyarrow.table({"messages": talk, "level": [1, None, 3]}), path)
     rows = load_rows(str(path))
-    assert rows == [Row(turns[:1], turns[1]["content"], columns={"level": n}) for turns, n in zip(talk, (1, None, 3))]
+    assert rows == [Row(turns[:1], turns[1]["content"], columns={"level": n}) for turns, n in zip(talk, (1, None, 3), strict=True)]
     assert [row.number for row in rows] == [1, 2, 3]
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ValueError, match=rf"^{re.escape(str(path))} can't be read: [^\n]*$"):

@@ -1,0 +1,31 @@
+"""Settings: the model."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from grao_ref.settings.kinds import Count
+
+
+@dataclass(frozen=True)
+class ModelGroup:
+    """The model."""
+
+    model_name_or_path: str = "tiny"
+    """The policy: `tiny` (embedded), `tabular` (the bandit's), `smollm2`, a folder, or an id on the hub."""
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    """The type of the loaded weights; `auto` is the type that they were saved in. Steps that are smaller than the
+    rounding of the type are lost: with bfloat16, train an adapter or use a large learning rate."""
+    attn_implementation: str | None = None
+    """How attention is computed: sdpa, eager, flash_attention_2, or another name that transformers knows. By default
+    transformers chooses."""
+    trust_remote_code: bool = False
+    """Run the Python files that come with the model. They can do anything that you can do on this machine: read them
+    first."""
+    use_peft: bool = False
+    """Train a LoRA adapter instead of the model."""
+    lora_r: Count = 16
+    """Rank of the adapter."""
+    lora_alpha: Count = 32
+    """Scale of the adapter, times the rank."""
+    lora_target_modules: tuple[str, ...] = ()
+    """Layers that get an adapter, such as q_proj,v_proj; empty or all-linear: every linear layer but the output's."""
