@@ -1,7 +1,7 @@
 """The rows of a run: those that are trained on, and those that are evaluated on."""
 
 from grao_ref.data.load import load_rows, splits_of
-from grao_ref.data.rows import Row, Rows, apart, split_by_prompt
+from grao_ref.data.rows import Rows, apart, split_by_prompt
 from grao_ref.settings.config import Config
 
 
@@ -38,8 +38,3 @@ def _beside(rows: Rows, config: Config) -> tuple[Rows, Rows]:
             f"every prompt of the split {config.dataset_train_split!r} is {where} too: nothing is left to train on"
         )
     return training, test
-
-
-def first_without_reference(rows: list[Row]) -> Row | None:
-    """The first row that is a prompt alone; None where every row has a reference."""
-    return next((row for row in rows if row.reference is None), None)

@@ -47,7 +47,10 @@ def test_a_column_that_some_rows_lack_is_missed_there():
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (["prompt=instuction"], "column prompt=instuction: table has no column 'instuction'; did you mean instruction?"),
+        (
+            ["prompt=instuction"],
+            "column prompt=instuction: table has no column 'instuction'; did you mean instruction?",
+        ),
         (
             ["prompt=xyz"],
             "column prompt=xyz: table has no column 'xyz'; it has instruction, context, response, category",

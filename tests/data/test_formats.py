@@ -176,8 +176,8 @@ BROKEN = [
     ),
     (
         {"messages": [user("a"), {"role": "assistant", "content": None}]},
-        "the conversation must hold messages with a text for role and for content, got {'role': 'assistant', 'content': "
-        "None}",
+        "the conversation must hold messages with a text for role and for content, got {'role': 'assistant', "
+        "'content': None}",
     ),
     (
         {"prompt": [{"role": "user", "content": [{"type": "image", "image": "x.png"}]}], "completion": "b"},

@@ -57,7 +57,11 @@ def test_broken_files_are_named_with_the_line(tmp_path):
     path.write_text("\n")
     refuses(f"{path} is empty: it has no rows", path)
     path.write_bytes(b"\xff\xfe{}")
-    refuses(f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; save it as UTF-8", path)
+    refuses(
+        f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; "
+        "save it as UTF-8",
+        path,
+    )
     path = tmp_path / "a.json"
     path.write_text('[\n{"prompt": "a",\n "completion" "b"}]')
     refuses(f"{path}, line 3: broken JSON (Expecting ':' delimiter, column 15)", path)
@@ -66,7 +70,11 @@ def test_broken_files_are_named_with_the_line(tmp_path):
     path.write_text('[{"prompt": "a", "completion": "b"}, 3]')
     refuses(f"{path}, entry 2: a row must be an object, got int", path)
     path.write_bytes(b"\xff")
-    refuses(f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; save it as UTF-8", path)
+    refuses(
+        f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; "
+        "save it as UTF-8",
+        path,
+    )
 
 
 @pytest.mark.parametrize("damage", [lambda whole: b"plain text", lambda whole: whole[:-12], lambda whole: whole[:40]])

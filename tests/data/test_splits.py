@@ -56,7 +56,9 @@ def test_a_test_file_has_one_split_and_another_data_set_its_test(tmp_path):
     assert prompts(run(train, dataset_test_name=str(folder))[1]) == ["of test"]
     both = run(train, dataset_test_name=str(folder), dataset_test_split="validation")
     assert prompts(both[1]) == ["of validation"]
-    with pytest.raises(ValueError, match=rf"^{train} is one file and has the split 'train' alone; there is no split 'x'"):
+    with pytest.raises(
+        ValueError, match=rf"^{train} is one file and has the split 'train' alone; there is no split 'x'"
+    ):
         run(folder, dataset_test_name=train, dataset_test_split="x")
 
 

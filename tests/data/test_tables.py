@@ -85,7 +85,9 @@ def test_one_conversation_is_not_taken_for_a_list_of_rows(tmp_path):
     path = tmp_path / "a.json"
     for turns in ([{"role": "user", "content": "a"}], [{"from": "human", "value": "a"}]):
         path.write_text(json.dumps({"messages": turns}))
-        message = f"{path} must hold a list of objects, or an object on each line, got one object with the keys messages"
+        message = (
+            f"{path} must hold a list of objects, or an object on each line, got one object with the keys messages"
+        )
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             load_rows(str(path))
 
@@ -140,7 +142,10 @@ def test_the_numbers_of_rows_are_those_that_an_editor_or_a_table_shows(tmp_path)
 
 def test_values_of_a_csv_file_may_hold_what_parts_them(tmp_path):
     path = tmp_path / "a.csv"
-    entries = [{"prompt": 'Say "a, b;\tc"\r\nand d:', "completion": "a, b"}, {"prompt": "é", "completion": "x" * 200_000}]
+    entries = [
+        {"prompt": 'Say "a, b;\tc"\r\nand d:', "completion": "a, b"},
+        {"prompt": "é", "completion": "x" * 200_000},
+    ]
     for delimiter in ",;\t":
         path.write_text(commas(entries, delimiter), newline="", encoding="utf-8")
         assert load_rows(str(path)) == [Row(entry["prompt"], entry["completion"]) for entry in entries]
@@ -157,13 +162,13 @@ def test_values_of_a_csv_file_are_text(tmp_path):
     [
         (
             "prompt,completion\na,b\nHello, you,b\n",
-            "row 2 of {} (it ends in line 3) has 3 values, and the header has 2 names; a value that holds the delimiter "
-            "or a line break must stand in double quotes",
+            "row 2 of {} (it ends in line 3) has 3 values, and the header has 2 names; a value that holds the "
+            "delimiter or a line break must stand in double quotes",
         ),
         (
             'prompt,completion\n"a\nb",c\nd\n',
-            "row 2 of {} (it ends in line 4) has 1 values, and the header has 2 names; a value that holds the delimiter "
-            "or a line break must stand in double quotes",
+            "row 2 of {} (it ends in line 4) has 1 values, and the header has 2 names; a value that holds the "
+            "delimiter or a line break must stand in double quotes",
         ),
         ('prompt,completion\n"a"b,c\n', "{}, line 2: broken CSV (',' expected after '\"')"),
         ('prompt,completion\n"a,c\n', "{}, line 2: broken CSV (unexpected end of data)"),
@@ -195,7 +200,9 @@ def test_parquet_with_nested_messages(tmp_path):
     path = tmp_path / "a.parquet"
     parquet.write_table(pyarrow.table({"messages": talk, "level": [1, None, 3]}), path)
     rows = load_rows(str(path))
-    assert rows == [Row(turns[:1], turns[1]["content"], columns={"level": n}) for turns, n in zip(talk, (1, None, 3), strict=True)]
+    assert rows == [
+        Row(turns[:1], turns[1]["content"], columns={"level": n}) for turns, n in zip(talk, (1, None, 3), strict=True)
+    ]
     assert [row.number for row in rows] == [1, 2, 3]
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ValueError, match=rf"^{re.escape(str(path))} can't be read: [^\n]*$"):
