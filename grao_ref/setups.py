@@ -13,7 +13,8 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.examples import Example, Limits, training_examples
-from grao_ref.data.rows import Row, columns_of
+from grao_ref.data.parts import WHOLE
+from grao_ref.data.rows import Row, columns_of, left_out
 from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
@@ -128,7 +129,8 @@ def text_setup(
         f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
         f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
-        f"{len(rows) + len(held_out) - len(examples) - len(held_examples)} dropped as too long{_epochs(config)}.",
+        f"{len(rows) + len(held_out) - len(examples) - len(held_examples)} dropped as too long"
+        f"{left_out(rows, held_out)}{_epochs(config)}.",
         _about_rewards(scorer, evaluation),
     )
     return Setup(
@@ -161,19 +163,29 @@ def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], sco
     """
     method = method_of(config.method)
     needs = require_needs(method, config)
-    for row in (*rows, *held_out):
-        place = f"row {row.number} of {config.dataset_name}" if row.number else config.dataset_name
+    test_name = config.dataset_test_name or config.dataset_name
+    for row, name in (*((row, config.dataset_name) for row in rows), *((row, test_name) for row in held_out)):
+        place = f"row {row.number} of {name}" if row.number else name
         if needs.references and row.reference is None:
             free = [other.name for other in BUILT_IN.values() if not other.needs(config).references]
             raise ValueError(
-                f"{method.name} needs a reference answer in every row, and {place} has none; "
+                f"{method.name} needs a reference answer in every row, and {place} has none{_may_be(row)}; "
                 f"{' and '.join(free)} train on prompts alone"
             )
+        if row.prompt == WHOLE and (needs.samples or scorer is not None):
+            what = f"{method.name} samples answers" if needs.samples else "reward_funcs score sampled answers"
+            raise ValueError(f"{what}, and {place} is a whole text without a prompt, for sft without reward_funcs")
         if needs.rejected and row.rejected is None:
             raise ValueError(f"{method.name} needs a rejected answer in every row, and {place} has none")
     if scorer is not None:
         few = rows[:PROBED]
         scorer.probe([r.prompt for r in few], [r.reference for r in few], columns_of(few), _state(config))
+
+
+def _may_be(row: Row) -> str:
+    """The columns of a prompt alone, one of which may be the reference."""
+    names = ", ".join(row.columns)
+    return f" (of its columns {names}, one is read as y by --column completion=NAME)" if names else ""
 
 
 def _state(config: Config) -> TrainerState:

@@ -54,7 +54,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "text": {"transformers", "grao_ref.text"},
     "text/padding.py": TENSORS | {"grao_ref.records"},
     "data": {"grao_ref.data", "grao_ref.text", "grao_ref.plugins"}
-    | {"datasets", "reasoning_gym"},  # the two only inside functions
+    | {"datasets", "pyarrow", "reasoning_gym"},  # the three only inside functions
     "data/splits.py": {"grao_ref.data", "grao_ref.settings.config"},
     "rewards": TENSORS | {"grao_ref.text", "grao_ref.rewards", "grao_ref.plugins.blame"},
     "rewards/load.py": {"torch", "grao_ref.data", "grao_ref.plugins", "grao_ref.rewards"},

@@ -49,14 +49,19 @@ def train_head(settings: HeadSettings, console: Console) -> Head:
         raise ValueError(f"output_dir {str(settings.output_dir)!r} holds a head already; name another folder")
     device = choose_device(settings.device)
     with held_back(), blame(f"dataset_name {settings.dataset_name!r}: reading it raised", ours=True):
-        rows = load_rows(settings.dataset_name, split=settings.dataset_train_split, config=settings.dataset_config)
+        rows = load_rows(
+            settings.dataset_name,
+            split=settings.dataset_train_split,
+            config=settings.dataset_config,
+            column=settings.column,
+        )
     if all(row.rejected is None for row in rows):  # before the model is loaded
         raise ValueError(
             f"the data set {settings.dataset_name!r} has no rejected answers, and a head is fitted to pairs"
         )
-    for number, row in enumerate(rows, start=1):
+    for row in rows:
         if row.rejected is None:
-            raise ValueError(f"row {number} has no rejected answer, and a head is fitted to pairs")
+            raise ValueError(f"row {row.number} has no rejected answer, and a head is fitted to pairs")
     with held_back(), blame(f"model_name_or_path {settings.model_name_or_path!r}: loading it raised", ours=True):
         model, tokenizer = load_language_model(settings.model_name_or_path, device=device)
     limits = Limits(
