@@ -8,6 +8,15 @@ import torch
 from transformers import PreTrainedModel
 
 
+def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> None:
+    """Put a model into the state in which a policy samples, scores and trains; `as_it_was` takes it back."""
+    without_dropout(model)
+    without_cudnn_attention(model.device)
+    if checkpointing:
+        checkpoint_activations(model)
+    model.train(False)
+
+
 def checkpoint_activations(model: PreTrainedModel) -> None:
     """By the name that transformers 5.23 has for it, or the one before."""
     how = {"use_reentrant": False}
