@@ -212,9 +212,9 @@ def _warn_of(setup: Setup) -> None:
     """Of rows that were left out, and of prompts that are trained on and evaluated on: a notebook shows no log."""
     shared = len(setup.rows) - len(apart(setup.rows, setup.held_out))
     if shared:
-        warnings.warn(f"{shared} rows have a prompt that eval_rows have too: they are trained on", stacklevel=3)
+        warnings.warn(f"{shared} rows have a prompt that eval_rows have too: they are trained on", stacklevel=4)
     dropped = len(setup.rows) - len(setup.task.examples)
     if dropped:
         limits = f"max_prompt_length {setup.config.max_prompt_length}"
         words = f"{dropped} of {len(setup.rows)} rows are left out, as too long: {limits}, max_completion_length "
-        warnings.warn(f"{words}{setup.config.max_completion_length} tokens", stacklevel=3)
+        warnings.warn(f"{words}{setup.config.max_completion_length} tokens", stacklevel=4)
