@@ -54,6 +54,7 @@ class Entry:
     code: str = ""  # a function's lines below its docstring
     fields: tuple[Field, ...] = ()
     methods: tuple["Entry", ...] = ()
+    bases: tuple[str, ...] = ()  # of a class, as its module names them
     is_value: bool = False
 
 
@@ -105,7 +106,7 @@ def module_of(path: Path, root: Path) -> Module:
     imported: dict[str, str] = {}
     exported: tuple[str, ...] = ()
     entries: list[Entry] = []
-    for node in tree.body:
+    for node in [*tree.body, *_for_types(tree)]:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 imported[alias.asname or alias.name] = f"{node.module}.{alias.name}"
@@ -124,6 +125,13 @@ def module_of(path: Path, root: Path) -> Module:
     words = ast.get_docstring(tree) or ""
     short = name.removesuffix(".__init__")
     return Module(short, words, tuple(entries), imported, exported, short != name)
+
+
+def _for_types(tree: ast.Module) -> Iterator[ast.stmt]:
+    """What stands below `if TYPE_CHECKING:`, where a module names what it imports later."""
+    for node in tree.body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from node.body
 
 
 def _value(
@@ -206,7 +214,9 @@ def _class(node: ast.ClassDef, text: str, comments: dict[int, str]) -> Entry:
         and (not each.name.startswith("_") or each.name in SAID)
     )
     fields = tuple(_fields(node, text.splitlines(), comments))
-    return Entry(node.name, head, ast.get_docstring(node) or "", "", fields, methods)
+    words = ast.get_docstring(node) or ""
+    named = tuple(each.id for each in node.bases if isinstance(each, ast.Name))
+    return Entry(node.name, head, words, "", fields, methods, named)
 
 
 def _fields(

@@ -114,7 +114,7 @@ class Writer:
                 for entry in module.entries
                 if not entry.is_value
             )
-            short = module.name.rpartition(".")[2]
+            short = ".".join(module.name.split(".")[1 + bool(module.package) :])
             items += f'<li><a href="{self.places[module.name]}"><b>{short}</b></a> {names}</li>'
         return f'<ul class="names">{items}</ul>'
 
@@ -160,9 +160,9 @@ class Writer:
         head = self.signature(entry.head, module, entry)
         body = f'<section class="entry" id="{full}">{head}<div class="said">'
         body += self.words(entry.words, module, entry)
-        if entry.fields:
-            fields = "".join(self.field(each, module, entry) for each in entry.fields)
-            body += f"<dl>{fields}</dl>"
+        fields = self.inherited(entry, module)
+        fields += "".join(self.field(each, module, entry) for each in entry.fields)
+        body += f"<dl>{fields}</dl>" if fields else ""
         for method in entry.methods:
             body += self.signature(method.head, module, method)
             body += f'<div class="said">{self.words(method.words, module, method)}{folded(method)}</div>'
@@ -176,6 +176,19 @@ class Writer:
             for each in ours
         )
         return f'<div class="highlight"><pre>{lines}</pre></div>' if ours else ""
+
+    def inherited(self, entry: Entry, module: Module) -> str:
+        """The fields of a class's bases in the package, in the order of a dataclass: the last base's first."""
+        found = ""
+        for name in reversed(entry.bases):
+            full = module.names.get(name, "")
+            base = self.entries.get(full)
+            if base is not None and base.fields:
+                home = next(m for m in self.modules if full == f"{m.name}.{name}")
+                title = html.escape(base.words.partition("\n")[0].rstrip("."))
+                found += f'<dt><b><a href="{self.places[full]}">{title}</a></b></dt>'
+                found += "".join(self.field(each, home, base) for each in base.fields)
+        return found
 
     def field(self, field: Field, module: Module, entry: Entry) -> str:
         """A class's attribute."""

@@ -10,7 +10,6 @@ from torch import Tensor
 import grao_ref
 from grao_ref.evaluation.monitor import LOGLIK, REWARD
 from grao_ref.methods.registry import BUILT_IN, label_of, summary_of
-from grao_ref.plugins.blame import blame
 from grao_ref.runs.alarm import Alarm
 from grao_ref.runs.card import write_card
 from grao_ref.runs.log import Log, Row
@@ -18,7 +17,7 @@ from grao_ref.runs.progress import ProgressLine
 from grao_ref.runs.results import Curve, Results, of_seeds
 from grao_ref.runs.sources import require_same, sources_of
 from grao_ref.runs.tables import completions_table
-from grao_ref.runs.trackers import Tracker, tracker_of
+from grao_ref.runs.trackers import Tracker, tracker_of, trackers_named
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.rewards.build import require_reward
@@ -77,6 +76,9 @@ def train_all(config: Config, console: Console, log: Log) -> Results:
             for settings in seeds:
                 first, last = last is None, None  # the last run's model and moments make room for the next one's
                 last = Run(name, settings, console, log, announce=first, several=several)
+                if config.num_train_epochs is not None:  # its steps are known now, and are those of every run
+                    progress.total = last.config.max_steps * sum(map(len, runs.values()))
+                    log.output.config = replace(log.output.config, max_steps=last.config.max_steps)
                 last.train(progress)
                 found.append(last.curves())
             assert last is not None
@@ -98,8 +100,9 @@ class Run:
         self, name: str, config: Config, console: Console, log: Log, *, announce: bool, several: bool = False
     ) -> None:
         torch.manual_seed(config.seed)  # for whatever in an adapter or a head is drawn from torch's own generator
-        self.name, self.config, self.console, self.log = name, config, console, log
+        self.name, self.console, self.log = name, console, log
         self.setup = prepare(config)
+        self.config = config = self.setup.config  # with the steps of its epochs
         if self.setup.small:
             torch.set_num_threads(1)
         self.alarm = Alarm()
@@ -148,9 +151,11 @@ class Run:
             if report.step % config.eval_steps == 0 or report.step == config.max_steps:
                 self.evaluate(row)
                 self.show(report)
+                self.track(row)
             else:
                 self.log.write(row)
-            self.track(row)
+                if report.step % config.logging_steps == 0:
+                    self.track(row)
             if config.save_steps and (report.step % config.save_steps == 0 or report.step == config.max_steps):
                 save_checkpoint(self.log.folder, self.training, config, self.setup.save, self.sources)
         self.log.open(self.sources)  # where the checkpoint had no step left
@@ -158,8 +163,7 @@ class Run:
             self.evaluate({"run": self.name, "seed": config.seed, "step": self.training.step})
         if self.tracker is not None:
             self.log.trackers.remove(self.tracker)
-            with blame(f"report_to {config.report_to}: closing the tracker raised"):
-                self.tracker.close()
+            self.tracker.close()
 
     def say(self, words: str, style: str | None = None) -> None:
         """A line for the terminal."""
@@ -167,18 +171,16 @@ class Run:
 
     def open_tracker(self) -> Tracker | None:
         """The tracker, if there is one. It may write into the run's folder, which is made for it."""
-        if self.config.report_to == "none":
+        if not trackers_named(self.config):
             return None
-        with blame(f"report_to {self.config.report_to}: opening the tracker raised"):
-            tracker = tracker_of(self.config, self.log.output.make(), self.run)
-            self.log.trackers.append(tracker)
-            return tracker
+        tracker = tracker_of(self.config, self.log.output.make(), self.run)
+        self.log.trackers.append(tracker)
+        return tracker
 
     def track(self, row: Row) -> None:
         """Hand the metrics of a row to the tracker, if there is one."""
         if self.tracker is not None:
-            with blame(f"report_to {self.config.report_to}: the tracker raised"):
-                self.tracker.log({name: value for name, value in row.items() if isinstance(value, float)}, row["step"])
+            self.tracker.log({name: value for name, value in row.items() if isinstance(value, float)}, row["step"])
 
     def evaluate(self, row: Row) -> None:
         """Measure the policy, and write the row with it; warn if its references become ever less likely."""

@@ -3,12 +3,14 @@
 import ast
 import subprocess
 import sys
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
+from grao_ref.settings.config import Config
 from tests.tutorials.pages import CHROMIUM, WIDTHS, browser, problems
 from tests.tutorials.test_build import outside
 from tutorials.api import Field, modules
@@ -183,6 +185,9 @@ def test_a_setting_has_its_sentence_and_its_group(soups):
     assert head.text == "imitation_coef: NonNegative = 0.5"
     assert "β of eq-3" in head.find_next("dd").text
     assert "grao_ref.settings.kinds.NonNegative" in head.a["href"]
+    assert head.find_previous("dt", class_=None).text == "The method"
+    shown = [each.text.partition(":")[0] for each in entry.find_all("dt", class_="highlight")]
+    assert shown == [field.name for field in fields(Config)], "inherited ones too, in the order of the dataclass"
 
 
 def test_fields_take_the_text_below_or_the_comment_beside_or_above(planted):
