@@ -1,6 +1,10 @@
 """Placeholder of helper E."""
+
 from typing import Any
+
 from transformers import PreTrainedModel
+
+
 def unwrapped(model: Any) -> PreTrainedModel:
     if not hasattr(model, "get_base_model"):
         return model

@@ -55,7 +55,7 @@ def as_it_was(model: PreTrainedModel) -> Iterator[None]:
     """
     dropouts = [(holder, name, getattr(holder, name)) for holder, name in _dropouts(model)]
     modes = [(module, module.training) for module in model.modules()]
-    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()
+    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from grao_ref.settings.config import Config
 
 
 def require_reward(config: Config) -> tuple[str, ...]:
-    """The names of what scores answers. Raises `ValueError` where the method samples answers and nothing scores them."""
+    """The names of what scores answers. Raises `ValueError` where a method samples and nothing scores its answers."""
     own = own_rule(config.dataset_name)
     names = config.reward_funcs or ((own,) if own else ())
     if not names and config.setup == "text" and require_needs(method_of(config.method), config).samples:
@@ -39,10 +39,10 @@ def scorer_from(given: Any, config: Config, device: torch.device) -> tuple[Score
     """
     listed = list(given) if isinstance(given, list | tuple) else [given]
     for each in listed:
-        if inspect.isclass(each) or isinstance(each, torch.nn.Module) or not (isinstance(each, str) or callable(each)):
-            kind = "a model" if isinstance(each, torch.nn.Module) else "a class" if inspect.isclass(each) else repr(each)
-            hint = "; give a model by its folder or hub id" if isinstance(each, torch.nn.Module) else ""
-            raise ValueError(f"reward_funcs must be functions or their names, one or a list; got {kind:.80}{hint}")
+        if isinstance(each, torch.nn.Module):
+            raise ValueError("reward_funcs has a model: give its folder or hub id, with which its tokenizer is found")
+        if inspect.isclass(each) or not (isinstance(each, str) or callable(each)):
+            raise ValueError(f"reward_funcs must be functions or their names, one or a list; got {each!r:.80}")
     judge = judge_of(config)
     functions = [load_function(each, device, 16, judge) if isinstance(each, str) else each for each in listed]
     table = named(functions, [each if isinstance(each, str) and each in BUILT_IN else None for each in listed])

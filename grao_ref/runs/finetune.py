@@ -8,56 +8,28 @@ here: reports, the model, completions.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from grao_ref.data.rows import Row, apart, rows_of, split_by_prompt
+from grao_ref.data.rows import apart, split_by_prompt
 from grao_ref.evaluation.monitor import LOGLIK
-from grao_ref.methods.interface import Method
-from grao_ref.methods.registry import summary_of, use
+from grao_ref.methods.registry import summary_of
 from grao_ref.policies.build import policy_of
 from grao_ref.policies.modes import get_ready
 from grao_ref.rewards.build import scorer_from
 from grao_ref.runs.alarm import Alarm
 from grao_ref.runs.log import Row as Line
 from grao_ref.runs.log import completion_rows
-from grao_ref.runs.own_model import borrowed, require_tokenizer, trainable
+from grao_ref.runs.own_objects import borrowed, config_from, require_tokenizer, rows_from, trainable
 from grao_ref.settings.checks import check
-from grao_ref.settings.config import Config
-from grao_ref.settings.kinds import kinds_of
-from grao_ref.settings.presets import OWN
-from grao_ref.settings.unknown import require_known
-from grao_ref.settings.values import as_kind
 from grao_ref.setups import Setup, check_rows, text_setup
 from grao_ref.training.loop import Report, Training, proceed, start
 from grao_ref.training.machine import this_machine
 
-# Settings of the command that have no place here, and what has it.
-ELSEWHERE = {
-    **dict.fromkeys(
-        ("model_name_or_path", "dtype", "attn_implementation", "trust_remote_code", "merge_adapter"),
-        "the model is the first argument, as you loaded it",
-    ),
-    **dict.fromkeys(
-        ("dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split", "dataset_test_name"),
-        "the rows are the third argument, and eval_rows those that are evaluated on",
-    ),
-    "device": "the model is trained where it is; model.to(...) moves it",
-    **dict.fromkeys(
-        ("output_dir", "overwrite_output_dir", "save_steps", "save_total_limit", "push_to_hub", "hub_model_id"),
-        "nothing is written; model.save_pretrained(folder) writes the model, at any step",
-    ),
-    "resume_from_checkpoint": "there are no checkpoints here; the command goes on from one",
-    **dict.fromkeys(
-        ("report_to", "run_name", "logging_steps", "log_completions", "num_completions_to_print"),
-        "the reports are yours to log: report.means(), and completions(report)",
-    ),
-    **dict.fromkeys(("compare", "num_seeds"), "one model is trained, once"),
-}
 Rewarding = str | Callable[..., Any]
 
 
@@ -95,8 +67,11 @@ def finetune(
     this_machine()
     require_tokenizer(tokenizer)
     inner = trainable(model)
-    config = replace(_config(settings), model_name_or_path=type(inner).__name__, dataset_name="rows")
-    train_on, held_out = _rows(rows, "rows", config), [] if eval_rows is None else _rows(eval_rows, "eval_rows", config)
+    config = replace(config_from(settings), model_name_or_path=type(inner).__name__, dataset_name="rows")
+    train_on, held_out = (
+        rows_from(rows, "rows", config),
+        [] if eval_rows is None else rows_from(eval_rows, "eval_rows", config),
+    )
     if "test_size" in settings:
         if eval_rows is not None:
             raise ValueError("eval_rows are given, and test_size would hold out others: leave out one of the two")
@@ -150,7 +125,7 @@ class Finetuning(Iterator[Report]):
         assert self.setup.text is not None
         return completion_rows(report, list(self.setup.task.reward_weights), self.setup.text)
 
-    def _steps(self) -> Iterator[Report]:
+    def _steps(self) -> Generator[Report, None, None]:
         config = self.config
         with borrowed(self._model) as inner:
             get_ready(inner, checkpointing=config.gradient_checkpointing)
@@ -172,49 +147,12 @@ class Finetuning(Iterator[Report]):
             warnings.warn(warning, stacklevel=4)
 
 
-def _config(settings: dict[str, Any]) -> Config:
-    """The settings over those of `OWN`. Raises `ValueError` on names that have no place here, or are none."""
-    settings, kinds = dict(settings), kinds_of(Config)
-    for name in settings:
-        if name in ELSEWHERE:
-            raise ValueError(f"finetune has no {name}: {ELSEWHERE[name]}")
-    known = [field.name for field in fields(Config) if field.name not in (*ELSEWHERE, "reward_funcs")]
-    unknown = {name: value for name, value in settings.items() if name not in known}
-    if unknown:
-        require_known(unknown, {}, [*known, "reward_funcs", "eval_rows"], "finetune")
-    if isinstance(settings.get("method"), Method):
-        settings["method"] = use(settings["method"])
-    if "max_steps" in settings:
-        settings.setdefault("num_train_epochs", None)
-    values = {name: as_kind(value, kinds[name]) for name, value in settings.items() if name in known}
-    return replace(OWN, **values)
-
-
-def _rows(given: Any, name: str, config: Config) -> list[Row]:
-    """The rows of a user's table. Raises `ValueError` on another kind of thing, and where a row can't be read."""
-    wrong = f"{name} must be a list of dictionaries or a datasets.Dataset, got {type(given).__name__}"
-    if hasattr(given, "to_dict") and hasattr(given, "iloc"):
-        raise ValueError(f"{wrong}: {name}.to_dict('records') is one")
-    if isinstance(given, Mapping):
-        raise ValueError(f"{wrong}; of several splits, name one: {name}[{next(iter(given), 'train')!r}]")
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise ValueError(f"{wrong}; grao_ref.data.load.load_rows reads a file")
-    table = list(given)
-    if table and all(isinstance(entry, Row) for entry in table):
-        return table
-    for number, entry in enumerate(table, start=1):
-        if not isinstance(entry, Mapping):
-            raise ValueError(f"row {number} of {name} must be a dictionary, got {type(entry).__name__}")
-    return rows_of([dict(entry) for entry in table], name)
-
-
 def _warn_of(setup: Setup) -> None:
     """Of rows that were left out, and of prompts that are trained on and evaluated on: a notebook shows no log."""
     shared = len(setup.rows) - len(apart(setup.rows, setup.held_out))
     if shared:
         warnings.warn(f"{shared} rows have a prompt that eval_rows have too: they are trained on", stacklevel=4)
-    dropped = len(setup.rows) - len(setup.task.examples)
-    if dropped:
+    if setup.dropped:
         limits = f"max_prompt_length {setup.config.max_prompt_length}"
-        words = f"{dropped} of {len(setup.rows)} rows are left out, as too long: {limits}, max_completion_length "
+        words = f"{setup.dropped} of {len(setup.rows) + len(setup.held_out)} rows are left out, as too long: {limits}, max_completion_length "
         warnings.warn(f"{words}{setup.config.max_completion_length} tokens", stacklevel=4)
