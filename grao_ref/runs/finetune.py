@@ -153,6 +153,6 @@ def _warn_of(setup: Setup) -> None:
     if shared:
         warnings.warn(f"{shared} rows have a prompt that eval_rows have too: they are trained on", stacklevel=4)
     if setup.dropped:
-        limits = f"max_prompt_length {setup.config.max_prompt_length}"
-        words = f"{setup.dropped} of {len(setup.rows) + len(setup.held_out)} rows are left out, as too long: {limits}, max_completion_length "
-        warnings.warn(f"{words}{setup.config.max_completion_length} tokens", stacklevel=4)
+        config, total = setup.config, len(setup.rows) + len(setup.held_out)
+        limits = f"max_prompt_length {config.max_prompt_length}, max_completion_length {config.max_completion_length}"
+        warnings.warn(f"{setup.dropped} of {total} rows are left out, as too long ({limits} tokens)", stacklevel=4)
