@@ -56,6 +56,7 @@ class Setup:
     save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
     rows: Sequence[Row] = ()  # to train on, as they were read
     held_out: Sequence[Row] = ()
+    dropped: int = 0  # rows that were too long
 
 
 def prepare(config: Config) -> Setup:
@@ -122,6 +123,7 @@ def text_setup(
         held = TextTask(held_examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
         fixed = held.rows(range(min(len(held_examples), config.max_eval_prompts)))
         evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
+    dropped = len(rows) + len(held_out) - len(examples) - len(held_examples)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
@@ -135,7 +137,7 @@ def text_setup(
     )
     return Setup(
         task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f),
-        rows, held_out,
+        rows, held_out, dropped,
     )  # fmt: skip
 
 
