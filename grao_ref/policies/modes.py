@@ -7,7 +7,17 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from grao_ref.policies.lora import dropout_as_it_was
+from grao_ref.policies.lora import dropout_as_it_was, set_dropout
+
+
+def get_ready(model: PreTrainedModel, *, checkpointing: bool, lora_dropout: float = 0.0) -> None:
+    """Put a model into the state in which a policy samples, scores and trains; `as_it_was` takes it back."""
+    without_dropout(model)
+    set_dropout(model, lora_dropout)
+    without_cudnn_attention(model.device)
+    if checkpointing:
+        checkpoint_activations(model)
+    model.train(False)
 
 
 def checkpoint_activations(model: PreTrainedModel) -> None:
@@ -49,7 +59,7 @@ def as_it_was(model: PreTrainedModel) -> Iterator[None]:
     """
     dropouts = [(holder, name, getattr(holder, name)) for holder, name in _dropouts(model)]
     modes = [(module, module.training) for module in model.modules()]
-    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()
+    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     try:
         with dropout_as_it_was(model):
             yield
