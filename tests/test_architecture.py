@@ -113,6 +113,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/own_objects.py": {"torch", "transformers", "grao_ref.data.rows", "grao_ref.policies", "grao_ref.methods"}
     | {"grao_ref.settings"},
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
+    "runs/card.py": {"huggingface_hub", "yaml", "grao_ref"},
+    "runs/hub.py": {"huggingface_hub", "grao_ref"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
     "runs/train_command.py": {"torch", "rich", "grao_ref"},

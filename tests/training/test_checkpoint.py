@@ -72,7 +72,9 @@ def test_resuming_is_exact_with_an_adapter_whose_dropout_draws_from_torch_s_own_
     for p, q in zip(parameters_of(at_once), parameters_of(resumed), strict=True):
         assert torch.equal(p, q)
     tensors = load_file(tmp_path / "checkpoint-2" / "training.safetensors")
-    save_file({n: t for n, t in tensors.items() if n != "torch_rng"}, tmp_path / "checkpoint-2" / "training.safetensors")
+    save_file(
+        {n: t for n, t in tensors.items() if n != "torch_rng"}, tmp_path / "checkpoint-2" / "training.safetensors"
+    )
     torch.manual_seed(0)
     other, _ = trained(config, 4, start_from=tmp_path / "checkpoint-2")  # control: without the generator's state
     assert [report.means()["loss"] for report in other] != losses[2:]
