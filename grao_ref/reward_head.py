@@ -23,11 +23,11 @@ from grao_ref.data.examples import Example, Limits, encode, select
 from grao_ref.data.load import load_rows
 from grao_ref.data.rows import split_by_prompt
 from grao_ref.equations.checks import require_nonnegative, require_positive
-from grao_ref.policies.load import load_language_model
+from grao_ref.policies.load import embedding_rows, load_language_model
 from grao_ref.rewards.features import answer_features
 from grao_ref.rewards.fit import Array, accuracy, choose_l2, fit_head
 from grao_ref.rewards.model import DESCRIPTION, Head
-from grao_ref.text.encoding import context_of
+from grao_ref.text.encoding import Encoder, context_of
 from grao_ref.text.messages import Prompt
 from grao_ref.training.machine import choose_device
 
@@ -107,12 +107,13 @@ def train_head(settings: Settings, console: Console) -> Head:
         if row.rejected is None:
             raise ValueError(f"row {number} has no rejected answer, and a head is fitted to pairs")
     model, tokenizer = load_language_model(settings.model_name_or_path, device=device)
+    encoder = Encoder(tokenizer, rows=embedding_rows(model))
     limits = Limits(
         prompt=settings.max_prompt_length,
         completion=settings.max_completion_length,
         together=min(settings.max_length or sys.maxsize, context_of(model, tokenizer)),
     )
-    examples, counts = select(encode(rows, tokenizer, closed=False), limits, distinct=True)
+    examples, counts = select(encode(rows, encoder, closed=False), limits, distinct=True)
     counts = {"pairs": len(rows), "left out by the loader": len(rows.skipped)} | counts
     console.print(", ".join(f"{reason}: {count}" for reason, count in counts.items()), soft_wrap=True)
     train, test = split_by_prompt([e.row for e in examples], share=settings.held_out, seed=settings.seed)

@@ -18,7 +18,7 @@ from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation
 from grao_ref.methods.registry import method_of
-from grao_ref.policies.build import language_policy
+from grao_ref.policies.build import encoder_of, language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
 from grao_ref.policies.tabular import TabularPolicy
@@ -30,7 +30,8 @@ from grao_ref.settings.config import Config
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.interface import Task
 from grao_ref.tasks.text import TextTask
-from grao_ref.text.encoding import context_of
+from grao_ref.text.encoding import Encoder, context_of
+from grao_ref.text.special import lost_tokens
 from grao_ref.training.machine import choose_device
 
 BANDIT_REWARDS, BANDIT_REFERENCE = (1.0, 0.7, *[0.0] * 8), 1
@@ -89,15 +90,18 @@ def text_setup(
 
     def task_of(some: Sequence[Row], batch: int) -> TextTask:
         limits = Limits(prompt=config.max_prompt_length, completion=config.max_completion_length)
-        examples, _ = training_examples(some, tokenizer, limits, context=context_of(policy.model, tokenizer))
-        return TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed)
+        examples, _ = training_examples(some, encoder, limits, context=context_of(policy.model, tokenizer))
+        return TextTask(examples, encoder, scorer, batch=batch, seed=config.seed)
 
+    encoder = encoder_of(policy.model, tokenizer, config)
     task, held = task_of(rows, config.prompts_per_step), task_of(held_out, 1)
+    policy.stop_at(encoder.end_ids)
     rejected = method_of(config.method).needs(config).rejected
     if rejected and any(example.rejected is None for example in task.examples):
         raise ValueError(f"{config.method} needs a rejected answer in every row, and {config.dataset_name} has none")
     fixed = held.rows(range(min(len(held.examples), config.max_eval_prompts)))
-    evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
+    shown = tuple(example.row.reference or "" for example in held.examples[: len(fixed)])
+    evaluation = TextEvaluation(HeldOut(held, fixed, held.text, shown), policy, config)
     dropped = len(rows) + len(held_out) - len(task.examples) - len(held.examples)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
@@ -107,6 +111,7 @@ def text_setup(
         f"Data: {config.dataset_name}, {len(task.examples)} rows to train on, {len(held.examples)} held out, "
         f"{dropped} dropped as too long.",
         f"Rewards: {', '.join(scorer.functions)}; the held-out references score {evaluation.reference_score:.3f}.",
+        *remarks(encoder, [example.row for example in task.examples]),
     )
     return Setup(
         task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f)
@@ -114,6 +119,28 @@ def text_setup(
 
 
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}
+
+
+def remarks(encoder: Encoder, rows: Sequence[Row]) -> tuple[str, ...]:
+    """What a user should know about how the template and the tokenizer treat the rows' answers."""
+    found = []
+    if not encoder.ends_with_special:
+        found.append(
+            "Note: the chat template ends a turn without a special token, so answers end with the tokenizer's "
+            f"end-of-sequence token, {encoder.tokenizer.eos_token}."
+        )
+    if encoder.rewritten:
+        found.append(
+            f"Note: the chat template does not write {len(encoder.rewritten)} answers as they are in the data (the "
+            f"first: {min(encoder.rewritten, key=len)}); what it writes is what is trained on."
+        )
+    count, lost = lost_tokens(encoder.tokenizer, (row.reference for row in rows))
+    if count and encoder.skip_special_tokens:
+        found.append(
+            f"Note: {count} references hold special tokens ({', '.join(lost[:4])}), which are cut out of sampled "
+            "answers before a reward sees them; --no-skip-special-tokens leaves them in."
+        )
+    return tuple(found)
 
 
 def scorer_of(config: Config, device: torch.device) -> Scorer:

@@ -68,7 +68,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/modes.py": TENSORS | MODEL,
     "policies/load.py": TENSORS | MODEL | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded"},
     "policies/smollm2.py": {"transformers"},
-    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config"},
+    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config", "grao_ref.text"},
     "policies/lora.py": {"transformers", "peft"},
     "training": TENSORS
     | INTERFACES

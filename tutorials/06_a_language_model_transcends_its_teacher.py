@@ -59,7 +59,7 @@ drafts = base.policy.greedy(fixed.prompts)  # the likeliest token at every posit
 
 def run_reading(ids, real, n):
     """The n-th answer as characters, END included: a token is a character here."""
-    return base.task.tokenizer.decode(ids[n][real[n]])
+    return base.task.encoder.tokenizer.decode(ids[n][real[n]])
 
 
 everything = torch.ones_like(best, dtype=torch.bool)
@@ -172,7 +172,7 @@ def run_training(changes, seed):
     policy, _ = language_policy(config, base.policy.device)
     task = TextTask(
         base.task.examples,
-        base.task.tokenizer,
+        base.task.encoder,
         base.task.scorer,
         batch=config.prompts_per_step,
         seed=seed,

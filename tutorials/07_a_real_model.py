@@ -296,7 +296,7 @@ def run_watched(weights, seed, **changes):
     scorer = Scorer({"ascending": ascending, "sorting": sorting}, weights)
     task = TextTask(
         base.task.examples,
-        base.task.tokenizer,
+        base.task.encoder,
         scorer,
         batch=config.prompts_per_step,
         seed=seed,

@@ -21,6 +21,7 @@ class Row:
     reference: str  # y: `completion`, or `chosen`
     rejected: str | None = None
     columns: dict[str, Any] = field(default_factory=dict)  # every other column, for the reward functions
+    number: int = 0  # its number in its own file, from 1; 0: unknown
 
 
 class Rows(list[Row]):

@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from grao_ref.equations.checks import require_positive
 from grao_ref.equations.logprob import token_logprobs
 from grao_ref.equations.masked import hide
 from grao_ref.policies.modes import checkpoint_activations, without_cudnn_attention, without_dropout
-from grao_ref.policies.sampler import Choose, decode, push_right, with_positions
+from grao_ref.policies.sampler import Choose, decode, push_right, require_shared_cache, with_positions
 from grao_ref.records import Samples, Tokens
 
 
@@ -46,8 +46,7 @@ class CausalLMPolicy:
     ) -> None:
         if not isinstance(max_completion_length, int) or max_completion_length < 1:
             raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
-        if not all(hasattr(layer, "batch_repeat_interleave") for layer in DynamicCache(config=model.config).layers):
-            raise ValueError(f"{type(model).__name__} has layers whose cache can't be shared by a group")
+        require_shared_cache(model)
         without_dropout(model)
         without_cudnn_attention(model.device)
         if checkpointing:
@@ -55,15 +54,19 @@ class CausalLMPolicy:
         self.model, self.max_completion_length = model.train(False), max_completion_length
         self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
+        self.stop_at(eos_ids)
+        dtype = torch.promote_types(model.dtype, torch.float32)
+        self.critic = torch.nn.Linear(model.config.get_text_config().hidden_size, 1, device=model.device, dtype=dtype)
+        torch.nn.init.zeros_(self.critic.weight)
+        torch.nn.init.zeros_(self.critic.bias)
+
+    def stop_at(self, eos_ids: Iterable[int]) -> None:
+        """End answers with these ids from now on. Raises `ValueError` on ids outside the vocabulary."""
         ends = sorted(set(eos_ids))
         outside = [token for token in ends if not 0 <= token < self.vocabulary]
         if outside:
-            raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), got {outside[0]}")
-        self.eos_ids = torch.tensor(ends, dtype=torch.long, device=model.device)
-        dtype = torch.promote_types(model.dtype, torch.float32)
-        self.critic = torch.nn.Linear(model.config.hidden_size, 1, device=model.device, dtype=dtype)
-        torch.nn.init.zeros_(self.critic.weight)
-        torch.nn.init.zeros_(self.critic.bias)
+            raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), the model's vocabulary, got {outside[0]}")
+        self.eos_ids = torch.tensor(ends, dtype=torch.long, device=self.model.device)
 
     def parameters(self) -> Iterable[Tensor]:
         """The model's trainable parameters and the critic's."""
@@ -79,7 +82,13 @@ class CausalLMPolicy:
         return twin
 
     def save(self, folder: Path) -> None:
-        """The model (or its adapter) as `from_pretrained` loads it, and the critic, as safetensors."""
+        """The model (or its adapter) as `from_pretrained` loads it, and the critic, as safetensors.
+
+        Its generation config names every id that the policy stops at, so that `generate` stops there too.
+        """
+        ends = self.eos_ids.tolist()
+        if ends and self.model.generation_config is not None:
+            self.model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
         self.model.save_pretrained(folder)
         save_file(self.critic.state_dict(), folder / "critic.safetensors")
 

@@ -31,6 +31,15 @@ class Config:
     # What is trained, on what
     model_name_or_path: str = "tiny"
     """The policy: `tiny` (embedded), `tabular` (the bandit's), `smollm2`, a folder, or an id on the hub."""
+    chat_template_path: str | None = None
+    """A chat template instead of the model's: a Jinja file, or a folder or hub id of a model that has it. It is saved
+    with the trained model."""
+    chat_template_kwargs: dict[str, Any] | None = None
+    """What the chat template is called with, such as {"enable_thinking": false}."""
+    system_prompt: str | None = None
+    """Put before every conversation that has no system message: a text, or a file that holds it."""
+    skip_special_tokens: bool = True
+    """Rewards see sampled answers without special tokens. False: with them, but for the token that ends the answer."""
     dataset_name: str = "sorting"
     """Prompts and references: `sorting` (embedded), `bandit`, `hh-harmless`, `hh-helpful`, `gsm8k`,
     `reasoning-gym:TASK`, a file of JSON lines with TRL's columns, HH's or GSM8K's, a folder, or an id on the hub."""

@@ -52,6 +52,9 @@ def require_kind(name: str, value: Any, kind: Any) -> None:
             raise ValueError(f"{name} must be a tuple, got {value!r}")
         for item in value:
             require_kind(name, item, arguments[0])
+    elif origin is dict:
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise ValueError(f"{name} must map names to values, got {value!r}")
     elif kind is int and (not isinstance(value, int) or isinstance(value, bool)):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
     elif kind is float and (not isinstance(value, int | float) or isinstance(value, bool)):

@@ -34,4 +34,15 @@ class Task(Protocol):
         """The prompts, references and rejected answers of a step; steps count from 1."""
 
     def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Scores:
-        """What each function gives each answer o, R(o, y). References are scored by the same call."""
+        """What each function gives each answer o, R(o, y)."""
+
+    def reward_references(self, batch: Batch) -> Scores:
+        """What each function gives each reference, R(y, y): shape (N, 1, F), scored by the same functions.
+
+        A task of token ids returns `references_as_answers(self, batch)`.
+        """
+
+
+def references_as_answers(task: Task, batch: Batch) -> Scores:
+    """R(y, y) by scoring the references' tokens like sampled answers: for tasks whose answers are tokens, not texts."""
+    return task.reward(batch, batch.references.ids[:, None], batch.references.mask[:, None])

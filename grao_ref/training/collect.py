@@ -52,7 +52,7 @@ def _sample(batch: Batch, task: Task, policy: Policy, method: Method, config: Co
         likelihood_temperature=config.likelihood_temperature,
     )
     parts = task.reward(batch, samples.ids, samples.mask)
-    of_references = task.reward(batch, batch.references.ids[:, None], batch.references.mask[:, None])
+    of_references = task.reward_references(batch)
     outputs, scored = weighted(parts, task.reward_weights)
     reference, reference_scored = weighted(of_references, task.reward_weights)
     rewards = Rewards(outputs, reference[:, 0], scored, reference_scored[:, 0], parts=parts)
