@@ -77,9 +77,7 @@ def test_the_reference_is_tokenised_once_opened_and_ended_and_the_conversation_i
     assert example.reference.count(tokenizer.eos_token_id) == 1
     assert task.text(example.reference) == example.row.reference
     rendered = tokenizer.apply_chat_template(example.row.prompt, tokenize=False, add_generation_prompt=True)
-    assert tokenizer.decode(example.prompt, skip_special_tokens=False).replace(" ", "") == rendered.replace(
-        " ", ""
-    )
+    assert tokenizer.decode(example.prompt, skip_special_tokens=False).replace(" ", "") == rendered.replace(" ", "")
 
 
 def test_each_pass_sees_every_row_once_in_another_order_and_held_out_prompts_never(model, data):
