@@ -4,34 +4,39 @@ A setup holds a task, a policy and an evaluation, all made from a config before 
 and rewards are loaded and tried, so that what can't be run is refused before any work.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from grao_ref.data.examples import Limits, training_examples
-from grao_ref.data.load import own_rule
-from grao_ref.data.rows import Row, columns_of
+from grao_ref.data.examples import Example, Limits, training_examples
+from grao_ref.data.parts import WHOLE
+from grao_ref.data.rows import Row, columns_of, left_out
 from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
-from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation
-from grao_ref.methods.registry import method_of
-from grao_ref.policies.build import encoder_of, language_policy
+from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
+from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, require_needs
+from grao_ref.methods.trial import try_out
+from grao_ref.plugins.blame import blame
+from grao_ref.plugins.quiet import held_back
+from grao_ref.policies.build import encoder_of, language_policy, save_tokenizer
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.rewards.judge import JudgeSettings
-from grao_ref.rewards.load import load_scorer
+from grao_ref.rewards.build import scorer_of
 from grao_ref.rewards.scorer import Scorer
+from grao_ref.rewards.trl import TrainerState
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.interface import Task
 from grao_ref.tasks.text import TextTask
-from grao_ref.text.encoding import Encoder, context_of
-from grao_ref.text.special import lost_tokens
+from grao_ref.text.encoding import context_of
+from grao_ref.text.remarks import remarks
 from grao_ref.training.machine import choose_device
 
 BANDIT_REWARDS, BANDIT_REFERENCE = (1.0, 0.7, *[0.0] * 8), 1
@@ -51,12 +56,16 @@ class Setup:
     small: bool = False  # one thread is faster for so small a model
     text: Callable[[list[int]], str] | None = None  # token ids -> text; None where answers have no text
     save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
+    rows: Sequence[Row] = ()  # to train on, as they were read
+    held_out: Sequence[Row] = ()
+    dropped: int = 0  # rows that were too long
 
 
 def prepare(config: Config) -> Setup:
     """The setup that the config names, before training. Raises `ValueError` on what can't be run."""
     check(config)
-    return SETUPS[config.setup](config)
+    with held_back():
+        return SETUPS[config.setup](config)
 
 
 def bandit(config: Config) -> Setup:
@@ -64,17 +73,24 @@ def bandit(config: Config) -> Setup:
     task = Bandit(torch.tensor(BANDIT_REWARDS, dtype=torch.float64), BANDIT_REFERENCE, config.num_seeds)
     policy = TabularPolicy(torch.zeros(config.num_seeds, len(BANDIT_REWARDS), dtype=torch.float64))
     notes = (f"Bandit: {len(BANDIT_REWARDS)} arms, {config.num_seeds} independent runs.",)
+    try_out(config, task.draw(torch.Generator()))
     return Setup(task, policy, config, BanditEvaluation(task, policy), notes, small=True)
 
 
 def text(config: Config) -> Setup:
     """Model, rows and rewards by their names in the config."""
     device = choose_device(config.device)
-    rows, held_out = rows_of(config)
-    scorer = scorer_of(config, device)
-    probed = rows[:PROBED]
-    scorer.probe([r.prompt for r in probed], [r.reference for r in probed], columns_of(probed))
-    return text_setup(config, *language_policy(config, device), rows=rows, held_out=held_out, scorer=scorer)
+    with blame(f"dataset_name {config.dataset_name!r}: reading it raised", ours=True):
+        rows, held_out = rows_of(config)
+    with blame(f"reward_funcs {', '.join(config.reward_funcs)}: loading raised", ours=True):
+        scorer = scorer_of(config, device)
+    check_rows(config, rows, held_out, scorer)
+    critic = method_of(config.method).needs(config).critic
+    with blame(
+        f"model_name_or_path {config.model_name_or_path!r}: loading it raised", own=(torch.OutOfMemoryError,), ours=True
+    ):
+        policy, tokenizer = language_policy(config, device, critic=critic)
+    return text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer)
 
 
 def text_setup(
@@ -84,76 +100,116 @@ def text_setup(
     *,
     rows: Sequence[Row],
     held_out: Sequence[Row],
-    scorer: Scorer,
+    scorer: Scorer | None,
 ) -> Setup:
-    """A policy, rows and rewards that are there already."""
+    """A policy, rows and rewards that are there already, and that have been checked (`check_rows`).
 
-    def task_of(some: Sequence[Row], batch: int) -> TextTask:
+    held_out: may be empty; nothing is evaluated then. scorer: None for a method that samples nothing, which may do
+    without a reward. The method is tried on made-up numbers.
+    """
+
+    def examples_of(some: Sequence[Row]) -> list[Example]:
         limits = Limits(prompt=config.max_prompt_length, completion=config.max_completion_length)
-        examples, _ = training_examples(some, encoder, limits, context=context_of(policy.model, tokenizer))
-        return TextTask(examples, encoder, scorer, batch=batch, seed=config.seed)
+        return training_examples(some, encoder, limits, context=context_of(policy.model, tokenizer))[0]
 
     encoder = encoder_of(policy.model, tokenizer, config)
-    task, held = task_of(rows, config.prompts_per_step), task_of(held_out, 1)
+    examples, held_examples = examples_of(rows), examples_of(held_out) if held_out else []
     policy.stop_at(encoder.end_ids)
-    rejected = method_of(config.method).needs(config).rejected
-    if rejected and any(example.rejected is None for example in task.examples):
-        raise ValueError(f"{config.method} needs a rejected answer in every row, and {config.dataset_name} has none")
-    fixed = held.rows(range(min(len(held.examples), config.max_eval_prompts)))
-    shown = tuple(example.row.reference or "" for example in held.examples[: len(fixed)])
-    evaluation = TextEvaluation(HeldOut(held, fixed, held.text, shown), policy, config)
-    dropped = len(rows) + len(held_out) - len(task.examples) - len(held.examples)
+    config = with_steps(config, len(examples))
+    batch = prompts_per_step(config)
+
+    def state(step: int) -> TrainerState:
+        return replace(_state(config), global_step=step, epoch=step * batch / len(examples))
+
+    task = TextTask(examples, encoder, scorer, batch=batch, seed=config.seed, state=state)
+    try_out(config, task.rows(range(min(len(examples), 2))))
+    evaluation: Evaluation = Unevaluated()
+    if held_examples:
+        held = TextTask(held_examples, encoder, scorer, batch=batch, seed=config.seed, state=state)
+        fixed = held.rows(range(min(len(held_examples), config.max_eval_prompts)))
+        shown = tuple(example.row.reference or "" for example in held_examples[: len(fixed)])
+        evaluation = TextEvaluation(HeldOut(held, fixed, held.text, shown), policy, config)
+    dropped = len(rows) + len(held_out) - len(examples) - len(held_examples)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
         f"Model: {config.model_name_or_path}, {trained:,} of {parameters:,} parameters trained, "
-        f"float32{' with bfloat16 autocast' if policy.bf16 else ''}, on {policy.device}.",
-        f"Data: {config.dataset_name}, {len(task.examples)} rows to train on, {len(held.examples)} held out, "
-        f"{dropped} dropped as too long.",
-        f"Rewards: {', '.join(scorer.functions)}; the held-out references score {evaluation.reference_score:.3f}.",
-        *remarks(encoder, [example.row for example in task.examples]),
+        f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
+        f"on {policy.device}.",
+        f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
+        f"{dropped} dropped as too long"
+        f"{left_out(rows, held_out)}{_epochs(config)}.",
+        _about_rewards(scorer, evaluation),
+        *remarks(encoder, (example.row.reference for example in examples)),
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f)
-    )
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text, partial(save_tokenizer, tokenizer),
+        rows, held_out, dropped,
+    )  # fmt: skip
+
+
+def with_steps(config: Config, rows: int) -> Config:
+    """The config with the steps that its `num_train_epochs` passes through the rows take, the last one rounded up."""
+    if config.num_train_epochs is None:
+        return config
+    steps = config.num_train_epochs * rows / prompts_per_step(config)
+    return replace(config, max_steps=max(1, math.ceil(round(steps, 6))))
+
+
+def _epochs(config: Config) -> str:
+    if config.num_train_epochs is None:
+        return ""
+    return f"; {config.num_train_epochs:g} epochs are {config.max_steps} steps"
 
 
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}
 
 
-def remarks(encoder: Encoder, rows: Sequence[Row]) -> tuple[str, ...]:
-    """What a user should know about how the template and the tokenizer treat the rows' answers."""
-    found = []
-    if not encoder.ends_with_special:
-        found.append(
-            "Note: the chat template ends a turn without a special token, so answers end with the tokenizer's "
-            f"end-of-sequence token, {encoder.tokenizer.eos_token}."
-        )
-    if encoder.rewritten:
-        found.append(
-            f"Note: the chat template does not write {len(encoder.rewritten)} answers as they are in the data (the "
-            f"first: {min(encoder.rewritten, key=len)}); what it writes is what is trained on."
-        )
-    count, lost = lost_tokens(encoder.tokenizer, (row.reference for row in rows))
-    if count and encoder.skip_special_tokens:
-        found.append(
-            f"Note: {count} references hold special tokens ({', '.join(lost[:4])}), which are cut out of sampled "
-            "answers before a reward sees them; --no-skip-special-tokens leaves them in."
-        )
-    return tuple(found)
+def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], scorer: Scorer | None) -> None:
+    """Before a model is loaded: has every row the answers that the method reads, and can the references be scored?
+
+    Raises `ValueError` naming the row, or the reward function.
+    """
+    method = method_of(config.method)
+    needs = require_needs(method, config)
+    test_name = config.dataset_test_name or config.dataset_name
+    for row, name in (*((row, config.dataset_name) for row in rows), *((row, test_name) for row in held_out)):
+        place = f"row {row.number} of {name}" if row.number else name
+        if needs.references and row.reference is None:
+            free = [other.name for other in BUILT_IN.values() if not other.needs(config).references]
+            raise ValueError(
+                f"{method.name} needs a reference answer in every row, and {place} has none{_may_be(row)}; "
+                f"{' and '.join(free)} train on prompts alone"
+            )
+        if row.prompt == WHOLE and (needs.samples or scorer is not None):
+            what = f"{method.name} samples answers" if needs.samples else "reward_funcs score sampled answers"
+            raise ValueError(f"{what}, and {place} is a whole text without a prompt, for sft without reward_funcs")
+        if needs.rejected and row.rejected is None:
+            raise ValueError(f"{method.name} needs a rejected answer in every row, and {place} has none")
+    if scorer is not None:
+        few = rows[:PROBED]
+        scorer.probe([r.prompt for r in few], [r.reference for r in few], columns_of(few), _state(config))
 
 
-def scorer_of(config: Config, device: torch.device) -> Scorer:
-    """The named reward functions, or the data set's own rule."""
-    own = own_rule(config.dataset_name)
-    names = config.reward_funcs or ((own,) if own else ())
-    if not names:
-        raise ValueError(f"{config.dataset_name} has no rule of its own: reward_funcs must say what scores an answer")
-    judge = JudgeSettings(
-        base_url=config.judge_base_url,
-        model=config.judge_model,
-        timeout=config.judge_timeout,
-        swap=config.judge_swap,
-        cache=config.judge_cache,
+def _may_be(row: Row) -> str:
+    """The columns of a prompt alone, one of which may be the reference."""
+    names = ", ".join(row.columns)
+    return f" (of its columns {names}, one is read as y by --column completion=NAME)" if names else ""
+
+
+def _state(config: Config) -> TrainerState:
+    return TrainerState(
+        max_steps=config.max_steps,
+        eval_steps=config.eval_steps,
+        save_steps=config.save_steps,
+        train_batch_size=config.per_device_train_batch_size,
     )
-    return load_scorer(names, weights=config.reward_weights or None, device=device, judge=judge)
+
+
+def _about_rewards(scorer: Scorer | None, evaluation: Evaluation) -> str:
+    """A line of the log: what scores answers, or that nothing does."""
+    if scorer is None:
+        return "Rewards: none. The held-out rows are evaluated by the likelihood of their own answers."
+    score = evaluation.reference_score
+    references = "there is no reference to score" if score is None else f"the held-out references score {score:.3f}"
+    return f"Rewards: {', '.join(scorer.functions)}; {references}."

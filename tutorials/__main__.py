@@ -18,10 +18,12 @@ from nbclient.exceptions import (
 from rich.console import Console
 from rich.markup import escape
 
+from tutorials.api_pages import INDEX, write_reference
 from tutorials.build import execute, index_page, navigation, page
 from tutorials.sources import HERE, Source, pages, place_of, plain, tutorials
 
 AT_ONCE = 2
+REFERENCE = "api"  # what `--only` calls the reference of the package
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         nargs="+",
         default=[],
         metavar="N",
-        help="build only these: tutorials by number, pages by name, e.g. 2 add_a_method",
+        help="build only these: tutorials by number, pages by name, the reference as api",
     )
     parser.add_argument("--source-dir", type=Path, default=HERE, metavar="DIR")
     parser.add_argument(
@@ -46,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"[red]error:[/] {escape(str(error))}")
         return 2
     known = [each.label for each in every]
+    ours = options.source_dir == HERE
+    if ours:
+        known.append(REFERENCE)
     unknown = sorted(set(options.only) - set(known))
     if unknown or not every:
         console.print(
@@ -61,7 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
         for each in every
         if each in chosen or (folder / f"{each.name}.html").exists()
     ]
-    console.print(f"running {len(chosen)}, {AT_ONCE} at once: up to a minute each")
+    if ours and (not options.only or REFERENCE in options.only):
+        began = time.perf_counter()
+        names = write_reference(folder, footer())
+        took = time.perf_counter() - began
+        console.print(f"reference, {len(names)} pages  {took:.0f} s")
+    if chosen:
+        console.print(f"running {len(chosen)}, {AT_ONCE} at once: up to a minute each")
     seconds, failed = {}, []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {pool.submit(build, each, present, folder): each for each in chosen}
@@ -77,9 +88,12 @@ def main(arguments: list[str] | None = None) -> int:
                 console.print(plain(error), markup=False)
     if failed:
         return 1
-    (folder / "index.html").write_text(index_page(present, seconds, footer()))
-    start = chosen[0].name if len(chosen) == 1 else "index"
-    console.print(f"open {escape(str(folder / start))}.html")
+    reference = INDEX if (folder / INDEX).exists() else None
+    index = index_page(present, seconds, footer(), reference)
+    (folder / "index.html").write_text(index)
+    start = f"{chosen[0].name}.html" if len(chosen) == 1 else "index.html"
+    start = INDEX if options.only == [REFERENCE] else start
+    console.print(f"open {escape(str(folder / start))}")
     return 0
 
 

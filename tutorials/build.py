@@ -31,6 +31,8 @@ PLACE = re.compile(r"FORMULA(\d+)END")
 FENCE = re.compile(r"(```.*?```|``.+?``|`[^`\n]*`)", re.DOTALL)
 # A link to another source, as it is in the repository.
 LINK = re.compile(r'href="(?:\.\./|pages/)?(\d\d_\w+\.py|\w+\.md)(#[^"]*)?"')
+# A link to a module of the package.
+OURS = re.compile(r'href="\.\./\.\./grao_ref/(?:(\w+)/)?(\w+)\.py"')
 
 
 def execute(source: Source) -> Any:
@@ -104,11 +106,19 @@ def with_folded_pictures(body: str) -> str:
 
 
 def with_links(body: str) -> str:
-    """Links to scripts and Markdown files become links to their pages.
+    """Links to scripts and Markdown files become links to their pages, those to the package's code to its reference.
 
     >>> with_links('<a href="../05_the_family.py">5</a> <a href="add_a_method.md#a">a</a>')
     '<a href="05_the_family.html">5</a> <a href="add_a_method.html#a">a</a>'
+    >>> with_links('<a href="../../grao_ref/methods/grao.py">a</a> <a href="../../grao_ref/records.py">b</a>')
+    '<a href="api_methods.html#grao_ref.methods.grao">a</a> <a href="api_grao_ref.html#grao_ref.records">b</a>'
     """
+    body = OURS.sub(
+        lambda link: (
+            f'href="api_{link[1] or "grao_ref"}.html#grao_ref.{link[1] + "." if link[1] else ""}{link[2]}"'
+        ),
+        body,
+    )
     return LINK.sub(
         lambda link: f'href="{link[1].rpartition(".")[0]}.html{link[2] or ""}"', body
     )
@@ -166,9 +176,15 @@ def navigation(all_of_them: list[Source], current: Source) -> str:
 
 
 def index_page(
-    all_of_them: list[Source], seconds: dict[str, float], footer: str
+    all_of_them: list[Source],
+    seconds: dict[str, float],
+    footer: str,
+    reference: str | None = None,
 ) -> str:
-    """The tutorials with their summaries and, for those that were just run, the seconds they took; then the pages."""
+    """The tutorials with their summaries and, for those that were just run, the seconds they took; then the pages.
+
+    `reference`: the file of the package's reference, if the site has one.
+    """
     pages = [each for each in all_of_them if each.is_page]
     items = "".join(
         f'<li value="{each.number}"><a href="{each.name}.html">{words(each.title)}</a> '
@@ -182,6 +198,11 @@ def index_page(
         f'<li><a href="{each.name}.html">{words(each.title)}</a> <p>{words(each.summary)}</p></li>'
         for each in pages
     )
+    if reference is not None:
+        others += (
+            f'<li><a href="{reference}">Reference</a> <p>Every public name of the package, with its arguments, shapes, '
+            "units and errors, from the docstrings.</p></li>"
+        )
     if others:
         others = f'<h2>Pages</h2><ul class="index">{others}</ul>'
     text = (

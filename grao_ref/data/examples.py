@@ -13,7 +13,7 @@ class Example:
 
     row: Row
     prompt: list[int]  # up to the point where the answer begins
-    reference: list[int]  # empty where the row has none
+    reference: list[int]  # no token in a row that is a prompt alone
     rejected: list[int] | None
 
 

@@ -11,16 +11,13 @@ A transcript may hold more than alternating turns:
 
 import re
 
+from grao_ref.data.parts import OddRowError
 from grao_ref.text.messages import Message, Prompt
 
 ROLES = {"Human": "user", "Assistant": "assistant"}
 MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: ", "system": ""}
 ANSWER = "\n\nAssistant:"
 _TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
-
-
-class OddTranscriptError(ValueError):
-    """A pair of transcripts that can't be a row. `rows_of` leaves it out and records why."""
 
 
 def conversation(transcript: str) -> list[Message]:
@@ -61,25 +58,25 @@ def as_text(prompt: Prompt) -> str:
 def pair(chosen: str, rejected: str) -> tuple[list[Message], str, str]:
     """(prompt, chosen answer, rejected answer) of two transcripts that differ only after their last `Assistant:`.
 
-    Raises `OddTranscriptError` where they differ before it, where a transcript has no answer, has an empty one or
+    Raises `OddRowError` where they differ before it, where a transcript has no answer, has an empty one or
     continues after it, and where the prompt does not end in a question.
     """
     prompt, first = _split(chosen, "chosen")
     other, second = _split(rejected, "rejected")
     if prompt != other:
-        raise OddTranscriptError("chosen and rejected differ before their last Assistant turn")
+        raise OddRowError("chosen and rejected differ before their last Assistant turn")
     messages = conversation(prompt)
     if not messages or messages[-1]["role"] != "user":
-        raise OddTranscriptError("no Human turn before the last Assistant turn")
+        raise OddRowError("no Human turn before the last Assistant turn")
     return messages, first, second
 
 
 def _split(transcript: str, name: str) -> tuple[str, str]:
     prompt, mark, answer = transcript.rpartition(ANSWER)
     if not mark:
-        raise OddTranscriptError(f"{name} has no Assistant turn")
+        raise OddRowError(f"{name} has no Assistant turn")
     if _TURN.search(answer):
-        raise OddTranscriptError(f"{name} does not end in an Assistant turn")
+        raise OddRowError(f"{name} does not end in an Assistant turn")
     if not answer.strip():
-        raise OddTranscriptError(f"{name} ends in an empty answer")
+        raise OddRowError(f"{name} ends in an empty answer")
     return prompt, answer.strip()

@@ -22,14 +22,17 @@ The first tensor with a letter sets its size, and nothing is broadcast to fit. G
 one prompt. P is a pool: at least 1 reward. A function that only passes an argument on leaves its check to the next.
 """
 
-import math
 from collections.abc import Mapping
 from functools import cache
-from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from grao_ref.equations.ranges import require_fraction as require_fraction  # "as": part of this module's names
+from grao_ref.equations.ranges import require_nonnegative as require_nonnegative
+from grao_ref.equations.ranges import require_one_of as require_one_of
+from grao_ref.equations.ranges import require_positive as require_positive
 
 
 def require_finite(**tensors: Tensor) -> None:
@@ -46,34 +49,6 @@ def require_below(size: int, **indices: Tensor) -> None:
         outside = (value < 0) | (value >= size)
         if outside.any():
             raise ValueError(f"{name} must lie in [0, {size}), got {value[outside][0].item()}")
-
-
-def require_nonnegative(**numbers: Any) -> None:
-    """Each argument is a finite number >= 0."""
-    for name, value in numbers.items():
-        if not (_is_number(value) and value >= 0):
-            raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
-
-
-def require_positive(**numbers: Any) -> None:
-    """Each argument is a finite number > 0."""
-    for name, value in numbers.items():
-        if not (_is_number(value) and value > 0):
-            raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
-
-
-def require_fraction(**numbers: Any) -> None:
-    """Each argument is a number in [0, 1]."""
-    for name, value in numbers.items():
-        if not (_is_number(value) and 0 <= value <= 1):
-            raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
-
-
-def require_one_of(choices: tuple[str, ...], **words: str) -> None:
-    """Each argument is one of the words."""
-    for name, value in words.items():
-        if value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
 
 
 RANGES = {">= 0": require_nonnegative, "> 0": require_positive, "in [0, 1]": require_fraction}
@@ -143,11 +118,6 @@ def _fit(name: str, shape: tuple[int, ...], letters: tuple[str, ...], sizes: dic
             sizes[letter] = max(shape[position], 1) if letter == "P" else shape[position]
     leading: tuple[int, ...] = sizes.setdefault("...", shape[:border] if letters else shape)
     return leading + tuple([sizes[letter] for letter in letters]) if letters else leading
-
-
-def _is_number(value: Any) -> bool:
-    """A plain number: a tensor would broadcast, or carry a gradient into what is a constant."""
-    return isinstance(value, (float, int, Real)) and math.isfinite(value)  # floats first: they are found at once
 
 
 def _kind(value: Any) -> str:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from grao_ref.plugins.blame import blame
 from grao_ref.plugins.near import hint
 
 
@@ -19,14 +20,11 @@ def import_object(path: str, what: str) -> Any:
         raise ValueError(f"{what} {path!r} is no dotted path; it has to be package.module.name")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
+    with blame(f"{what} {path!r}: {module_name} can't be imported:"):
         module = importlib.import_module(module_name)
-    except Exception as error:  # a user's module may raise anything when it runs
-        raise ValueError(
-            f"{what} {path!r}: {module_name} can't be imported ({type(error).__name__}: {error})"
-        ) from error
-    if not hasattr(module, attribute):
-        public = [name for name in vars(module) if not name.startswith("_")]
-        near = hint(attribute, public, "no name in it is like it")
-        raise ValueError(f"{what} {path!r}: {module_name} has no {attribute!r}; {near}")
-    return getattr(module, attribute)
+    with blame(f"{what} {path!r}: {module_name} raised"):  # it may have a `__getattr__` of its own
+        if hasattr(module, attribute):
+            return getattr(module, attribute)
+    public = [name for name in vars(module) if not name.startswith("_")]
+    near = hint(attribute, public, "no name in it is like it")
+    raise ValueError(f"{what} {path!r}: {module_name} has no {attribute!r}; {near}")

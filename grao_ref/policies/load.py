@@ -2,10 +2,12 @@
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from grao_ref.policies.adapters import adapter_settings, base_of, has_tokenizer, with_adapter
 from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.smollm2 import smollm2_folder
 
@@ -18,41 +20,67 @@ _NO_TOKENIZER = (
 
 
 def load_language_model(
-    name: str, *, device: torch.device, dtype: torch.dtype = torch.float32
+    name: str,
+    *,
+    device: torch.device,
+    dtype: torch.dtype | str = torch.float32,
+    attn_implementation: str | None = None,
+    trust_remote_code: bool = False,
+    merge_adapter: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model, in evaluation mode, and its tokenizer.
+    """The model, in evaluation mode, and its tokenizer. An adapter comes on its base, or merged with `merge_adapter`.
 
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
-    Raises `ValueError` on a name that nothing can be loaded from.
+    dtype: also by its name, or "auto", as the weights were saved. attn_implementation: transformers' own choice where
+    it is None. trust_remote_code: run the Python files that come with the model.
+    Raises `ValueError` on a name that nothing can be loaded from, and on an attention that this machine has not.
     """
-    folder = str(EMBEDDED[name]()) if name in EMBEDDED else name
+    adapter = None if name in EMBEDDED else adapter_settings(name)
+    if merge_adapter and adapter is None:
+        raise ValueError(f"merge_adapter is for an adapter, and {name} is none: it has no adapter_config.json")
+    base = name if adapter is None else base_of(name, adapter)
+    folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
+    words = name if adapter is not None and has_tokenizer(name) else folder
+    options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
+    if attn_implementation is not None:
+        options["attn_implementation"] = attn_implementation
     try:
-        tokenizer = load_tokenizer(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        tokenizer = load_tokenizer(words, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(folder, **options)
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "trust_remote_code" in str(error):
+            raise ValueError(_OWN_CODE.format(name)) from None
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
             f"an id on the hub ({reason})"
         ) from None
+    if adapter is not None:
+        model = with_adapter(model, name, merge=merge_adapter)
     return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
+
+
+_OWN_CODE = (
+    "the model {!r} comes with Python files of its own, which have to run on this machine to load it, and can do there "
+    "whatever you can: read them, and then set --trust-remote-code"
+)
 
 
 class NoTokenizerError(ValueError):
     """A model that comes without a tokenizer, or with one that can't be loaded."""
 
 
-def load_tokenizer(folder: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer of a model's folder or hub id.
 
     Raises `NoTokenizerError` where the model is there and no tokenizer is: then transformers makes one without a
     vocabulary for some models, and fails to for others.
     """
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except Exception as error:
         if not (Path(folder) / "config.json").is_file():
             raise

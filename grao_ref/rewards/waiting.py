@@ -29,7 +29,15 @@ class Waiter:
 
 
 async def _gather(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
-    return await asyncio.gather(*awaitables, return_exceptions=True)
+    return await asyncio.gather(*map(_result, awaitables))
+
+
+async def _result(awaitable: Awaitable[Any]) -> Any:
+    """The result, or what was raised: a `SystemExit` that left the loop would end its thread, and be waited for."""
+    try:
+        return await awaitable
+    except BaseException as error:
+        return error
 
 
 def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:

@@ -3,23 +3,37 @@
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from grao_ref.runs.folder import METRICS, Output
 from grao_ref.training.loop import Report
 
-METRICS = "metrics.jsonl"
 Row = dict[str, Any]
 
 
 class Log:
-    """The files of one command: rows of all its runs in metrics.jsonl, flushed line by line."""
+    """The files of one command: rows of all its runs in metrics.jsonl, flushed line by line.
 
-    def __init__(self, output_dir: Path, kept: list[Row]) -> None:
-        self.folder, self.rows = output_dir, list(kept)
-        self.file = (output_dir / METRICS).open("w", buffering=1)
-        for row in kept:
-            self.file.write(json.dumps(row) + "\n")
+    Rows that come before `open` are kept in memory. A run that ends before its first step leaves its folder as it was.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self.output, self.rows = output, list(output.kept)
+        self.file: TextIO | None = None
+        self.trackers: list[Any] = []  # that are open
+
+    @property
+    def folder(self) -> Path:
+        """The command's folder."""
+        return self.output.folder
+
+    def open(self, sources: dict[str, Any]) -> None:
+        """Write the run's files, and the rows so far; does nothing where that is done."""
+        if self.file is None:
+            self.output.open("".join(json.dumps(row) + "\n" for row in self.rows), sources)
+            self.file = (self.folder / METRICS).open("a", buffering=1)
 
     def write(self, row: Row) -> None:
         """A line of metrics.jsonl. Raises `ValueError` on a metric that JSON can't hold: NaN or an infinity."""
@@ -27,7 +41,8 @@ class Log:
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"the metric {name} of step {row['step']} is {value}; it must be finite")
         self.rows.append(row)
-        self.file.write(json.dumps(row, allow_nan=False) + "\n")
+        if self.file is not None:
+            self.file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def completions(self, report: Report, names: list[str], text: Callable[[list[int]], str]) -> list[Row]:
         """The samples of a step with their rewards and advantages, in completions/, with the columns of TRL's table."""
@@ -35,13 +50,23 @@ class Log:
         if rows:
             folder = self.folder / "completions"
             folder.mkdir(exist_ok=True)
-            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            lines = "".join(json.dumps(row, ensure_ascii=False, default=plain) + "\n" for row in rows)
             (folder / f"completions_{report.step:05d}.jsonl").write_text(lines)
         return rows
 
     def close(self) -> None:
-        """Close metrics.jsonl."""
-        self.file.close()
+        """Close metrics.jsonl and open trackers; where no step was made, the folder becomes as it was."""
+        for tracker in self.trackers:
+            with suppress(Exception):  # the run has ended, by an error of its own or of the tracker's
+                tracker.close()
+        if self.file is not None:
+            self.file.close()
+        self.output.undo()
+
+
+def plain(value: Any) -> Any:
+    """What a reward function wrote into a column of its own (`log_extra`) as JSON can hold it: numbers, lists, text."""
+    return value.tolist() if callable(getattr(value, "tolist", None)) else str(value)
 
 
 def completion_rows(report: Report, names: list[str], text: Callable[[list[int]], str]) -> list[Row]:
@@ -60,5 +85,6 @@ def completion_rows(report: Report, names: list[str], text: Callable[[list[int]]
                 {"step": report.step, "prompt": prompt, "completion": text(answer.tolist())}
                 | dict(zip(names, scores, strict=True))
                 | {"advantage": advantages.outputs[n, g].item()}
+                | {name: values[n][g] for name, values in report.columns.items()}
             )
     return rows

@@ -1,81 +1,59 @@
 """The runs of one command: each trained, evaluated, logged, checkpointed and saved."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 import grao_ref
-from grao_ref.methods.registry import BUILT_IN, label_of, summary_of
+from grao_ref.evaluation.monitor import LOGLIK, REWARD
+from grao_ref.methods.registry import summary_of
 from grao_ref.runs.alarm import Alarm
 from grao_ref.runs.card import write_card
 from grao_ref.runs.log import Log, Row
-from grao_ref.runs.results import Curve, Results
+from grao_ref.runs.plan import plan
+from grao_ref.runs.progress import ProgressLine
+from grao_ref.runs.results import Curve, Results, curves_of, of_seeds
+from grao_ref.runs.sources import require_same, sources_of
 from grao_ref.runs.tables import completions_table
-from grao_ref.runs.trackers import Tracker, tracker_of
-from grao_ref.settings.checks import check
+from grao_ref.runs.trackers import Tracker, tracker_of, trackers_named
 from grao_ref.settings.config import Config
 from grao_ref.setups import Setup, prepare
-from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
+from grao_ref.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from grao_ref.training.loop import Report, proceed, start
 from grao_ref.training.machine import this_machine
 
 
-def plan(config: Config) -> dict[str, list[Config]]:
-    """Label -> the settings of its runs, one for each seed (the bandit's are one, with a row for each seed).
-
-    Raises `ValueError` on settings that one of the runs can't use: a comparison is refused before its first run.
-    """
-    variants = compared(config) if config.compare else [config]
-    for variant in variants:
-        check(variant)
-    copies = config.num_seeds // len(config.seeds)  # of a run: what the seeds of separate runs leave
-    methods = {label_of(variant): replace(variant, num_seeds=copies) for variant in variants}
-    return {label: [replace(settings, seed=seed) for seed in config.seeds] for label, settings in methods.items()}
-
-
-def compared(config: Config) -> list[Config]:
-    """The settings for every method of ours, without those that it ignores; GRAO repaired and as printed."""
-    variants = []
-    for name, method in BUILT_IN.items():
-        beta = None if method.kl_weight is None else config.beta
-        ablate = config.ablate if "ablate" in method.reads else ()
-        repaired = replace(config, compare=False, method=name, imitate_only_when_ahead=True, beta=beta, ablate=ablate)
-        variants.append(repaired)
-        if "imitate_only_when_ahead" in method.reads:
-            variants.append(replace(repaired, imitate_only_when_ahead=False))
-    return variants
-
-
 def train_all(config: Config, console: Console, log: Log) -> Results:
-    """Every planned run, each with its progress bar, and a row in the log for every step."""
-    columns = (TextColumn("{task.description:>16}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    """Every planned run, with a line of progress, and a row in the log for every step."""
     runs = plan(config)
+    total = sum(settings.max_steps for seeds in runs.values() for settings in seeds)
     curves: dict[str, Curve] = {}
     several = config.compare or config.num_seeds > 1
     last: Run | None = None
-    with Progress(*columns, console=console) as progress:
-        bars = {name: progress.add_task(name, total=sum(s.max_steps for s in runs[name])) for name in runs}
+    with ProgressLine(console, total, several=several) as progress:
         for name, seeds in runs.items():
-            scores: list[Tensor] = []
-            steps: list[int] = []
+            found: list[dict[str, Curve]] = []
             for settings in seeds:
                 first, last = last is None, None  # the last run's model and moments make room for the next one's
                 last = Run(name, settings, console, log, announce=first, several=several)
-                last.train(lambda bar=bars[name]: progress.advance(bar))  # type: ignore[misc]
-                steps, values = last.steps, torch.stack(last.values)
-                scores.append(values)
-            curves[name] = Curve(steps, torch.cat(scores, dim=1))
+                if config.num_train_epochs is not None:  # its steps are known now, and are those of every run
+                    progress.total = last.config.max_steps * sum(map(len, runs.values()))
+                    log.output.config = replace(log.output.config, max_steps=last.config.max_steps)
+                last.train(progress)
+                found.append(last.curves())
+            assert last is not None
+            shown = {name: REWARD} if last.setup.evaluation.scored else {measure: measure for measure in found[0]}
+            curves |= {label: of_seeds([each[measure] for each in found]) for label, measure in shown.items()}
     assert last is not None
     setup = last.setup
     if not several:
         save_model(setup, log.folder / "model", name, last)
-    shown = f"{name}, seed {setup.config.seed}"
-    return Results(curves, setup.evaluation.reference_score, shown, last.before, setup.evaluation.answers(), log.rows)
+    evaluation, whose = setup.evaluation, f"{name}, seed {setup.config.seed}"
+    before, after = last.before, evaluation.answers()
+    return Results(curves, evaluation.reference_score, whose, before, after, log.rows, evaluation.scored)
 
 
 class Run:
@@ -85,50 +63,82 @@ class Run:
         self, name: str, config: Config, console: Console, log: Log, *, announce: bool, several: bool = False
     ) -> None:
         torch.manual_seed(config.seed)  # for whatever in an adapter or a head is drawn from torch's own generator
-        self.name, self.config, self.console, self.log = name, config, console, log
+        self.name, self.console, self.log = name, console, log
         self.setup = prepare(config)
+        self.config = config = self.setup.config  # with the steps of its epochs
         if self.setup.small:
             torch.set_num_threads(1)
         self.alarm = Alarm()
         if announce:
             for note in (f"Method: {summary_of(config)}", *self.setup.notes):
-                console.print(note, soft_wrap=True, highlight=False, markup=False)
+                self.say(note)
+        self.sources = sources_of(config, self.setup) if announce else {}  # one model's; several runs save none
+        self.run = f"{name}, seed {config.seed}" if several else None  # its own curves beside the other runs'
+        if config.resume_from_checkpoint is not None:
+            self.require_sources(config.resume_from_checkpoint)
+        self.tracker = self.open_tracker()
         self.before = self.setup.evaluation.answers()
         self.training = start(self.setup.policy, config, this_machine())
-        run = f"{name}, seed {config.seed}" if several else None  # its own curves beside the other runs'
-        self.tracker: Tracker | None = tracker_of(config, log.folder, run)
-        self.steps: list[int] = []
-        self.values: list[Tensor] = []
+        self.measured: dict[int, dict[str, Tensor]] = {}  # by step: what an evaluation measured, (R,)
         if config.resume_from_checkpoint is None:
             row: Row = {"run": name, "seed": config.seed, "step": 0}
             self.evaluate(row)
             self.track(row)
         else:
-            load_checkpoint(config.resume_from_checkpoint, self.training, config)
-            for row in log.rows:
-                if "eval_reward" in row:
-                    self.steps.append(row["step"])
-                    self.values.append(torch.tensor([row["eval_reward"]]))
-                    self.alarm.check(row["eval_reference/logp_per_token"], config)
+            self.resume(config.resume_from_checkpoint)
 
-    def train(self, advance: Callable[[], None]) -> None:
+    def require_sources(self, checkpoint: Path) -> None:
+        """Warn of code that has changed since the checkpoint; raise `ValueError` on anything else that has."""
+        then = read_state(checkpoint, self.config).get("sources", {})
+        instead = f"put it back, or start a new run from the checkpoint's model (--model-name-or-path {checkpoint})"
+        for warning in require_same(then, self.sources, since=f"{checkpoint.name} was written", instead=instead):
+            self.say(warning, style="bold")
+
+    def resume(self, checkpoint: Path) -> None:
+        """Stand where the checkpoint stands."""
+        load_checkpoint(checkpoint, self.training, self.config)
+        for row in self.log.rows:
+            if found := {name: torch.tensor([value]) for name, value in row.items() if name.startswith("eval_")}:
+                self.measured[row["step"]] = found
+                if LOGLIK in row:
+                    self.alarm.check(row[LOGLIK], self.config)
+
+    def train(self, progress: ProgressLine) -> None:
         """Every step to the last."""
         config = self.config
-        for _ in range(self.training.step):
-            advance()
+        progress.skip(self.training.step)
         for report in proceed(self.setup.task, self.training, config):
+            self.log.open(self.sources)
             row: Row = {"run": self.name, "seed": config.seed, "step": report.step} | report.means()
+            progress.step(self.run or "", report.step, config.max_steps, row)
             if report.step % config.eval_steps == 0 or report.step == config.max_steps:
                 self.evaluate(row)
                 self.show(report)
+                self.track(row)
             else:
                 self.log.write(row)
-            self.track(row)
+                if report.step % config.logging_steps == 0:
+                    self.track(row)
             if config.save_steps and (report.step % config.save_steps == 0 or report.step == config.max_steps):
-                save_checkpoint(self.log.folder, self.training, config, self.setup.save)
-            advance()
+                save_checkpoint(self.log.folder, self.training, config, self.setup.save, self.sources)
+        self.log.open(self.sources)  # where the checkpoint had no step left
+        if not self.measured:
+            self.evaluate({"run": self.name, "seed": config.seed, "step": self.training.step})
         if self.tracker is not None:
+            self.log.trackers.remove(self.tracker)
             self.tracker.close()
+
+    def say(self, words: str, style: str | None = None) -> None:
+        """A line for the terminal."""
+        self.console.print(words, soft_wrap=True, highlight=False, markup=False, style=style)
+
+    def open_tracker(self) -> Tracker | None:
+        """The tracker, if there is one. It may write into the run's folder, which is made for it."""
+        if not trackers_named(self.config):
+            return None
+        tracker = tracker_of(self.config, self.log.output.make(), self.run)
+        self.log.trackers.append(tracker)
+        return tracker
 
     def track(self, row: Row) -> None:
         """Hand the metrics of a row to the tracker, if there is one."""
@@ -136,17 +146,18 @@ class Run:
             self.tracker.log({name: value for name, value in row.items() if isinstance(value, float)}, row["step"])
 
     def evaluate(self, row: Row) -> None:
-        """Score the policy, and write the row with its score; warn if its references become ever less likely."""
-        score, loglik = self.setup.evaluation.score(), self.setup.evaluation.reference_loglik()
-        self.steps.append(row["step"])
-        self.values.append(score)
-        row["eval_reference/logp_per_token"] = loglik
-        if not score.isnan().any():
-            row["eval_reward"] = score.mean().item()
+        """Measure the policy, and write the row with it; warn if its references become ever less likely."""
+        measured = self.setup.evaluation.metrics(row["step"])
+        self.measured[row["step"]] = measured
+        row |= {name: values.mean().item() for name, values in measured.items() if not values.isnan().any()}
         self.log.write(row)
-        warning = self.alarm.check(loglik, self.config)
+        warning = self.alarm.check(row[LOGLIK], self.config) if LOGLIK in row else None
         if warning is not None:
-            self.console.print(warning, soft_wrap=True, highlight=False, style="bold")
+            self.say(warning, style="bold")
+
+    def curves(self) -> dict[str, Curve]:
+        """Every measure of the run's evaluations."""
+        return curves_of(self.measured)
 
     def show(self, report: Report) -> None:
         """Write the samples of a step to completions/, if they have a text; print some with `log_completions`."""
@@ -163,12 +174,15 @@ def save_model(setup: Setup, folder: Path, name: str, run: Run) -> None:
     setup.policy.save(folder)
     if setup.save is not None:
         setup.save(folder)
-    scores = (run.values[0].mean().item(), setup.evaluation.reference_score, run.values[-1].mean().item())
+    ends = {
+        name: (curve.scores[0].mean().item(), curve.scores[-1].mean().item()) for name, curve in run.curves().items()
+    }
     write_card(
         folder,
         setup.config,
         name=name,
         note=f"Method: {summary_of(setup.config)}",
-        scores=scores,
+        ends=ends,
+        reference=setup.evaluation.reference_score,
         version=grao_ref.__version__,
     )

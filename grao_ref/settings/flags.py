@@ -1,20 +1,24 @@
-"""The command line: a dataclass's fields are the flags. Precedence: preset < YAML file < flags."""
+"""From the command line and a YAML file to settings. Precedence: preset < YAML file < flags."""
 
-import argparse
-import difflib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
+from typing import Any, NoReturn, TypeVar
 
-import tyro
 import yaml
 
+from grao_ref.plugins.near import hint
+from grao_ref.settings.command_line import Typed, read
+from grao_ref.settings.help import help_text
 from grao_ref.settings.kinds import kinds_of
+from grao_ref.settings.trl_words import VALUES
+from grao_ref.settings.unknown import UnknownNamesError, require_known
+from grao_ref.settings.values import as_kind
 
 Settings = TypeVar("Settings")
+FIRST = {"preset": str, "config": Path | None}  # flags that say what the other flags change
 
 
 def parse(
@@ -22,87 +26,97 @@ def parse(
 ) -> Settings:
     """`[--preset NAME] [--config FILE.yaml] [flags]` -> settings: a flag beats the file, and the file the preset.
 
-    The first preset is the default. Exits with code 2 and a message that names the nearest flag on a bad one.
+    The first preset is the default. Prints the help and exits with code 0 on `--help`; exits with code 2 and one error
+    on what can't be used: names that are no settings, of the file and the command line, are listed together.
     """
-    first = argparse.ArgumentParser(prog=f"python -m {module}", add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default=next(iter(presets)))
-    first.add_argument("--config", type=Path)
-    chosen, rest = first.parse_known_args(list(arguments))
-    if chosen.preset not in presets:
-        near = difflib.get_close_matches(chosen.preset, presets, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(presets)}"
-        fail(ValueError(f"unknown preset {chosen.preset!r}; {hint}"))
-    default = presets[chosen.preset]
-    description = (
-        f"{description}\n\nTwo more flags: --config FILE.yaml, whose keys are those below, and "
-        f"--preset {{{','.join(presets)}}}, whose values they change."
-    )
     try:
-        if chosen.config is not None:
-            default = from_file(chosen.config, default)
-        return tyro.cli(type(default), args=rest, default=default, prog=first.prog, description=description)
+        default = next(iter(presets.values()))
+        typed = read(arguments, kinds_of(type(default)) | FIRST)
+        name, file = typed.values.pop("preset", next(iter(presets))), typed.values.pop("config", None)
+        if name not in presets:
+            raise ValueError(f"unknown preset {name!r}; {hint(name, presets, 'there are ' + ', '.join(presets))}")
+        default = presets[name]
+        if typed.help:
+            first = {"--preset": f"{{{','.join(presets)}}}", "--config": "FILE.yaml"}
+            _show(help_text(default, module=module, description=description, first=first))
+        kinds = kinds_of(type(default))
+        written = {} if file is None else read_file(file)
+        keys = {key: value for key, value in written.items() if _name(key) not in kinds}
+        require_known(keys, typed.unknown, kinds, f"config {file}")
+        _require_nothing_loose(typed)
+        values = {_name(key): as_kind(value, kinds[_name(key)]) for key, value in written.items() if key not in keys}
+        return _over(_over(default, values, f"config {file}: "), typed.values)
     except ValueError as error:
         fail(error)
 
 
-def from_file(file: Path, default: Settings) -> Settings:
-    """The settings of a YAML file over those of a preset.
+def parse_alone(
+    arguments: Sequence[str], default: Settings, *, module: str, description: str | None, positional: str | None = None
+) -> Settings:
+    """Flags over the default settings of a command without presets and files; the errors are those of `parse`.
 
-    Raises `ValueError` on a file that can't be read, is no mapping, has a key that is no setting, or a value that the
-    setting can't have.
+    positional: the setting that takes the words which belong to no flag.
     """
+    kinds = kinds_of(type(default))
     try:
-        content = yaml.safe_load(file.read_text())
+        typed = read(arguments, kinds)
+        if typed.help:
+            _show(help_text(default, module=module, description=description, positional=positional))
+        require_known({}, typed.unknown, kinds, "")
+        if positional is not None and typed.loose:
+            typed.values[positional] = tuple(as_kind(word, kinds[positional])[0] for word in typed.loose)
+            typed.loose = []
+        _require_nothing_loose(typed)
+        return _over(default, typed.values)
+    except ValueError as error:
+        fail(error)
+
+
+def read_file(file: Path) -> dict[Any, Any]:
+    """The keys and values of a YAML file. Raises `ValueError` on one that can't be read, or is no mapping."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"config {file} can't be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ValueError(f"config {file} must map settings to values, got {type(content).__name__}")
-    kinds, values = kinds_of(type(default)), {}
-    for key, value in content.items():
-        name = str(key).replace("-", "_")
-        if name not in kinds:
-            near = difflib.get_close_matches(name, kinds, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"config {file} has the unknown key {key!r}{hint}")
-        values[name] = as_kind(value, kinds[name])
-    try:
-        return replace(default, **values)  # type: ignore[type-var]
-    except ValueError as error:
-        raise ValueError(f"config {file}: {error}") from None
-
-
-def as_kind(value: Any, kind: Any) -> Any:
-    """A YAML value as the setting's type has it: lists are tuples, paths are text, and 1e-5 is text to YAML.
-
-    What does not fit stays as it is, and is refused by name when the settings are made.
-
-    >>> as_kind("1e-5", float), as_kind(["a", "b"], tuple[str, ...]), as_kind(None, Path | None)
-    (1e-05, ('a', 'b'), None)
-    """
-    if get_origin(kind) is Annotated:
-        return as_kind(value, get_args(kind)[0])
-    if NoneType in get_args(kind):
-        return None if value is None else as_kind(value, next(k for k in get_args(kind) if k is not NoneType))
-    if get_origin(kind) is tuple:
-        return tuple(as_kind(item, get_args(kind)[0]) for item in (value if isinstance(value, list) else [value]))
-    if kind is Path and isinstance(value, str):
-        return Path(value)
-    if kind is float and isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+    return content
 
 
 def quiet_libraries() -> None:
-    """No progress bars for files that are read in a second."""
+    """No progress bars for files that are read in a second, and no log line beside an error of `datasets`."""
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # both are read when it is imported, which is later
+    os.environ.setdefault("DATASETS_VERBOSITY", "critical")
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def fail(error: Exception) -> NoReturn:
-    """One line on standard error, and exit code 2."""
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    """One line on standard error, or one for each of several unknown names, and exit code 2."""
+    lines = error.lines if isinstance(error, UnknownNamesError) else [" ".join(str(error).split())]
+    print("error: " + "\n".join(lines), file=sys.stderr)
     sys.exit(2)
+
+
+def _show(text: str) -> NoReturn:
+    print(text)
+    sys.exit(0)
+
+
+def _name(key: Any) -> str:
+    return str(key).replace("-", "_")
+
+
+def _over(default: Settings, values: Mapping[str, Any], where: str = "") -> Settings:
+    """The settings with other values; the error on one that can't be used says where it came from, and TRL's case."""
+    try:
+        return replace(default, **values)  # type: ignore[type-var]
+    except ValueError as error:
+        more = VALUES.get(str(error).partition(" ")[0])
+        raise ValueError(f"{where}{error}{f' ({more})' if more else ''}") from None
+
+
+def _require_nothing_loose(typed: Typed) -> None:
+    if typed.loose:
+        raise ValueError(f"{typed.loose[0]!r} belongs to no flag: flags begin with two dashes, as --seed 3 does")

@@ -1,10 +1,11 @@
 """The types of settings: each carries the range that its values must lie in, and is checked from its annotation."""
 
+import json
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from grao_ref.equations.checks import require_fraction, require_nonnegative, require_one_of, require_positive
+from grao_ref.equations.ranges import require_fraction, require_nonnegative, require_one_of, require_positive
 
 
 def require_group_size(**numbers: int) -> None:
@@ -32,6 +33,24 @@ def kinds_of(settings: type) -> dict[str, Any]:
 _KINDS: dict[type, dict[str, Any]] = {}
 
 
+def plain(kind: Any) -> Any:
+    """The type without its range, and without None where a value may be left out.
+
+    >>> plain(Count | None), plain(tuple[str, ...])
+    (<class 'int'>, tuple[str, ...])
+    """
+    if get_origin(kind) is Annotated:
+        return plain(get_args(kind)[0])
+    if optional(kind):
+        return plain(next(each for each in get_args(kind) if each is not NoneType))
+    return kind
+
+
+def optional(kind: Any) -> bool:
+    """Whether the value may be None."""
+    return get_origin(kind) in (UnionType, Union) and NoneType in get_args(kind)
+
+
 def require_kind(name: str, value: Any, kind: Any) -> None:
     """Raise `ValueError` unless the value has the type, and lies in the range that the type carries.
 
@@ -53,11 +72,21 @@ def require_kind(name: str, value: Any, kind: Any) -> None:
         for item in value:
             require_kind(name, item, arguments[0])
     elif origin is dict:
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise ValueError(f"{name} must map names to values, got {value!r}")
+        _require_mapping(name, value)
     elif kind is int and (not isinstance(value, int) or isinstance(value, bool)):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
     elif kind is float and (not isinstance(value, int | float) or isinstance(value, bool)):
         raise ValueError(f"{name} must be a number, got {value!r}")
-    elif kind in (bool, str, Path) and not isinstance(value, kind):
+    elif kind is bool and not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")
+    elif kind in (str, Path) and not isinstance(value, kind):
         raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
+def _require_mapping(name: str, value: Any) -> None:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{name} must be a mapping from names to values, got {value!r}")
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold only what JSON can: {error}") from None

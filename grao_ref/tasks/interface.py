@@ -1,6 +1,7 @@
 """What the training loop needs from a task."""
 
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -37,12 +38,33 @@ class Task(Protocol):
         """What each function gives each answer o, R(o, y)."""
 
     def reward_references(self, batch: Batch) -> Scores:
-        """What each function gives each reference, R(y, y): shape (N, 1, F), scored by the same functions.
+        """What each function gives each reference, R(y, y): shape (N, 1, F), by the same functions.
 
-        A task of token ids returns `references_as_answers(self, batch)`.
+        A reference without a token is not scored. A task of token ids returns `references_as_answers(self, batch)`.
         """
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What reward functions logged beside the rewards of some answers."""
+
+    metrics: dict[str, float] = field(default_factory=dict)  # of all these answers together
+    columns: dict[str, list[list[Any]]] = field(default_factory=dict)  # one value for each answer, by prompt: N lists
+
+
+@runtime_checkable
+class LoggingTask(Task, Protocol):
+    """A task whose reward functions log something of their own. A task need not be one."""
+
+    logged: Logged
+    """Of the last call of `reward`."""
+
+    def at(self, step: int) -> None:
+        """Take note that this many optimiser steps are done, for reward functions that ask."""
 
 
 def references_as_answers(task: Task, batch: Batch) -> Scores:
     """R(y, y) by scoring the references' tokens like sampled answers: for tasks whose answers are tokens, not texts."""
-    return task.reward(batch, batch.references.ids[:, None], batch.references.mask[:, None])
+    mask = batch.references.mask[:, None]
+    scores = task.reward(batch, batch.references.ids[:, None], mask)
+    return Scores(scores.values, scores.scored & mask.any(dim=-1)[..., None])

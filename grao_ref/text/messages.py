@@ -1,10 +1,21 @@
-"""Prompts and answers as TRL writes them: text, or a list of messages with a role and a content."""
+"""Prompts and answers as people write them: text, or a list of messages with a role and a content.
+
+A message is `{"role": ..., "content": ...}` as in TRL, or `{"from": ..., "value": ...}` as in ShareGPT. Its content is
+text, or a list of parts `{"type": "text", "text": ...}`. Other keys (name, weight, ...) are ignored.
+"""
 
 from typing import Any
 
 Message = dict[str, str]  # {"role": ..., "content": ...}
 Prompt = str | list[Message]
 Completion = str | list[Message]
+
+SPEAKERS = {  # ShareGPT's `from` -> role
+    **dict.fromkeys(("human", "user"), "user"),
+    **dict.fromkeys(("gpt", "assistant", "chatgpt", "model", "bing", "bard"), "assistant"),
+    "system": "system",
+}
+CALLS = ("tool_calls", "function_call")
 
 
 def prompt_of(value: Any) -> Prompt:
@@ -49,27 +60,16 @@ def transcript(prompt: Prompt) -> str:
 
 
 def messages_of(value: Any, name: str) -> list[Message]:
-    """A checked list of messages; only `role` and `content` are kept. Raises `ValueError` otherwise."""
+    """A checked list of messages, in which only role and content are kept. `name`: its column, for the error messages.
+
+    Raises `ValueError` on a value that is no list of messages, an empty list, an unknown speaker, a content that is not
+    text, and a call of a tool.
+    """
     if not isinstance(value, list):
         raise ValueError(f"{name} must be text or a list of messages, got {type(value).__name__}")
     if not value:
         raise ValueError(f"{name} is empty")
-    for message in value:
-        if not isinstance(message, dict) or not all(isinstance(message.get(key), str) for key in ("role", "content")):
-            raise ValueError(f"{name} must hold messages with a text for role and for content, got {message!r:.80}")
-    return [{"role": message["role"], "content": message["content"]} for message in value]
-
-
-def implicit_prompt(chosen: Any, rejected: Any) -> tuple[list[Message], str, str]:
-    """(prompt, chosen answer, rejected answer) of two conversations that differ only in their last message."""
-    conversations = {"chosen": messages_of(chosen, "chosen"), "rejected": messages_of(rejected, "rejected")}
-    prompt, other = (messages[:-1] for messages in conversations.values())
-    if prompt != other:
-        raise ValueError("chosen and rejected must share all messages but the last")
-    if not prompt:
-        raise ValueError("chosen and rejected must hold the prompt's messages before the answer, got one message each")
-    first, second = (answer_of(messages[-1:], name) for name, messages in conversations.items())
-    return prompt, first, second
+    return [_message(message, name) for message in value]
 
 
 def nonempty(text: str, name: str) -> str:
@@ -77,3 +77,41 @@ def nonempty(text: str, name: str) -> str:
     if not text.strip():
         raise ValueError(f"{name} is empty")
     return text
+
+
+def _message(message: Any, name: str) -> Message:
+    if not isinstance(message, dict):
+        raise _no_message(message, name)
+    for call in CALLS:
+        if message.get(call):
+            raise ValueError(f"{name} has a message with {call}, and calls of tools can't be trained on here")
+    role, content = message.get("role"), message.get("content")
+    if role is None and message.get("from") is not None:
+        role = _role(message["from"], name)
+    if content is None:
+        content = message.get("value")
+    if isinstance(content, list):
+        content = "".join(_part(part, name) for part in content)
+    if not isinstance(role, str) or not isinstance(content, str):
+        raise _no_message(message, name)
+    return {"role": role, "content": content}
+
+
+def _role(speaker: Any, name: str) -> str:
+    if not isinstance(speaker, str) or speaker.lower() not in SPEAKERS:
+        raise ValueError(f"{name} has a message from {speaker!r}; known are {', '.join(SPEAKERS)}")
+    return SPEAKERS[speaker.lower()]
+
+
+def _part(part: Any, name: str) -> str:
+    """The text of one part of a content."""
+    kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+    if kind != "text":
+        raise ValueError(f"{name} has a part of the type {kind!r} in a message, and only text can be trained on here")
+    if not isinstance(part.get("text"), str):
+        raise ValueError(f"{name} has a part of the type 'text' without a text, got {part!r:.80}")
+    return str(part["text"])
+
+
+def _no_message(message: Any, name: str) -> ValueError:
+    return ValueError(f"{name} must hold messages with a text for role and for content, got {message!r:.80}")

@@ -2,14 +2,15 @@
 
 checkpoint-10/
   model.safetensors, config.json, ...   the policy as `from_pretrained` loads it (the table's: policy.safetensors)
-  critic.safetensors                    PPO's critic
+  critic.safetensors                    the critic of a method that has one (PPO)
   training.safetensors                  the optimiser's moments and the random generators
-  training.json                         step, tokens sampled, and the settings it was trained with
+  training.json                         step, tokens sampled, the settings it was trained with, and the hashes of what
+                                        they name
 """
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,34 @@ from torch import Tensor
 
 from grao_ref.settings.config import Config, settings_of
 from grao_ref.training.loop import Training
+from grao_ref.training.schedule import fixed_by_schedule
 
 # Settings that change nothing about the steps themselves: a resumed run may have others.
 FREE = {
     "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions",
-    "num_completions_to_print", "save_steps", "save_total_limit", "resume_from_checkpoint", "report_to", "run_name",
-    "output_dir", "overwrite_output_dir", "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16",
+    "num_completions_to_print", "per_device_eval_batch_size", "save_steps", "save_total_limit",
+    "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir", "num_train_epochs",
+    "logging_steps", "push_to_hub", "hub_model_id", "attn_implementation", "trust_remote_code", "judge_base_url",
+    "judge_timeout", "judge_cache", "device", "bf16",
 }  # fmt: skip
 
 
-FORMAT = 2  # of a checkpoint and of what its settings mean; 1: before the sorting task became rows of a data set
+# Of a checkpoint and of what its settings mean. 1: the sorting task was no data set; 2: the rate had no schedule, and a
+# batch of sft and dpo counted samples.
+FORMAT = 3
 
 
 def save_checkpoint(
-    output_dir: Path, training: Training, config: Config, beside: Callable[[Path], object] | None = None
+    output_dir: Path,
+    training: Training,
+    config: Config,
+    beside: Callable[[Path], object] | None = None,
+    sources: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Path:
     """Write checkpoint-STEP, whole or not at all, and delete the oldest beyond `save_total_limit`.
 
-    `beside` writes files that belong to the policy but hold none of its parameters: the tokenizer's.
+    `beside` writes files that belong to the policy but hold none of its parameters: the tokenizer's. `sources`: the
+    hashes of what the settings name (`runs/sources.py`).
     """
     folder = output_dir / f"checkpoint-{training.step}"
     unfinished = output_dir / f".checkpoint-{training.step}.part"
@@ -48,6 +59,8 @@ def save_checkpoint(
         beside(unfinished)
     save_file(_moments(training.optimizer) | _generators(training), unfinished / "training.safetensors")
     state = {"format": FORMAT, "step": training.step, "tokens": training.tokens, "config": settings_of(config)}
+    state["schedule"] = training.schedule.state_dict()
+    state["sources"] = dict(sources or {})
     (unfinished / "training.json").write_text(json.dumps(state, indent=2))
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
@@ -85,10 +98,14 @@ def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
         tensors = load_file(folder / "training.safetensors")
         training.policy.load(folder)
         _restore_moments(training.optimizer, tensors)
+        training.schedule.load_state_dict(state["schedule"])
+        for group, rate in zip(training.optimizer.param_groups, training.schedule.get_last_lr(), strict=True):
+            group["lr"] = rate
         training.rng.set_state(tensors["rng"])
         # A GPU generator's state can't be loaded on a CPU: a run that moves there continues with other samples.
         if "sampling_rng" in tensors and training.sampling_rng is not training.rng:
             training.sampling_rng.set_state(tensors["sampling_rng"])
+        _restore_torch(training, tensors)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _unreadable(folder, error) from None
     training.step, training.tokens = state["step"], state["tokens"]
@@ -108,10 +125,13 @@ def read_state(folder: Path, config: Config) -> dict[str, Any]:
             f"this version has {FORMAT}): it can't go on exactly, so start a new run"
         )
     now = settings_of(config)
-    changed = {name: (was, now.get(name)) for name, was in then.items() if name not in FREE and was != now.get(name)}
+    bound = fixed_by_schedule(config)
+    free = FREE - bound
+    changed = {name: (was, now.get(name)) for name, was in then.items() if name not in free and was != now.get(name)}
     if changed:
         listed = ", ".join(f"{name} was {was!r} and is {value!r}" for name, (was, value) in changed.items())
-        raise ValueError(f"the checkpoint {folder} was trained with other settings: {listed}")
+        why = "" if bound.isdisjoint(changed) else "; the schedule of the learning rate depends on the number of steps"
+        raise ValueError(f"the checkpoint {folder} was trained with other settings: {listed}{why}")
     return state
 
 
@@ -121,10 +141,20 @@ def _unreadable(folder: Path, error: Exception) -> ValueError:
 
 
 def _generators(training: Training) -> dict[str, Tensor]:
-    states = {"rng": training.rng.get_state()}
+    states = {"rng": training.rng.get_state(), "torch_rng": torch.get_rng_state()}  # torch's: an adapter's dropout
+    if training.policy.device.type == "cuda":
+        states["torch_device_rng"] = torch.cuda.get_rng_state(training.policy.device)
     if training.sampling_rng is not training.rng:
         states["sampling_rng"] = training.sampling_rng.get_state()
     return states
+
+
+def _restore_torch(training: Training, tensors: dict[str, Tensor]) -> None:
+    """A checkpoint that was written before adapters had dropout has no state of torch's own generators."""
+    if "torch_rng" in tensors:
+        torch.set_rng_state(tensors["torch_rng"])
+    if "torch_device_rng" in tensors and training.policy.device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["torch_device_rng"], training.policy.device)
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -2,25 +2,27 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grao_ref.methods.registry import method_of
+from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
 from grao_ref.records import Batch, move
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
-from grao_ref.tasks.interface import Task
+from grao_ref.tasks.interface import Logged, LoggingTask, Task
 from grao_ref.training.collect import collect
 from grao_ref.training.machine import ALONE, Machine
 from grao_ref.training.metrics import averaged, completion_metrics, mean_of, reward_metrics, shares
+from grao_ref.training.schedule import make_schedule
 from grao_ref.training.update import make_optimizer, update
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What happened in one step."""
 
@@ -29,6 +31,16 @@ class Report:
         str, Float[Tensor, "M"] | Float[Tensor, ""]
     ]  # by prompt, for the prompts that have it; or one for all
     batch: Batch
+    columns: dict[str, list[list[Any]]] = field(default_factory=dict)  # of reward functions: by prompt, by sample
+
+    def __repr__(self) -> str:
+        """The step and its means: tensors would fill the screen.
+
+        >>> Report(3, {"loss": torch.tensor([0.5, 1.0])}, None)
+        Report(step=3, loss=0.75)
+        """
+        means = ", ".join(f"{name}={mean:.4g}" for name, mean in self.means().items())
+        return f"Report(step={self.step}, {means})"
 
     def means(self) -> dict[str, float]:
         """Every metric's mean over the prompts that have it."""
@@ -43,6 +55,7 @@ class Training:
     policy: Policy
     reference_model: Policy  # the policy before the first step, where the method needs it; else the policy
     optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler  # of the optimiser's learning rate, step by step
     rng: torch.Generator  # the task's random generator
     sampling_rng: torch.Generator  # the policy's, on its device: on a CPU they are one
     machine: Machine = ALONE
@@ -53,12 +66,14 @@ class Training:
 def start(policy: Policy, config: Config, machine: Machine = ALONE) -> Training:
     """A run before its first step. Raises `ValueError` on settings that no run can use together."""
     check(config)
-    needs = method_of(config.method).needs(config)
+    needs = require_needs(method_of(config.method), config)
     rng, sampling_rng = machine.generators(config.seed, policy.device)
+    optimizer = make_optimizer(policy, config)
     return Training(
         policy,
         policy.frozen() if needs.reference_model else policy,
-        make_optimizer(policy, config),
+        optimizer,
+        make_schedule(optimizer, config),
         rng,
         sampling_rng,
         machine,
@@ -86,6 +101,16 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
         metrics = averaged(updates)
         metrics |= reward_metrics(batch, task) | completion_metrics(batch) | shares(metrics)
         metrics["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
+        training.schedule.step()  # to the next step's rate
         metrics["num_tokens"] = torch.tensor(float(training.tokens))
         metrics["step_time"] = torch.tensor(time.perf_counter() - began)  # seconds
-        yield Report(training.step, metrics, batch)
+        logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
+        yield Report(training.step, _joined(metrics, logged), batch, logged.columns)
+
+
+def _joined(metrics: dict[str, Tensor], logged: Logged) -> dict[str, Tensor]:
+    """The step's metrics and those of reward functions. Raises `ValueError` on a name that the trainer has itself."""
+    for name in logged.metrics:
+        if name in metrics:
+            raise ValueError(f"a reward function logs the metric {name!r}, which the trainer logs itself; rename it")
+    return metrics | {name: torch.tensor(value) for name, value in logged.metrics.items()}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grao_ref.data.hh import OddTranscriptError, as_text, conversation, pair
+from grao_ref.data.hh import as_text, conversation, pair
+from grao_ref.data.parts import OddRowError
 
 words = st.text(st.sampled_from("ab \n.:H"), min_size=1).map(str.strip).filter(bool)
 
@@ -75,5 +76,5 @@ def test_the_answer_begins_behind_the_last_mark_even_where_both_answers_begin_al
 
 
 def test_pairs_that_part_before_the_last_answer_are_odd():
-    with pytest.raises(OddTranscriptError, match=r"^chosen and rejected differ before their last Assistant turn$"):
+    with pytest.raises(OddRowError, match=r"^chosen and rejected differ before their last Assistant turn$"):
         pair("\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: d", "\n\nHuman: a\n\nAssistant: other")

@@ -473,7 +473,7 @@ METRICS_AND_CHECKS = [
         "if value.isinf().any():",
         "trl#5773: one NaN poisons its group",
     ),
-    bug("negative_weights_pass", "checks.py", "and value >= 0):", "):", "a typo in a config turns imitation around"),
+    bug("negative_weights_pass", "ranges.py", "and value >= 0):", "):", "a typo in a config turns imitation around"),
 ]
 
 LOOP = [

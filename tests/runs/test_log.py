@@ -9,11 +9,13 @@ import torch
 
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Scores
+from grao_ref.runs.folder import Output
 from grao_ref.runs.log import Log, completion_rows
 from grao_ref.settings.config import Config
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.training.collect import collect
 from grao_ref.training.loop import Report
+from tests.command import rows_of
 from tests.training.batch import BANDIT, NAMES, batch
 
 
@@ -22,7 +24,7 @@ def words(ids):
 
 
 def test_completions_are_written_as_they_were_sampled(tmp_path):
-    log = Log(tmp_path, [])
+    log = Log(Output(Config(output_dir=tmp_path)))
     rows = log.completions(Report(7, {}, batch()), NAMES, words)
     log.close()
     written = [json.loads(line) for line in (tmp_path / "completions/completions_00007.jsonl").read_text().splitlines()]
@@ -57,10 +59,16 @@ def test_answers_that_a_reward_function_could_not_score_keep_their_text():
     assert collected.samples.mask.all()  # they were sampled all the same
 
 
-def test_log_keeps_what_a_resumed_run_had_and_refuses_what_is_no_number(tmp_path):
-    log = Log(tmp_path, [{"step": 1}])
-    log.write({"step": 2, "reward": 0.5})
+def test_a_log_writes_nothing_before_it_is_opened_and_then_the_rows_so_far(tmp_path):
+    log = Log(Output(Config(output_dir=tmp_path)))
+    log.write({"step": 1})
     with pytest.raises(ValueError, match="must be finite"):
         log.write({"step": 3, "reward": math.inf})
+    assert list(tmp_path.iterdir()) == []
+    log.open({})
+    log.write({"step": 2, "reward": 0.5})
+    log.open({})  # a second time: nothing
+    with pytest.raises(ValueError, match="must be finite"):
+        log.write({"step": 3, "reward": math.nan})
     log.close()
-    assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [1, 2]
+    assert [row["step"] for row in rows_of(tmp_path)] == [1, 2]

@@ -14,7 +14,7 @@ from grao_ref.policies.build import encoder_of
 from grao_ref.policies.embedded import END, tiny_model, tiny_tokenizer
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
-from grao_ref.runs.folder import open_folder
+from grao_ref.runs.folder import Output
 from grao_ref.runs.log import Log
 from grao_ref.runs.run import Run
 from grao_ref.settings.config import Config
@@ -178,9 +178,9 @@ def test_a_resumed_run_still_knows_where_its_references_began(tmp_path):
     bandit = ["--preset", "bandit", "--num-seeds", "1", "--save-steps", "1", "--eval-steps", "1"]
     assert main([*bandit, "--max-steps", "1", "--output-dir", str(tmp_path)]) == 0
     config = parse(["--config", str(tmp_path / "config.yaml")], PRESETS, module="", description="")
-    config, kept = open_folder(replace(config, resume_from_checkpoint=tmp_path))
-    log = Log(tmp_path, kept)
-    run = Run("grao", config, Console(quiet=True), log, announce=False)
+    output = Output(replace(config, resume_from_checkpoint=tmp_path))
+    log = Log(output)
+    run = Run("grao", output.config, Console(quiet=True), log, announce=False)
     log.close()
-    assert run.alarm.first == kept[0]["eval_reference/logp_per_token"]
+    assert run.alarm.first == output.kept[0]["eval_reference/logp_per_token"]
     assert run.steps == [0, 1]

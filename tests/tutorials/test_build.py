@@ -209,6 +209,12 @@ def test_a_site_without_pages_has_no_heading_for_them():
     assert "Pages" not in index_page([], {}, "")
 
 
+def test_the_reference_stands_among_the_pages_where_there_is_one(tiny_site):
+    index = BeautifulSoup(index_page([], {}, "", "api.html"), "html.parser")
+    assert [link["href"] for link in index.select("ul.index li > a")] == ["api.html"]
+    assert "Reference" not in soup(tiny_site / "index.html").text  # a folder of one's own has none
+
+
 def test_the_code_of_a_page_is_run_and_highlighted(tiny_site):
     page = soup(tiny_site / "recipe.html")
     assert (page.title.text, page.h1.text) == ("A tiny recipe", "A tiny recipe")

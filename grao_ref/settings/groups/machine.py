@@ -1,0 +1,15 @@
+"""Settings: the machine."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MachineGroup:
+    """The machine."""
+
+    device: str = "auto"
+    """Where: cpu, cuda, cuda:1; auto takes a GPU if there is one."""
+    bf16: bool | None = None
+    """Forward passes in bfloat16 autocast; the weights stay in float32. By default on a GPU that supports it."""
+    gradient_checkpointing: bool = False
+    """Compute hidden states again in the backward pass instead of keeping them: less memory, a third more time."""

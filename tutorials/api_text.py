@@ -1,0 +1,58 @@
+"""A docstring, a signature and lines of code as Markdown and HTML."""
+
+import re
+from collections.abc import Set
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonConsoleLexer, PythonLexer
+
+from tutorials.api import Entry
+
+# A line that begins a part of a docstring, and one about an argument or a field.
+PART = re.compile(r"(Returns?|Raises?|Departures?|Arguments?|Differentiable)\b")
+ITEM = re.compile(r"([a-z_]\w*(?:, [a-z_]\w*)*): ")
+
+
+def parts(docstring: str, names: Set[str] = frozenset()) -> str:
+    r"""A docstring as Markdown: its parts are paragraphs, what is said of `names` is a list, and examples are code.
+
+    >>> parts("A sum.\nReturns a number.\n\n>>> 1 + 1\n2").split("\n")
+    ['A sum.', '', 'Returns a number.', '', '```pycon', '>>> 1 + 1', '2', '```']
+    """
+    lines: list[str] = []
+    example = item = False
+    for line in docstring.splitlines():
+        if line.startswith(">>>") and not example:
+            lines, example = [*lines, "```pycon"], True
+        elif not line.strip() and example:
+            lines, example = [*lines, "```"], False
+        about = None if example else ITEM.match(line)
+        if about and not set(about[1].split(", ")) <= names:
+            about = None
+        if not example and (PART.match(line) or (about and not item)):
+            lines.append("")
+        if about:
+            listed = ", ".join(f"`{name}`" for name in about[1].split(", "))
+            line = f"- {listed}: {line[about.end() :]}"
+        item = bool(about) or (item and line.startswith(" "))
+        lines.append(line)
+    return "\n".join([*lines, "```"] if example else lines)
+
+
+def folded(entry: Entry) -> str:
+    """The lines of a function, to be unfolded."""
+    if not entry.code:
+        return ""
+    return f'<details><summary>code</summary><div class="highlight"><pre>{python(entry.code)}</pre></div></details>'
+
+
+def python(code: str) -> str:
+    """Python, highlighted, without a box around it."""
+    return str(highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))).rstrip("\n")
+
+
+def console(code: str) -> str:
+    """An example with its result, highlighted."""
+    lines = highlight(code, PythonConsoleLexer(), HtmlFormatter(nowrap=True))
+    return f'<pre class="highlight">{lines}</pre>'
