@@ -160,8 +160,8 @@ def prompts_beside_others(n: int) -> tuple[Entry, Row]:
 
 LAYOUTS: list[Callable[[int], tuple[Entry, Row]]] = [
     completion, messages, messages_with_other_keys, content_parts, sharegpt, sharegpt_with_a_system_column,
-    conversation, ultrafeedback, ultrafeedback_in_turns, conversational_pairs, whole_pairs, whole_completion, transcripts,
-    hh_as_messages, orca, orca_without_a_system_prompt, alpaca, alpaca_in_turns, worked, questions,
+    conversation, ultrafeedback, ultrafeedback_in_turns, conversational_pairs, whole_pairs, whole_completion,
+    transcripts, hh_as_messages, orca, orca_without_a_system_prompt, alpaca, alpaca_in_turns, worked, questions,
     questions_with_headings, whole_texts, prompts, prompts_beside_others,
 ]  # fmt: skip
 
