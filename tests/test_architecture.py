@@ -84,7 +84,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | MODEL
     | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
-    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config"},
+    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config", "grao_ref.text"},
     "policies/lora.py": TENSORS | MODEL | {"peft"},
     "training": TENSORS
     | INTERFACES
