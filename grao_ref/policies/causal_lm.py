@@ -83,13 +83,7 @@ class CausalLMPolicy:
         return twin
 
     def save(self, folder: Path) -> None:
-        """The model (or its adapter) as `from_pretrained` loads it, and the critic if there is one, as safetensors.
-
-        Its generation config names every id that the policy stops at, so that `generate` stops there too.
-        """
-        ends = self.eos_ids.tolist()
-        if ends and self.model.generation_config is not None:
-            self.model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
+        """The model (or its adapter) as `from_pretrained` loads it, and the critic if there is one, as safetensors."""
         if adapter_of(self.model) is not None:
             save_adapter(self.model, folder)
         else:

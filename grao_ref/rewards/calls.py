@@ -31,7 +31,10 @@ def offer(
     columns = {name: values for name, values in columns.items() if name not in DROPPED}
     for name in columns:
         if name in OURS:
-            raise ValueError(f"the data set's column {name!r} has the name of a reward function's argument; rename it")
+            raise ValueError(
+                f"the data set's column {name!r} has the name of a reward function's argument; give it another one: "
+                f"--column other_{name}={name}"
+            )
     offered: dict[str, Any] = {"prompts": prompts, "completions": completions, "references": references}
     if completion_ids is not None:
         offered["completion_ids"] = completion_ids

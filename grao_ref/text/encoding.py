@@ -90,7 +90,7 @@ class Encoder:
         for each, name in zip(ids, names, strict=True):
             if not each:
                 raise ValueError(f"{name}: {called(self.tokenizer)} has no token for the prompt")
-        return Opened(asked, texts, self._within(ids, names), leading, names)
+        return Opened(asked, texts, self.within(ids, names), leading, names)
 
     def prompt_ids(self, prompts: Sequence[Prompt]) -> list[Ids]:
         """Tokens of each prompt, up to where the answer begins; see `opened`."""
@@ -113,7 +113,7 @@ class Encoder:
         result: list[Ids] = [[] for _ in answers]
         for row, tail, (_, turn) in zip(given, tails, pieces, strict=True):
             result[row] = named(opened.names[row], self._ended, tail, turn) if closed else tail
-        return self._within(result, opened.names)
+        return self.within(result, opened.names)
 
     def conversation_ids(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[Ids]:
         """Tokens of each prompt and its answer as one text, which is what reward models are trained on.
@@ -128,7 +128,7 @@ class Encoder:
             texts = [named(names[row], self._whole, prompts[row], answers[row]) for row in rows]
             for row, ids in zip(rows, tokens(self.tokenizer, texts, there, special=special), strict=True):
                 result[row] = ids
-        return self._within(result, names)
+        return self.within(result, names)
 
     def text(self, ids: Sequence[int], prompt: Prompt | None = None) -> str:
         """The text of tokens, without the token that ends an answer.
@@ -192,7 +192,8 @@ class Encoder:
     def _anchor(self) -> Ids:
         return blank_keeper(self.tokenizer)
 
-    def _within(self, sequences: list[Ids], names: Sequence[str]) -> list[Ids]:
+    def within(self, sequences: list[Ids], names: Sequence[str]) -> list[Ids]:
+        """The same tokens. Raises `ValueError` with the row's name on an id that the model has no embedding for."""
         if self.rows is not None:
             require_embeddings(self.tokenizer, sequences, names, self.rows)
         return sequences
