@@ -143,8 +143,8 @@ def text_setup(
         *remarks(encoder, (example.row.reference for example in examples)),
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, partial(save_tokenizer, tokenizer),
-        rows, held_out, dropped,
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text,
+        partial(save_tokenizer, encoder.tokenizer), rows, held_out, dropped,
     )  # fmt: skip
 
 
