@@ -54,7 +54,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "text": {"transformers", "grao_ref.text"},
     "text/padding.py": TENSORS | {"grao_ref.records"},
     "data": {"grao_ref.data", "grao_ref.text", "grao_ref.plugins"}
-    | {"datasets", "reasoning_gym"},  # the two only inside functions
+    | {"datasets", "pyarrow", "reasoning_gym"},  # the three only inside functions
     "data/splits.py": {"grao_ref.data", "grao_ref.settings.config"},
     "rewards": TENSORS | {"grao_ref.text", "grao_ref.rewards", "grao_ref.plugins.blame"},
     "rewards/load.py": {"torch", "grao_ref.data", "grao_ref.plugins", "grao_ref.rewards"},
@@ -75,12 +75,17 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/sampler.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.equations"},
     "policies/causal_lm.py": TENSORS
     | MODEL
-    | {"peft", "grao_ref.records", "grao_ref.equations", "grao_ref.policies.sampler", "grao_ref.policies.modes"},
-    "policies/modes.py": TENSORS | MODEL,
-    "policies/load.py": TENSORS | MODEL | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded"},
+    | {"grao_ref.records", "grao_ref.equations"}
+    | {f"grao_ref.policies.{name}" for name in ("critic", "lora", "modes", "sampler")},
+    "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
+    "policies/critic.py": TENSORS | MODEL,
+    "policies/adapters.py": {"transformers", "peft", "grao_ref.policies.lora"},
+    "policies/load.py": TENSORS
+    | MODEL
+    | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
-    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config"},
-    "policies/lora.py": {"transformers", "peft"},
+    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config", "grao_ref.text"},
+    "policies/lora.py": TENSORS | MODEL | {"peft"},
     "training": TENSORS
     | INTERFACES
     | METHODS
@@ -103,10 +108,10 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
+    "runs/plan.py": METHODS | SETTINGS | {"grao_ref.rewards.build"},
     "runs/finetune.py": {"torch", "transformers", "grao_ref"},
     "runs/own_objects.py": {"torch", "transformers", "grao_ref.data.rows", "grao_ref.policies", "grao_ref.methods"}
     | {"grao_ref.settings"},
-    "runs/plan.py": {"grao_ref.methods.registry", "grao_ref.rewards.build", "grao_ref.settings"},
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
@@ -114,7 +119,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/evaluate_command.py": {"rich", "grao_ref"},
     "runs/head_command.py": {"torch", "numpy", "rich", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
     | {"grao_ref.policies.load", "grao_ref.training.machine", "grao_ref.settings.head"}
-    | {"grao_ref.runs.folder", "grao_ref.runs.progress"},
+    | {"grao_ref.runs.folder", "grao_ref.runs.progress", "grao_ref.plugins", "grao_ref.settings.flags"},
     "train.py": THIN,
     "reward_head.py": THIN,
     "evaluate.py": THIN,

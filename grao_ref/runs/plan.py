@@ -1,4 +1,4 @@
-"""Which runs a command makes: one, or one for each method and seed."""
+"""The runs that a command makes: of each method that is compared, one for each seed."""
 
 from dataclasses import replace
 
