@@ -181,16 +181,22 @@ def test_a_new_adapter_is_trained_and_the_model_s_own_weights_stay(model, tokeni
     assert any(p.abs().sum() > 0 for name, p in after.items() if "lora_B" in name)
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft's own
 def test_a_peft_model_s_adapter_is_trained_in_its_place(model, tokenizer):
     from peft import LoraConfig, get_peft_model
 
     base = copy.deepcopy(model)
-    wrapped = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "v_proj"]))
+    settings = LoraConfig(task_type="CAUSAL_LM", r=4, lora_dropout=0.1, target_modules=["q_proj", "v_proj"])
+    wrapped = get_peft_model(model, settings).train()
     list(finetune(wrapped, tokenizer, pairs(), method="dpo", max_steps=3, **FAST))
     assert any(p.abs().sum() > 0 for name, p in wrapped.named_parameters() if "lora_B" in name)
     with wrapped.disable_adapter():
         ids = torch.arange(4, 12)[None]
         torch.testing.assert_close(wrapped(ids).logits, base(ids).logits)
+    drops = [module for module in wrapped.modules() if isinstance(module, torch.nn.Dropout)]
+    assert drops
+    assert all(drop.training and drop.p == 0.1 for drop in drops)  # as the user had it
+    assert settings.lora_dropout == 0.1
     merged = wrapped.merge_and_unload()
     assert not getattr(merged, "_hf_peft_config_loaded", False)  # `save_pretrained` would write an adapter
 
