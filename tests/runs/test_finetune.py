@@ -273,7 +273,7 @@ def test_rows_that_are_left_out_are_said(model, tokenizer):
         ({"reward_funcs": "exacct"}, "unknown reward function 'exacct'; did you mean exact?"),
         ({"reward_funcs": [1]}, "reward_funcs must be functions or their names, one or a list; got 1"),
         ({"reward_funcs": torch.nn.Linear(1, 1)}, "reward_funcs has a model: give its folder or hub id"),
-        ({"reward_weights": [1, 2]}, "2 reward_weights for 1 reward_funcs"),
+        ({"reward_weights": [1, 2]}, r"1 reward functions \(share_of_wanted\) got 2 weights"),
         ({"eval_rows": pairs(2), "test_size": 0.1}, "eval_rows are given, and test_size would hold out others"),
         ({"rows": []}, "rows is empty: it has no rows"),
         ({"rows": "rows.jsonl"}, "rows must be a list of dictionaries or a datasets.Dataset, got str"),
@@ -286,6 +286,7 @@ def test_rows_that_are_left_out_are_said(model, tokenizer):
         ({"tokenizer": object()}, "the tokenizer must be one of transformers, got object"),
     ],
 )
+@pytest.mark.usefixtures("without_shape_checks")
 def test_what_can_not_be_trained_is_refused_at_the_call_in_one_line(changes, message, model, tokenizer):
     before, mode = copy.deepcopy(model.state_dict()), model.training
     arguments = {"model": model, "tokenizer": tokenizer, "rows": pairs(), "reward_funcs": share_of_wanted, **FAST}
@@ -296,6 +297,7 @@ def test_what_can_not_be_trained_is_refused_at_the_call_in_one_line(changes, mes
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_models_that_nothing_can_be_trained_of_are_refused_and_half_precision_is_warned_of(model, tokenizer):
     common = {"tokenizer": tokenizer, "rows": pairs(), "method": "sft", "max_steps": 1, **FAST}
     tiny = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
