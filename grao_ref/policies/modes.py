@@ -7,13 +7,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from grao_ref.policies.lora import dropout_as_it_was, set_dropout
+from grao_ref.policies.lora import dropout_as_it_was
 
 
-def get_ready(model: PreTrainedModel, *, checkpointing: bool, lora_dropout: float = 0.0) -> None:
+def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> None:
     """Put a model into the state in which a policy samples, scores and trains; `as_it_was` takes it back."""
     without_dropout(model)
-    set_dropout(model, lora_dropout)
     without_cudnn_attention(model.device)
     if checkpointing:
         checkpoint_activations(model)
