@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, get_token
-from huggingface_hub.utils import disable_progress_bars, validate_repo_id
+from huggingface_hub.utils import disable_progress_bars, validate_repo_id  # type: ignore[attr-defined]
 
 from grao_ref.plugins.blame import message_of
 from grao_ref.policies.adapters import adapter_settings
