@@ -12,20 +12,20 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from grao_ref.data.examples import Limits, training_examples
-from grao_ref.data.load import own_rule
+from grao_ref.data.examples import Example, Limits, training_examples
 from grao_ref.data.rows import Row, columns_of
 from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
-from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation
-from grao_ref.methods.registry import method_of
+from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
+from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, require_needs
+from grao_ref.methods.trial import try_out
 from grao_ref.policies.build import language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.rewards.judge import JudgeSettings
-from grao_ref.rewards.load import load_scorer
+from grao_ref.rewards.build import scorer_of
 from grao_ref.rewards.scorer import Scorer
+from grao_ref.rewards.trl import TrainerState
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.tasks.bandit import Bandit
@@ -66,6 +66,7 @@ def bandit(config: Config) -> Setup:
     task = Bandit(torch.tensor(BANDIT_REWARDS, dtype=torch.float64), BANDIT_REFERENCE, config.num_seeds)
     policy = TabularPolicy(torch.zeros(config.num_seeds, len(BANDIT_REWARDS), dtype=torch.float64))
     notes = (f"Bandit: {len(BANDIT_REWARDS)} arms, {config.num_seeds} independent runs.",)
+    try_out(config, task.draw(torch.Generator()))
     return Setup(task, policy, config, BanditEvaluation(task, policy), notes, small=True)
 
 
@@ -74,8 +75,7 @@ def text(config: Config) -> Setup:
     device = choose_device(config.device)
     rows, held_out = rows_of(config)
     scorer = scorer_of(config, device)
-    probed = rows[:PROBED]
-    scorer.probe([r.prompt for r in probed], [r.reference for r in probed], columns_of(probed))
+    check_rows(config, rows, held_out, scorer)
     return text_setup(config, *language_policy(config, device), rows=rows, held_out=held_out, scorer=scorer)
 
 
@@ -86,32 +86,41 @@ def text_setup(
     *,
     rows: Sequence[Row],
     held_out: Sequence[Row],
-    scorer: Scorer,
+    scorer: Scorer | None,
 ) -> Setup:
-    """A policy, rows and rewards that are there already."""
+    """A policy, rows and rewards that are there already, and that have been checked (`check_rows`).
 
-    def task_of(some: Sequence[Row], batch: int) -> TextTask:
+    held_out: may be empty; nothing is evaluated then. scorer: None for a method that samples nothing, which may do
+    without a reward. The method is tried on made-up numbers.
+    """
+
+    def examples_of(some: Sequence[Row]) -> list[Example]:
         limits = Limits(prompt=config.max_prompt_length, completion=config.max_completion_length)
-        examples, _ = training_examples(some, tokenizer, limits, context=context_of(policy.model, tokenizer))
-        return TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed)
+        return training_examples(some, tokenizer, limits, context=context_of(policy.model, tokenizer))[0]
 
-    task, held = task_of(rows, config.prompts_per_step), task_of(held_out, 1)
-    config = with_steps(config, len(task.examples))
-    rejected = method_of(config.method).needs(config).rejected
-    if rejected and any(example.rejected is None for example in task.examples):
-        raise ValueError(f"{config.method} needs a rejected answer in every row, and {config.dataset_name} has none")
-    fixed = held.rows(range(min(len(held.examples), config.max_eval_prompts)))
-    evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
-    dropped = len(rows) + len(held_out) - len(task.examples) - len(held.examples)
+    examples, held_examples = examples_of(rows), examples_of(held_out) if held_out else []
+    config = with_steps(config, len(examples))
+    batch = prompts_per_step(config)
+
+    def state(step: int) -> TrainerState:
+        return replace(_state(config), global_step=step, epoch=step * batch / len(examples))
+
+    task = TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
+    try_out(config, task.rows(range(min(len(examples), 2))))
+    evaluation: Evaluation = Unevaluated()
+    if held_examples:
+        held = TextTask(held_examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
+        fixed = held.rows(range(min(len(held_examples), config.max_eval_prompts)))
+        evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
         f"Model: {config.model_name_or_path}, {trained:,} of {parameters:,} parameters trained, "
         f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
         f"on {policy.device}.",
-        f"Data: {config.dataset_name}, {len(task.examples)} rows to train on, {len(held.examples)} held out, "
-        f"{dropped} dropped as too long{_epochs(config)}.",
-        f"Rewards: {', '.join(scorer.functions)}; the held-out references score {evaluation.reference_score:.3f}.",
+        f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
+        f"{len(rows) + len(held_out) - len(examples) - len(held_examples)} dropped as too long{_epochs(config)}.",
+        _about_rewards(scorer, evaluation),
     )
     return Setup(
         task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f),
@@ -123,7 +132,7 @@ def with_steps(config: Config, rows: int) -> Config:
     """The config with the steps that its `num_train_epochs` passes through the rows take, the last one rounded up."""
     if config.num_train_epochs is None:
         return config
-    steps = config.num_train_epochs * rows / config.prompts_per_step
+    steps = config.num_train_epochs * rows / prompts_per_step(config)
     return replace(config, max_steps=max(1, math.ceil(round(steps, 6))))
 
 
@@ -136,17 +145,41 @@ def _epochs(config: Config) -> str:
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}
 
 
-def scorer_of(config: Config, device: torch.device) -> Scorer:
-    """The named reward functions, or the data set's own rule."""
-    own = own_rule(config.dataset_name)
-    names = config.reward_funcs or ((own,) if own else ())
-    if not names:
-        raise ValueError(f"{config.dataset_name} has no rule of its own: reward_funcs must say what scores an answer")
-    judge = JudgeSettings(
-        base_url=config.judge_base_url,
-        model=config.judge_model,
-        timeout=config.judge_timeout,
-        swap=config.judge_swap,
-        cache=config.judge_cache,
+def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], scorer: Scorer | None) -> None:
+    """Before a model is loaded: has every row the answers that the method reads, and can the references be scored?
+
+    Raises `ValueError` naming the row, or the reward function.
+    """
+    method = method_of(config.method)
+    needs = require_needs(method, config)
+    for row in (*rows, *held_out):
+        place = f"row {row.number} of {config.dataset_name}" if row.number else config.dataset_name
+        if needs.references and row.reference is None:
+            free = [other.name for other in BUILT_IN.values() if not other.needs(config).references]
+            raise ValueError(
+                f"{method.name} needs a reference answer in every row, and {place} has none; "
+                f"{' and '.join(free)} train on prompts alone"
+            )
+        if needs.rejected and row.rejected is None:
+            raise ValueError(f"{method.name} needs a rejected answer in every row, and {place} has none")
+    if scorer is not None:
+        few = rows[:PROBED]
+        scorer.probe([r.prompt for r in few], [r.reference for r in few], columns_of(few), _state(config))
+
+
+def _state(config: Config) -> TrainerState:
+    return TrainerState(
+        max_steps=config.max_steps,
+        eval_steps=config.eval_steps,
+        save_steps=config.save_steps,
+        train_batch_size=config.per_device_train_batch_size,
     )
-    return load_scorer(names, weights=config.reward_weights or None, device=device, judge=judge)
+
+
+def _about_rewards(scorer: Scorer | None, evaluation: Evaluation) -> str:
+    """A line of the log: what scores answers, or that nothing does."""
+    if scorer is None:
+        return "Rewards: none. The held-out rows are evaluated by the likelihood of their own answers."
+    score = evaluation.reference_score
+    references = "there is no reference to score" if score is None else f"the held-out references score {score:.3f}"
+    return f"Rewards: {', '.join(scorer.functions)}; {references}."

@@ -31,6 +31,11 @@ METHODS = {
     "grao_ref.methods.registry",
 }  # never a method by its name
 SETTINGS = {"grao_ref.settings.config", "grao_ref.settings.checks"}
+THIN = {
+    "grao_ref.settings",
+    "grao_ref.plugins",
+    "grao_ref.runs",
+}  # a command reads its flags, then imports what it runs
 LAYERS = {  # what the modules below a path may import, beside the standard library
     "equations": TENSORS | {"grao_ref.equations"},
     "records.py": TENSORS,
@@ -92,19 +97,22 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
-    "runs/trackers.py": {"torch", "trackio", "grao_ref.plugins", "grao_ref.settings.config"},
+    "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
-    "train.py": {"torch", "rich", "grao_ref"},
-    "evaluate.py": {"torch", "rich", "grao_ref"},
+    "runs/train_command.py": {"torch", "rich", "grao_ref"},
+    "runs/evaluate_command.py": {"rich", "grao_ref"},
+    "runs/head_command.py": {"torch", "numpy", "rich", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
+    | {"grao_ref.policies.load", "grao_ref.training.machine", "grao_ref.settings.head"}
+    | {"grao_ref.runs.folder", "grao_ref.runs.progress"},
+    "train.py": THIN,
+    "reward_head.py": THIN,
+    "evaluate.py": THIN,
     "pretrain.py": TENSORS | {"tokenizers", "transformers", "grao_ref"},
-    "reward_head.py": {"torch", "numpy", "rich", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
-    | {"grao_ref.policies.load", "grao_ref.equations.checks", "grao_ref.training.machine"}
-    | {"grao_ref.plugins.blame", "grao_ref.runs.folder", "grao_ref.runs.progress"},
     "__init__.py": {"grao_ref.equations"},
     "__main__.py": {"grao_ref", "grao_ref.plugins.near"},  # `grao`: a command is imported by name, when it is chosen
 }
 COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main__.py"}  # nobody imports them
-ASSEMBLY = {"setups.py", "runs/run.py", "runs/sources.py"}  # what the commands are put together from
+ASSEMBLY = {"setups.py", "runs/run.py", "runs/sources.py", "runs/train_command.py", "runs/evaluate_command.py"}  # what the commands are put together from
 TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
 

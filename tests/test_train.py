@@ -218,7 +218,7 @@ def test_a_run_that_needs_more_memory_than_there_is_says_what_needs_less(tmp_pat
     def full(*arguments):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.\nand much more")
 
-    monkeypatch.setattr("grao_ref.train.train_all", full)
+    monkeypatch.setattr("grao_ref.runs.train_command.train_all", full)
     assert main(["--output-dir", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert "error: CUDA out of memory. Tried to allocate 9 GiB. Less is needed with a smaller" in said

@@ -15,6 +15,7 @@ import torch
 from grao_ref import grao_objective, group_advantages, mean_log_likelihood
 from grao_ref.equations.masked import masked_mean
 from grao_ref.evaluation.assess import bootstrap
+from grao_ref.methods.registry import prompts_per_step
 from grao_ref.policies.build import language_policy
 from grao_ref.policies.embedded import END
 from grao_ref.records import take
@@ -144,7 +145,7 @@ print("each token of 24.   ", token_weights[1].numpy().round(3))
 
 # %%
 METHODS = {
-    "SFT": {"method": "sft"},
+    "SFT": {"method": "sft", "per_device_train_batch_size": 4},  # it samples nothing: the batch counts rows
     "GRAO": {},
     "GRAO printed": {"imitate_only_when_ahead": False},
 }
@@ -174,7 +175,7 @@ def run_training(changes, seed):
         base.task.examples,
         base.task.tokenizer,
         base.task.scorer,
-        batch=config.prompts_per_step,
+        batch=prompts_per_step(config),
         seed=seed,
     )
     exams, rows = {0: run_exam(policy)}, []

@@ -20,6 +20,7 @@ from scipy.stats import binomtest
 
 from grao_ref.equations.divergence import k1
 from grao_ref.equations.masked import masked_sum
+from grao_ref.methods.registry import prompts_per_step
 from grao_ref.policies.build import language_policy
 from grao_ref.rewards.scorer import Scorer
 from grao_ref.rewards.sorting import sorting
@@ -298,7 +299,7 @@ def run_watched(weights, seed, **changes):
         base.task.examples,
         base.task.tokenizer,
         scorer,
-        batch=config.prompts_per_step,
+        batch=prompts_per_step(config),
         seed=seed,
     )
     policy, _ = language_policy(config, base.policy.device)

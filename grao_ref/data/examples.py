@@ -13,7 +13,7 @@ class Example:
 
     row: Row
     prompt: list[int]  # up to the point where the answer begins
-    reference: list[int]
+    reference: list[int]  # no token in a row that is a prompt alone
     rejected: list[int] | None
 
 
@@ -32,11 +32,17 @@ def encode(rows: Sequence[Row], tokenizer: Tokenizer, *, closed: bool) -> list[E
     Raises `ValueError` on a conversation without a chat template, and on `closed` without an end-of-sequence token.
     """
     prompts = prompt_ids(tokenizer, [row.prompt for row in rows])
-    references = answer_ids(tokenizer, [row.reference for row in rows], closed=closed)
+    given = [row.reference for row in rows if row.reference is not None]
+    references = iter(answer_ids(tokenizer, given, closed=closed))
     rejected = iter(answer_ids(tokenizer, [row.rejected for row in rows if row.rejected is not None], closed=closed))
     return [
-        Example(row, prompt, reference, None if row.rejected is None else next(rejected))
-        for row, prompt, reference in zip(rows, prompts, references, strict=True)
+        Example(
+            row,
+            prompt,
+            [] if row.reference is None else next(references),
+            None if row.rejected is None else next(rejected),
+        )
+        for row, prompt in zip(rows, prompts, strict=True)
     ]
 
 
@@ -83,10 +89,10 @@ def training_examples(
 
 
 def _kind(example: Example, limits: Limits, distinct: bool) -> str:
-    prompt, answers = len(example.prompt), [example.reference]
+    prompt, answers = len(example.prompt), [] if example.row.reference is None else [example.reference]
     if example.rejected is not None:
         answers.append(example.rejected)
-    longest = max(map(len, answers))
+    longest = max(map(len, answers), default=0)
     lengths = ((prompt, limits.prompt), (longest, limits.completion), (prompt + longest, limits.together))
     if distinct and example.reference == example.rejected:
         return "same answer twice"

@@ -39,9 +39,7 @@ class Table:
 
     def __add__(self, other: "Table") -> "Table":
         """The rows of both, in order."""
-        return Table(
-            [*self.entries, *other.entries], [*self.numbers, *other.numbers], [*self.files, *other.files]
-        )
+        return Table([*self.entries, *other.entries], [*self.numbers, *other.numbers], [*self.files, *other.files])
 
 
 def read_table(path: Path) -> Table:
@@ -102,7 +100,9 @@ def _json_text(text: str, path: Path) -> Numbered:
         return
     content = _only_list(_decoded(json.loads, text, path))
     if not isinstance(content, list):
-        found = f"one object with the keys {', '.join(content)}" if isinstance(content, dict) else type(content).__name__
+        found = (
+            f"one object with the keys {', '.join(content)}" if isinstance(content, dict) else type(content).__name__
+        )
         raise ValueError(f"{path} must hold a list of objects, or an object on each line, got {found}")
     for number, entry in enumerate(content, start=1):
         yield number, _entry(entry, f"{path}, entry {number}")

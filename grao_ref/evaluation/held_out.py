@@ -10,7 +10,7 @@ from torch import Tensor
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.records import Batch, Samples, move, take
 from grao_ref.settings.checks import SEEDS
-from grao_ref.tasks.interface import Task, weighted
+from grao_ref.tasks.interface import Task, reference_scores, weighted
 
 EVALUATION_SEED = SEEDS  # no run has it
 CPU = torch.device("cpu")
@@ -51,7 +51,8 @@ class HeldOut:
 
     def reference_rewards(self, size: int) -> tuple[Float[Tensor, "N"], Bool[Tensor, "N"]]:
         """R(y, y) of each prompt, and which of them could be scored; `size` prompts at a time."""
-        found = [self.rewards(part, _as_samples(part)) for part in self.parts(size)]
+        scores = [reference_scores(self.task, part) for part in self.parts(size)]
+        found = [weighted(part, self.task.reward_weights) for part in scores]
         rewards, scored = (torch.cat(pieces)[:, 0] for pieces in zip(*found, strict=True))
         return rewards, scored
 
@@ -62,9 +63,3 @@ class HeldOut:
             [self.text(tokens.ids[n][tokens.mask[n]].tolist()) for n in range(len(self.batch))] for tokens in each
         )
         return prompts, references
-
-
-def _as_samples(batch: Batch) -> Samples:
-    """The references, as groups of one."""
-    ids, mask = batch.references.ids[:, None], batch.references.mask[:, None]
-    return Samples(ids, mask, torch.zeros(ids.shape))

@@ -7,14 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grao_ref.equations.logprob import mean_log_likelihood
 from grao_ref.evaluation.held_out import CPU, HeldOut
+from grao_ref.evaluation.own_answers import OwnAnswers
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import move, take
 from grao_ref.settings.config import Config
 from grao_ref.tasks.bandit import Bandit
+from grao_ref.tasks.interface import LoggingTask
 
+REWARD, LOGLIK = "eval_reward", "eval_reference/logp_per_token"  # in metrics.jsonl
 Shown = list[tuple[str, str, float | None]]  # prompt, greedy answer, reward (None: not scored); of a few prompts
 
 
@@ -22,14 +24,20 @@ Shown = list[tuple[str, str, float | None]]  # prompt, greedy answer, reward (No
 class Evaluation(Protocol):
     """What is measured of a policy every `eval_steps` steps. R: the runs a policy holds, 1 but for the bandit's."""
 
-    reference_score: float
-    """Mean reward of the references."""
+    scored: bool
+    """Whether answers are sampled and scored. A method that samples nothing may have no reward."""
+
+    reference_score: float | None
+    """Mean reward of the references; None where there is none."""
 
     def score(self) -> Float[Tensor, "R"]:
         """Mean reward of each run's policy as it is now; NaN where nothing could be scored."""
 
-    def reference_loglik(self) -> float:
-        """Mean log-likelihood of the references, in nats per token: the alarm of thm-4."""
+    def metrics(self, step: int) -> dict[str, Float[Tensor, "R"]]:
+        """All that is measured, by its name in metrics.jsonl: the score, and what needs no sample.
+
+        step: the optimiser steps that are done, for reward functions that ask.
+        """
 
     def answers(self) -> Shown:
         """The likeliest answers to a few prompts."""
@@ -43,15 +51,16 @@ class BanditEvaluation:
     policy: TabularPolicy
 
     def __post_init__(self) -> None:
-        self.reference_score = self.task.rewards[self.task.reference].item()
+        self.scored, self.reference_score = True, self.task.rewards[self.task.reference].item()
 
     def score(self) -> Float[Tensor, "R"]:
         """V(θ) of each run."""
         return self.task.expected_reward(self.policy.theta)
 
-    def reference_loglik(self) -> float:
-        """Mean over the runs of log π(y)."""
-        return self.policy.theta.detach().log_softmax(dim=-1)[:, self.task.reference].mean().item()
+    def metrics(self, step: int) -> dict[str, Float[Tensor, "R"]]:
+        """The scores, and log π(y) of each run."""
+        logprobs = self.policy.theta.detach().log_softmax(dim=-1)
+        return {REWARD: self.score(), LOGLIK: logprobs[:, self.task.reference]}
 
     def answers(self) -> Shown:
         """None: a bandit's answers have no text."""
@@ -60,50 +69,83 @@ class BanditEvaluation:
 
 @dataclass
 class TextEvaluation:
-    """By sampling at the training temperature, with the same random numbers every time."""
+    """By the likelihood of the rows' own answers; with a reward, by sampling at the training temperature as well.
+
+    Every evaluation samples with the same random numbers.
+    """
 
     held_out: HeldOut
     policy: CausalLMPolicy
     config: Config
 
     def __post_init__(self) -> None:
-        rewards, scored = self.held_out.reference_rewards(self._size)
-        self.reference_score = rewards[scored].mean().item()
+        self.own = OwnAnswers(self.held_out.batch, self.policy, self.config)
+        self.scored, self.reference_score = bool(self.held_out.task.reward_weights), None
+        if self.scored:
+            rewards, could = self.held_out.reference_rewards(self._size)
+            self.reference_score = rewards[could].mean().item() if could.any() else None
 
     def score(self) -> Float[Tensor, "R"]:
         """Mean reward of the sampled answers that could be scored."""
-        config = self.config
-        answered = self.held_out.sampled(
-            self.policy,
-            num_generations=config.num_generations_eval,
-            temperature=config.temperature,
-            size=self._size,
-        )
-        found = [self.held_out.rewards(part, answers) for part, answers in answered]
-        return torch.cat([rewards[scored] for rewards, scored in found]).mean()[None]
+        return self._sampled()[REWARD]
 
-    @torch.no_grad()
-    def reference_loglik(self) -> float:
-        """At temperature 1, whatever the sampler's is; no more at once than a micro-batch, for the logits' memory."""
-        values = []
-        for part in self.held_out.parts(self.config.per_device_train_batch_size):
-            on_device = move(part, self.policy.device)
-            ids, mask = on_device.references.ids[:, None], on_device.references.mask[:, None]
-            logprobs = self.policy.logprobs(on_device.prompts, ids, mask, temperature=1.0)
-            values.append(mean_log_likelihood(logprobs, mask)[:, 0])
-        return torch.cat(values).mean().item()
+    def metrics(self, step: int) -> dict[str, Float[Tensor, "R"]]:
+        """The score, what reward functions log, and `OwnAnswers.metrics`."""
+        task = self.held_out.task
+        if isinstance(task, LoggingTask):
+            task.at(step)
+        own = {f"eval_{name}": torch.tensor([value]) for name, value in self.own.metrics().items()}
+        return (self._sampled() if self.scored else {}) | own
 
     def answers(self) -> Shown:
         """Greedy answers to the first prompts."""
         few = replace(self.held_out, batch=take(self.held_out.batch, slice(0, self.config.num_completions_to_print)))
         greedy = move(self.policy.greedy(move(few.batch.prompts, self.policy.device)), CPU)
-        rewards, scored = few.rewards(few.batch, greedy)
         prompts, _ = few.texts()
         texts = [few.text(ids[0][mask[0]].tolist()) for ids, mask in zip(greedy.ids, greedy.mask, strict=True)]
+        if not self.scored:
+            return [(prompt, text, None) for prompt, text in zip(prompts, texts, strict=True)]
+        rewards, scored = few.rewards(few.batch, greedy)
         each = zip(rewards[:, 0].tolist(), scored[:, 0].tolist(), strict=True)
         return list(zip(prompts, texts, (reward if could else None for reward, could in each), strict=True))
+
+    def _sampled(self) -> dict[str, Float[Tensor, "R"]]:
+        """The mean reward of the sampled answers, and the means of what reward functions logged of them."""
+        found: dict[str, list[Tensor]] = {REWARD: []}
+        answered = self.held_out.sampled(
+            self.policy,
+            num_generations=self.config.num_generations_eval,
+            temperature=self.config.temperature,
+            size=self._size,
+        )
+        for part, answers in answered:
+            rewards, scored = self.held_out.rewards(part, answers)
+            found[REWARD].append(rewards[scored])
+            if isinstance(self.held_out.task, LoggingTask):
+                for name, value in self.held_out.task.logged.metrics.items():
+                    found.setdefault(f"eval_{name}", []).append(torch.tensor([value]))
+        return {name: torch.cat(values).mean()[None] for name, values in found.items()}
 
     @property
     def _size(self) -> int:
         """Prompts at once: by default 8 micro-batches of samples, since no gradients are stored."""
-        return max(8 * self.config.per_device_train_batch_size // self.config.num_generations_eval, 1)
+        answers = self.config.per_device_eval_batch_size or 8 * self.config.per_device_train_batch_size
+        return max(answers // self.config.num_generations_eval, 1)
+
+
+class Unevaluated:
+    """Nothing is held out, and nothing is measured."""
+
+    scored, reference_score = False, None
+
+    def score(self) -> Float[Tensor, "R"]:
+        """NaN: there is no prompt to answer."""
+        return torch.tensor([torch.nan])
+
+    def metrics(self, step: int) -> dict[str, Float[Tensor, "R"]]:
+        """None."""
+        return {}
+
+    def answers(self) -> Shown:
+        """None."""
+        return []

@@ -1,5 +1,6 @@
 """Calls of a method's functions. What each returns is checked, because a user may have written it."""
 
+import math
 from typing import Any
 
 import torch
@@ -41,12 +42,25 @@ def critique_of(method: Method, batch: Batch, values: Float[Tensor, "N G T"], co
     return found  # type: ignore[no-any-return]
 
 
-def terms_of(method: Method, logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
-    """The method's terms. Raises `ValueError` unless the objective and each metric have one entry for each prompt."""
+def denominator_of(method: Method, batch: Batch, config: Config) -> int:
+    """What the method divides the sum of a whole batch's terms by. Raises `ValueError` unless it is a number."""
+    found = called(method, "denominator", batch, config)
+    if isinstance(found, Tensor) and found.numel() == 1:
+        found = found.item()
+    if not isinstance(found, int | float) or not 0 < found < math.inf:
+        raise ValueError(f"method {method.name!r}: the denominator must be a finite number > 0, got {found!r}")
+    return found  # type: ignore[return-value]
+
+
+def terms_of(method: Method, logprobs: LogProbs, batch: Batch, config: Config, *, trained: bool = True) -> Terms:
+    """The method's terms. Raises `ValueError` unless the objective and each metric have one entry for each prompt.
+
+    trained: whether the objective must have a gradient; it has none where held-out rows are evaluated.
+    """
     found = called(method, "objective", logprobs, batch, config)
     _require_type(method, "objective", found, Terms)
     _require_shape(method, "objective", found.objective, (len(batch),))
-    if not found.objective.requires_grad:
+    if trained and not found.objective.requires_grad:
         raise ValueError(f"method {method.name!r}: the objective has no gradient")
     for name, values in found.metrics.items():
         if name in RESERVED:

@@ -46,6 +46,27 @@ def method_of(name: str) -> Method:
     return method
 
 
+def use(method: Method) -> str:
+    """`register` for a method that may be defined again, as in a notebook's cell: it replaces a user's of its name.
+
+    Raises `ValueError` on a part that is missing, and on the name of a method of this package.
+    """
+    require_parts(method)
+    if method.name not in BUILT_IN:
+        METHODS.pop(method.name, None)
+    return register(method)
+
+
+def prompts_per_step(config: Config) -> int:
+    """Prompts of an optimiser step: its batch counts samples where a method samples groups, and rows where not.
+
+    >>> [prompts_per_step(Config(method=name, per_device_train_batch_size=32)) for name in ("grao", "sft")]
+    [4, 32]
+    """
+    group = config.num_generations if method_of(config.method).needs(config).samples else 1
+    return config.per_device_train_batch_size // group * config.gradient_accumulation_steps
+
+
 def label_of(config: Config) -> str:
     """What tables, logs and files call a run with these settings."""
     method = method_of(config.method)

@@ -1,5 +1,9 @@
 """What a model needs before it becomes a policy: no dropout, a sound attention kernel, checkpointing on request."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from transformers import PreTrainedModel
 
@@ -30,10 +34,42 @@ def without_dropout(model: PreTrainedModel) -> None:
     It may stand in a module (`hidden_dropout`, `layerdrop`, `router_jitter_noise`) or be read from the config (Falcon),
     which then says 0 as well.
     """
+    for holder, name in _dropouts(model):
+        setattr(holder, name, 0.0)
+
+
+@contextmanager
+def as_it_was(model: PreTrainedModel) -> Iterator[None]:
+    """Whatever a policy changes of a model to train it, and of torch's switches, is put back when the block ends.
+
+    Its dropout, each module's training mode, checkpointing, and cuDNN's attention kernel. Not its parameters.
+    """
+    dropouts = [(holder, name, getattr(holder, name)) for holder, name in _dropouts(model)]
+    modes = [(module, module.training) for module in model.modules()]
+    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        yield
+    finally:
+        for holder, name, value in dropouts:
+            setattr(holder, name, value)
+        for module, training in modes:
+            module.training = training
+        if _is_checkpointed(model) and not checkpointing:
+            stop = getattr(model, "activation_checkpointing_disable", None) or model.gradient_checkpointing_disable
+            stop()
+        torch.backends.cuda.enable_cudnn_sdp(kernel)
+
+
+def _is_checkpointed(model: PreTrainedModel) -> bool:
+    return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+
+
+def _dropouts(model: PreTrainedModel) -> Iterator[tuple[Any, str]]:
+    """Modules and configs, each with the name of a probability that something is dropped with."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+            yield module, "p"
         for holder in (module, getattr(module, "config", None)):
             for name, value in list(getattr(holder, "__dict__", {}).items()):
                 if isinstance(value, float) and ("drop" in name or "jitter" in name):
-                    setattr(holder, name, 0.0)
+                    yield holder, name

@@ -1,26 +1,24 @@
-"""Several reward functions with their weights. What each returns is checked, because a user may have written it.
+"""Several reward functions with their weights, each called on copies of its own.
 
 A function has TRL's signature: it is called with keywords only, `prompts, completions, **columns`. It returns a number
-for each completion, or None where it can't score one. It may be `async`.
+for each completion, or None where it can't score one. It may be `async`. `rewards/calls.py` has what it may ask for.
 """
 
-import inspect
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from numbers import Real
 from typing import Any
 
-from torch import Tensor
-
 from grao_ref.plugins.blame import blame
+from grao_ref.rewards.calls import call, offer, rewards_of
+from grao_ref.rewards.trl import Said, TrainerState
 from grao_ref.rewards.waiting import Waiter
-from grao_ref.text.messages import Prompt, as_completion
+from grao_ref.text.messages import Prompt
 
 RewardFunction = Callable[..., Any]
-OURS = ("prompts", "completions", "references", "completion_ids")  # keywords that no column may have
-DROPPED = ("prompt", "completion", "completion_ids")  # columns that TRL does not pass on either
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,8 @@ class ScoreLists:
 
     total: list[float | None]  # weighted sum over the functions that could score it; None where none could
     parts: dict[str, list[float | None]]  # what each function returned, by its name
+    metrics: dict[str, float] = field(default_factory=dict)  # what the functions logged by log_metric
+    columns: dict[str, list[Any]] = field(default_factory=dict)  # and by log_extra
 
 
 class Scorer:
@@ -58,41 +58,61 @@ class Scorer:
         prompts: Sequence[Prompt],
         completions: Sequence[str],
         *,
-        references: Sequence[str],
+        references: Sequence[str | None],
         columns: Mapping[str, Sequence[Any]],
         completion_ids: Sequence[Sequence[int]] | None = None,
+        state: TrainerState | None = None,
     ) -> ScoreLists:
         """Every function's rewards and their sum.
 
-        Raises `ValueError`, with the function's name, on one that raises, or returns a wrong number of rewards,
+        references: None where a row has none. state: what functions see as `trainer_state`. Raises `ValueError`, with
+        the function's name, on one that raises, asks for what is not there, or returns a wrong number of rewards,
         something that is no number, NaN or an infinity.
         """
-        offered = _offer(prompts, completions, references, columns, completion_ids)
-        results = {name: _call(name, function, offered) for name, function in self.functions.items()}
-        waiting = {name: result for name, result in results.items() if isinstance(result, Awaitable)}
+        offered = offer(prompts, completions, references, columns, completion_ids)
+        said, state = Said(len(prompts), self.functions), state or TrainerState()
+        parts: dict[str, list[float | None]] = dict.fromkeys(self.functions, [])
+        waiting: dict[str, Awaitable[Any]] = {}
+        try:
+            for name, function in self.functions.items():
+                result = call(name, function, offered, state, said)
+                if isinstance(result, Awaitable):
+                    waiting[name] = result
+                else:
+                    parts[name] = rewards_of(name, result, len(prompts))
+        except BaseException:
+            _close(waiting.values())
+            raise
         for name, result in zip(waiting, self._waiter.wait(list(waiting.values())), strict=True):
             if isinstance(result, BaseException):
                 with blame(f"reward function {name!r} raised"):
                     raise result
-            results[name] = result
-        parts = {name: _rewards(name, result, len(prompts)) for name, result in results.items()}
-        return ScoreLists([self._total(parts, row) for row in range(len(prompts))], parts)
+            parts[name] = rewards_of(name, result, len(prompts))
+        total = [self._total(parts, row) for row in range(len(prompts))]
+        return ScoreLists(total, parts, said.metrics, said.columns)
 
     def probe(
-        self, prompts: Sequence[Prompt], references: Sequence[str], columns: Mapping[str, Sequence[Any]]
+        self,
+        prompts: Sequence[Prompt],
+        references: Sequence[str | None],
+        columns: Mapping[str, Sequence[Any]],
+        state: TrainerState | None = None,
     ) -> ScoreLists:
         """Score a few references before the run starts, after each function's own `check()` where it has one.
 
-        Raises `ValueError` where a call would, and on a function that could score none of them.
+        A row without a reference is tried with an empty answer, of which a function may think as it likes. Raises
+        `ValueError` where a call would, and on a function that could score none of the references.
         """
         for name, function in self.functions.items():
             if callable(check := getattr(function, "check", None)):
                 with blame(f"reward function {name!r}: its check raised", own=(ValueError,)):
                     check()
-        scores = self(prompts, references, references=references, columns=columns)
+        answers = [reference or "" for reference in references]
+        scores = self(prompts, answers, references=references, columns=columns, state=state)
+        there = [row for row, reference in enumerate(references) if reference is not None]
         for name, rewards in scores.parts.items():
-            if rewards and all(reward is None for reward in rewards):
-                raise ValueError(f"reward function {name!r} could score none of the {len(rewards)} references")
+            if there and all(rewards[row] is None for row in there):
+                raise ValueError(f"reward function {name!r} could score none of the {len(there)} references")
         return scores
 
     def _total(self, parts: Mapping[str, list[float | None]], row: int) -> float | None:
@@ -123,64 +143,8 @@ def name_of(function: RewardFunction) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _offer(
-    prompts: Sequence[Prompt],
-    completions: Sequence[str],
-    references: Sequence[str],
-    columns: Mapping[str, Sequence[Any]],
-    completion_ids: Sequence[Sequence[int]] | None,
-) -> dict[str, Any]:
-    """The keyword arguments that functions may take, each with one entry for every completion."""
-    columns = {name: values for name, values in columns.items() if name not in DROPPED}
-    for name in columns:
-        if name in OURS:
-            raise ValueError(f"the data set's column {name!r} has the name of a reward function's argument; rename it")
-    offered: dict[str, Any] = {"prompts": list(prompts), "completions": completions, "references": list(references)}
-    if completion_ids is not None:
-        offered["completion_ids"] = list(completion_ids)
-    offered |= {name: list(values) for name, values in columns.items()}
-    for name, values in offered.items():
-        if len(values) != len(prompts):
-            raise ValueError(f"{name} must have one entry for each of {len(prompts)} prompts, got {len(values)}")
-    return offered | {"completions": [as_completion(text, p) for text, p in zip(completions, prompts, strict=True)]}
-
-
-def _call(name: str, function: RewardFunction, offered: dict[str, Any]) -> Any:
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (ValueError, TypeError):  # a builtin without a signature
-        parameters = [inspect.Parameter("columns", inspect.Parameter.VAR_KEYWORD)]
-    if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-        wanted = {parameter.name for parameter in parameters}
-        kept = {key: value for key, value in offered.items() if key in wanted}
-    else:
-        kept = offered
-    for parameter in parameters:
-        by_name = parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        if by_name and parameter.default is inspect.Parameter.empty and parameter.name not in kept:
-            raise ValueError(
-                f"reward function {name!r} asks for {parameter.name!r}, and there is only {', '.join(sorted(offered))}"
-            )
-    with blame(f"reward function {name!r} raised"):
-        return function(**kept)
-
-
-def _rewards(name: str, result: Any, count: int) -> list[float | None]:
-    """What the function returned as plain numbers, one for each completion."""
-    if isinstance(result, str | bytes | Mapping) or not hasattr(result, "__iter__"):
-        kind = type(result).__name__
-        raise ValueError(f"reward function {name!r} must return a list of {count} rewards, got {kind}")
-    rewards = list(result)
-    if len(rewards) != count:
-        raise ValueError(f"reward function {name!r} returned {len(rewards)} rewards for {count} completions")
-    return [_number(name, row, reward) for row, reward in enumerate(rewards)]
-
-
-def _number(name: str, row: int, reward: Any) -> float | None:
-    if reward is None:
-        return None
-    if isinstance(reward, Tensor) and reward.dim() == 0:
-        reward = reward.item()
-    if not isinstance(reward, Real) or not math.isfinite(reward):
-        raise ValueError(f"reward function {name!r} gave row {row} {reward!r}: it must be a finite number, or None")
-    return float(reward)
+def _close(awaitables: Iterable[Awaitable[Any]]) -> None:
+    """Coroutines that nobody will wait for: Python warns of those that are left open."""
+    for awaitable in awaitables:
+        with suppress(Exception):
+            awaitable.close()  # type: ignore[attr-defined]

@@ -50,7 +50,7 @@ class Log:
         if rows:
             folder = self.folder / "completions"
             folder.mkdir(exist_ok=True)
-            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            lines = "".join(json.dumps(row, ensure_ascii=False, default=plain) + "\n" for row in rows)
             (folder / f"completions_{report.step:05d}.jsonl").write_text(lines)
         return rows
 
@@ -62,6 +62,11 @@ class Log:
         if self.file is not None:
             self.file.close()
         self.output.undo()
+
+
+def plain(value: Any) -> Any:
+    """What a reward function wrote into a column of its own (`log_extra`) as JSON can hold it: numbers, lists, text."""
+    return value.tolist() if callable(getattr(value, "tolist", None)) else str(value)
 
 
 def completion_rows(report: Report, names: list[str], text: Callable[[list[int]], str]) -> list[Row]:
@@ -80,5 +85,6 @@ def completion_rows(report: Report, names: list[str], text: Callable[[list[int]]
                 {"step": report.step, "prompt": prompt, "completion": text(answer.tolist())}
                 | dict(zip(names, scores, strict=True))
                 | {"advantage": advantages.outputs[n, g].item()}
+                | {name: values[n][g] for name, values in report.columns.items()}
             )
     return rows

@@ -8,18 +8,19 @@ from rich.console import Console
 from torch import Tensor
 
 import grao_ref
+from grao_ref.evaluation.monitor import LOGLIK, REWARD
 from grao_ref.methods.registry import BUILT_IN, label_of, summary_of
-from grao_ref.plugins.blame import blame
 from grao_ref.runs.alarm import Alarm
 from grao_ref.runs.card import write_card
 from grao_ref.runs.log import Log, Row
 from grao_ref.runs.progress import ProgressLine
-from grao_ref.runs.results import Curve, Results
+from grao_ref.runs.results import Curve, Results, of_seeds
 from grao_ref.runs.sources import require_same, sources_of
 from grao_ref.runs.tables import completions_table
-from grao_ref.runs.trackers import Tracker, tracker_of
+from grao_ref.runs.trackers import Tracker, tracker_of, trackers_named
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
+from grao_ref.rewards.build import require_reward
 from grao_ref.setups import Setup, prepare
 from grao_ref.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from grao_ref.training.loop import Report, proceed, start
@@ -34,18 +35,28 @@ def plan(config: Config) -> dict[str, list[Config]]:
     variants = compared(config) if config.compare else [config]
     for variant in variants:
         check(variant)
+        require_reward(variant)
     copies = config.num_seeds // len(config.seeds)  # of a run: what the seeds of separate runs leave
     methods = {label_of(variant): replace(variant, num_seeds=copies) for variant in variants}
     return {label: [replace(settings, seed=seed) for seed in config.seeds] for label, settings in methods.items()}
 
 
 def compared(config: Config) -> list[Config]:
-    """The settings for every method of ours, without those that it ignores; GRAO repaired and as printed."""
+    """The settings for every method of ours, without those that it ignores; GRAO repaired and as printed.
+
+    A step has the same prompts in every method, and an evaluation the same random numbers: a method that samples
+    nothing gets 1/num_generations of the others' batch, and answers as many prompts of an evaluation at once.
+    """
+    answers = config.per_device_eval_batch_size or 8 * config.per_device_train_batch_size
+    config = replace(config, per_device_eval_batch_size=answers)
     variants = []
     for name, method in BUILT_IN.items():
+        group = 1 if method.needs(config).samples else config.num_generations
+        size = max(config.per_device_train_batch_size // group, 1)  # the bandit, which ignores it, may have a small one
         beta = None if method.kl_weight is None else config.beta
         ablate = config.ablate if "ablate" in method.reads else ()
-        repaired = replace(config, compare=False, method=name, imitate_only_when_ahead=True, beta=beta, ablate=ablate)
+        mine = replace(config, compare=False, method=name, per_device_train_batch_size=size, beta=beta, ablate=ablate)
+        repaired = replace(mine, imitate_only_when_ahead=True)
         variants.append(repaired)
         if "imitate_only_when_ahead" in method.reads:
             variants.append(replace(repaired, imitate_only_when_ahead=False))
@@ -61,21 +72,25 @@ def train_all(config: Config, console: Console, log: Log) -> Results:
     last: Run | None = None
     with ProgressLine(console, total, several=several) as progress:
         for name, seeds in runs.items():
-            scores: list[Tensor] = []
-            steps: list[int] = []
+            found: list[dict[str, Curve]] = []
             for settings in seeds:
                 first, last = last is None, None  # the last run's model and moments make room for the next one's
                 last = Run(name, settings, console, log, announce=first, several=several)
+                if config.num_train_epochs is not None:  # its steps are known now, and are those of every run
+                    progress.total = last.config.max_steps * sum(map(len, runs.values()))
+                    log.output.config = replace(log.output.config, max_steps=last.config.max_steps)
                 last.train(progress)
-                steps, values = last.steps, torch.stack(last.values)
-                scores.append(values)
-            curves[name] = Curve(steps, torch.cat(scores, dim=1))
+                found.append(last.curves())
+            assert last is not None
+            shown = {name: REWARD} if last.setup.evaluation.scored else {measure: measure for measure in found[0]}
+            curves |= {label: of_seeds([each[measure] for each in found]) for label, measure in shown.items()}
     assert last is not None
     setup = last.setup
     if not several:
         save_model(setup, log.folder / "model", name, last)
-    shown = f"{name}, seed {setup.config.seed}"
-    return Results(curves, setup.evaluation.reference_score, shown, last.before, setup.evaluation.answers(), log.rows)
+    evaluation, whose = setup.evaluation, f"{name}, seed {setup.config.seed}"
+    before, after = last.before, evaluation.answers()
+    return Results(curves, evaluation.reference_score, whose, before, after, log.rows, evaluation.scored)
 
 
 class Run:
@@ -85,8 +100,9 @@ class Run:
         self, name: str, config: Config, console: Console, log: Log, *, announce: bool, several: bool = False
     ) -> None:
         torch.manual_seed(config.seed)  # for whatever in an adapter or a head is drawn from torch's own generator
-        self.name, self.config, self.console, self.log = name, config, console, log
+        self.name, self.console, self.log = name, console, log
         self.setup = prepare(config)
+        self.config = config = self.setup.config  # with the steps of its epochs
         if self.setup.small:
             torch.set_num_threads(1)
         self.alarm = Alarm()
@@ -100,8 +116,7 @@ class Run:
         self.tracker = self.open_tracker()
         self.before = self.setup.evaluation.answers()
         self.training = start(self.setup.policy, config, this_machine())
-        self.steps: list[int] = []
-        self.values: list[Tensor] = []
+        self.measured: dict[int, dict[str, Tensor]] = {}  # by step: what an evaluation measured, (R,)
         if config.resume_from_checkpoint is None:
             row: Row = {"run": name, "seed": config.seed, "step": 0}
             self.evaluate(row)
@@ -120,10 +135,10 @@ class Run:
         """Stand where the checkpoint stands."""
         load_checkpoint(checkpoint, self.training, self.config)
         for row in self.log.rows:
-            if "eval_reward" in row:
-                self.steps.append(row["step"])
-                self.values.append(torch.tensor([row["eval_reward"]]))
-                self.alarm.check(row["eval_reference/logp_per_token"], self.config)
+            if found := {name: torch.tensor([value]) for name, value in row.items() if name.startswith("eval_")}:
+                self.measured[row["step"]] = found
+                if LOGLIK in row:
+                    self.alarm.check(row[LOGLIK], self.config)
 
     def train(self, progress: ProgressLine) -> None:
         """Every step to the last."""
@@ -136,18 +151,19 @@ class Run:
             if report.step % config.eval_steps == 0 or report.step == config.max_steps:
                 self.evaluate(row)
                 self.show(report)
+                self.track(row)
             else:
                 self.log.write(row)
-            self.track(row)
+                if report.step % config.logging_steps == 0:
+                    self.track(row)
             if config.save_steps and (report.step % config.save_steps == 0 or report.step == config.max_steps):
                 save_checkpoint(self.log.folder, self.training, config, self.setup.save, self.sources)
         self.log.open(self.sources)  # where the checkpoint had no step left
-        if not self.values:
+        if not self.measured:
             self.evaluate({"run": self.name, "seed": config.seed, "step": self.training.step})
         if self.tracker is not None:
             self.log.trackers.remove(self.tracker)
-            with blame(f"report_to {config.report_to}: closing the tracker raised"):
-                self.tracker.close()
+            self.tracker.close()
 
     def say(self, words: str, style: str | None = None) -> None:
         """A line for the terminal."""
@@ -155,31 +171,34 @@ class Run:
 
     def open_tracker(self) -> Tracker | None:
         """The tracker, if there is one. It may write into the run's folder, which is made for it."""
-        if self.config.report_to == "none":
+        if not trackers_named(self.config):
             return None
-        with blame(f"report_to {self.config.report_to}: opening the tracker raised"):
-            tracker = tracker_of(self.config, self.log.output.make(), self.run)
-            self.log.trackers.append(tracker)
-            return tracker
+        tracker = tracker_of(self.config, self.log.output.make(), self.run)
+        self.log.trackers.append(tracker)
+        return tracker
 
     def track(self, row: Row) -> None:
         """Hand the metrics of a row to the tracker, if there is one."""
         if self.tracker is not None:
-            with blame(f"report_to {self.config.report_to}: the tracker raised"):
-                self.tracker.log({name: value for name, value in row.items() if isinstance(value, float)}, row["step"])
+            self.tracker.log({name: value for name, value in row.items() if isinstance(value, float)}, row["step"])
 
     def evaluate(self, row: Row) -> None:
-        """Score the policy, and write the row with its score; warn if its references become ever less likely."""
-        score, loglik = self.setup.evaluation.score(), self.setup.evaluation.reference_loglik()
-        self.steps.append(row["step"])
-        self.values.append(score)
-        row["eval_reference/logp_per_token"] = loglik
-        if not score.isnan().any():
-            row["eval_reward"] = score.mean().item()
+        """Measure the policy, and write the row with it; warn if its references become ever less likely."""
+        measured = self.setup.evaluation.metrics(row["step"])
+        self.measured[row["step"]] = measured
+        row |= {name: values.mean().item() for name, values in measured.items() if not values.isnan().any()}
         self.log.write(row)
-        warning = self.alarm.check(loglik, self.config)
+        warning = self.alarm.check(row[LOGLIK], self.config) if LOGLIK in row else None
         if warning is not None:
             self.say(warning, style="bold")
+
+    def curves(self) -> dict[str, Curve]:
+        """Every measure of the run's evaluations; NaN where one could not be measured."""
+        names = dict.fromkeys(name for measured in self.measured.values() for name in measured)
+        runs = next(iter(next(iter(self.measured.values())).values())).shape
+        nothing = torch.full(runs, torch.nan)
+        steps, rows = list(self.measured), list(self.measured.values())
+        return {name: Curve(steps, torch.stack([row.get(name, nothing) for row in rows])) for name in names}
 
     def show(self, report: Report) -> None:
         """Write the samples of a step to completions/, if they have a text; print some with `log_completions`."""
@@ -196,12 +215,13 @@ def save_model(setup: Setup, folder: Path, name: str, run: Run) -> None:
     setup.policy.save(folder)
     if setup.save is not None:
         setup.save(folder)
-    scores = (run.values[0].mean().item(), setup.evaluation.reference_score, run.values[-1].mean().item())
+    ends = {name: (curve.scores[0].mean().item(), curve.scores[-1].mean().item()) for name, curve in run.curves().items()}
     write_card(
         folder,
         setup.config,
         name=name,
         note=f"Method: {summary_of(setup.config)}",
-        scores=scores,
+        ends=ends,
+        reference=setup.evaluation.reference_score,
         version=grao_ref.__version__,
     )

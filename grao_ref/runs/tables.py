@@ -10,16 +10,14 @@ from grao_ref.runs.results import Results
 
 
 def score_table(results: Results) -> Table:
-    """Mean reward before, during and after training, by method."""
-    curves, reference = results.curves, results.reference
+    """Mean reward before, during and after training, by method; without a reward, what the held-out rows came to."""
+    curves, reference = results.curves if results.scored else results.measures(), results.reference
     first = next(iter(curves.values()))
     last = len(first.steps) - 1
-    table = Table(
-        box=box.SIMPLE,
-        pad_edge=False,
-        title=f"mean reward (references: {reference:.3f})",
-    )
-    table.add_column("method", no_wrap=True)
+    beside = "" if reference is None else f" (references: {reference:.3f})"
+    title = f"mean reward{beside}" if results.scored else f"the held-out rows under {results.shown.split(', seed')[0]}"
+    table = Table(box=box.SIMPLE, pad_edge=False, title=title)
+    table.add_column("method" if results.scored else "measure", no_wrap=results.scored)
     shown = sorted({0, last // 4, last // 2, last})
     for index in shown:
         title = f"step {first.steps[index]}" if index else "base"
@@ -30,12 +28,17 @@ def score_table(results: Results) -> Table:
 
 
 def samples_table(results: Results) -> Table:
-    """The same prompts answered greedily before and after training, by the last run."""
+    """The same prompts answered greedily before and after training, by the last run; their rewards where there are."""
     table = Table(box=box.SIMPLE, title=f"greedy answers of {results.shown}", show_lines=len(str(results.before)) > 500)
-    for column in ("prompt", "before", "reward", "after", "reward"):
+    columns = ("prompt", "before", "reward", "after", "reward") if results.scored else ("prompt", "before", "after")
+    for column in columns:
         table.add_column(column, justify="right" if column == "reward" else "left", overflow="fold")
     for (prompt, old, old_reward), (_, new, new_reward) in zip(results.before, results.after, strict=True):
-        table.add_row(literal(prompt), Text(old), number(old_reward), Text(new), number(new_reward))
+        before, after = (
+            ([Text(text), number(reward)] if results.scored else [Text(text)])
+            for text, reward in ((old, old_reward), (new, new_reward))
+        )
+        table.add_row(literal(prompt), *before, *after)
     return table
 
 
@@ -46,7 +49,7 @@ def completions_table(rows: list[dict[str, Any]], count: int) -> Table:
     for name in names:
         table.add_column(name, overflow="fold", justify="left" if name in ("prompt", "completion") else "right")
     for row in rows[:count]:
-        table.add_row(*(literal(value) if isinstance(value := row[name], str) else number(value) for name in names))
+        table.add_row(*(cell(row[name]) for name in names))
     return table
 
 
@@ -58,6 +61,12 @@ def shortened(text: str, length: int = 160) -> str:
 def literal(text: str) -> Text:
     """A long text's end, in which "[/INST]" is no markup of Rich's."""
     return Text(shortened(text))
+
+
+def cell(value: Any) -> Text | str:
+    """Anything: a number with two digits, or the end of its text."""
+    plain = value is None or isinstance(value, int | float)
+    return number(value) if plain else literal(str(value))
 
 
 def number(value: float | None) -> str:

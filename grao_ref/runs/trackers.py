@@ -6,10 +6,11 @@ register_tracker("mine", open_mine)             in Python; `Config(report_to=("m
 
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from grao_ref.plugins.blame import blame
 from grao_ref.plugins.importing import import_object
 from grao_ref.plugins.near import hint
 from grao_ref.settings.config import Config, settings_of
@@ -79,21 +80,29 @@ class WandB:
         self.run.finish()
 
 
-class Several:
-    """Trackers as one; each is opened, and told, in the order of `report_to`."""
+class Told:
+    """Trackers as one; what one of them raises is a `ValueError` that names it."""
 
-    def __init__(self, trackers: Sequence[Tracker]) -> None:
+    def __init__(self, trackers: dict[str, Tracker]) -> None:
         self.trackers = trackers
 
     def log(self, row: dict[str, float], step: int) -> None:
         """Take the metrics of one step."""
-        for tracker in self.trackers:
-            tracker.log(row, step)
+        for name, tracker in self.trackers.items():
+            with blame(f"report_to {name}: the tracker raised"):
+                tracker.log(row, step)
 
     def close(self) -> None:
-        """Write what is not yet written."""
-        for tracker in self.trackers:
-            tracker.close()
+        """Write what is not yet written; each tracker is closed, whatever another one raises."""
+        errors = []
+        for name, tracker in self.trackers.items():
+            try:
+                with blame(f"report_to {name}: closing the tracker raised"):
+                    tracker.close()
+            except ValueError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 Open = Callable[[Config, Path, str | None], Tracker]
@@ -145,17 +154,19 @@ def require_tracker(config: Config) -> None:
 
 
 def tracker_of(config: Config, folder: Path, run: str | None = None) -> Tracker | None:
-    """Those that `report_to` names, as one. `run`: the name of one of several runs, each with its own curves."""
-    opened: list[Tracker] = []
+    """Those that `report_to` names, as one. `run`: the name of one of several runs, each with its own curves.
+
+    Raises `ValueError` on one that can't be opened: no login, no network, no space.
+    """
+    told = Told({})
     for name in trackers_named(config):
         try:
-            opened.append(_opener(name)(config, folder, run))
-        except Exception as error:  # a tracker's own: no login, no network, no space
-            for tracker in opened:
-                tracker.close()
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ValueError(f"report_to {name}: the tracker can't be opened ({reason})") from error
-    return Several(opened) if len(opened) > 1 else opened[0] if opened else None
+            with blame(f"report_to {name}: opening the tracker raised"):
+                told.trackers[name] = _opener(name)(config, folder, run)
+        except ValueError:
+            told.close()
+            raise
+    return told if told.trackers else None
 
 
 def _installed(name: str) -> bool:

@@ -70,7 +70,8 @@ def _require_text(config: Config) -> None:
         raise ValueError(f"seed must be a whole number from 0 to {SEEDS - config.num_seeds}, got {config.seed}")
     if config.dataset_test_split is None and not 0 < config.test_size < 1:
         raise ValueError(f"test_size must lie between 0 and 1 without a dataset_test_split, got {config.test_size}")
-    if config.per_device_train_batch_size % config.num_generations:
+    samples = config.compare or require_needs(method_of(config.method), config).samples
+    if samples and config.per_device_train_batch_size % config.num_generations:
         raise ValueError(
             f"per_device_train_batch_size ({config.per_device_train_batch_size}) must be a multiple of "
             f"num_generations ({config.num_generations}): a group is never split"

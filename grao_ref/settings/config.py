@@ -41,11 +41,6 @@ class Config(RunGroup, JudgeGroup, MachineGroup, StepsGroup, MethodGroup, DataGr
         return range(self.seed, self.seed + (1 if self.setup == "bandit" else self.num_seeds))
 
     @property
-    def prompts_per_step(self) -> int:
-        """Prompts of an optimiser step, the same for every method."""
-        return self.per_device_train_batch_size // self.num_generations * self.gradient_accumulation_steps
-
-    @property
     def likelihood_temperature(self) -> float:
         """The temperature of every log-probability that is trained on or compared."""
         return self.temperature if self.temper_likelihoods else 1.0

@@ -6,7 +6,6 @@ import shutil
 import textwrap
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -57,7 +56,6 @@ def groups(settings: type) -> dict[str, list[str]]:
     return found
 
 
-@cache
 def sentences(settings: type) -> dict[str, str]:
     """Setting -> the text below it in the source, on one line."""
     found = {}

@@ -1,6 +1,7 @@
 """What the training loop needs from a task."""
 
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -35,3 +36,33 @@ class Task(Protocol):
 
     def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Scores:
         """What each function gives each answer o, R(o, y). References are scored by the same call."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What reward functions logged beside the rewards of some answers."""
+
+    metrics: dict[str, float] = field(default_factory=dict)  # of all these answers together
+    columns: dict[str, list[list[Any]]] = field(default_factory=dict)  # one value for each answer, by prompt: N lists
+
+
+@runtime_checkable
+class LoggingTask(Task, Protocol):
+    """A task whose reward functions log something of their own. A task need not be one."""
+
+    logged: Logged
+    """Of the last call of `reward`."""
+
+    def at(self, step: int) -> None:
+        """Take note that this many optimiser steps are done, for reward functions that ask."""
+
+
+def reference_scores(task: Task, batch: Batch) -> Scores:
+    """What each function gives each reference; not scored where a prompt has none."""
+    ids, mask = batch.references.ids[:, None], batch.references.mask[:, None]
+    there = mask.any(dim=-1)[..., None]  # (N, 1, 1)
+    if not there.any():
+        values = torch.zeros(len(batch), 1, len(task.reward_weights), device=ids.device)
+        return Scores(values, torch.zeros_like(values, dtype=torch.bool))
+    scores = task.reward(batch, ids, mask)
+    return Scores(scores.values, scores.scored & there)

@@ -1,6 +1,6 @@
 """A task made of a data set's rows, a tokenizer and reward functions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,28 +11,48 @@ from grao_ref.data.examples import Example
 from grao_ref.data.rows import columns_of
 from grao_ref.records import Batch, Scores
 from grao_ref.rewards.scorer import Scorer
+from grao_ref.rewards.trl import TrainerState, standing_at
+from grao_ref.tasks.interface import Logged
 from grao_ref.text.padding import padded
 
 
 class TextTask:
     """Prompts from a data set, and the rewards of decoded answers.
 
-    `batch`: prompts of a step. `seed` shuffles the rows anew for each pass through the data. The order depends on the
-    seed and the step alone, so a resumed run sees the same rows as one that was not interrupted.
+    `scorer`: None where nothing scores an answer: a method that samples nothing needs none. `batch`: prompts of a step.
+    `seed` shuffles the rows anew for each pass through the data. The order depends on the seed and the step alone, so a
+    resumed run sees the same rows as one that was not interrupted. `state`: what reward functions see
+    of the training after so many steps.
     """
 
     independent_prompts = False
 
-    def __init__(self, examples: Sequence[Example], tokenizer: Any, scorer: Scorer, *, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        tokenizer: Any,
+        scorer: Scorer | None,
+        *,
+        batch: int,
+        seed: int,
+        state: Callable[[int], TrainerState] = standing_at,
+    ) -> None:
         if not examples:
             raise ValueError("the data set has no rows left to train on")
         self.examples, self.tokenizer, self.scorer = examples, tokenizer, scorer
-        self.batch, self.seed = batch, seed
-        self.reward_weights = dict(scorer.weights)
+        self.batch, self.seed, self.state_at = batch, seed, state
+        self.reward_weights = {} if scorer is None else dict(scorer.weights)
+        self.at(0)
 
     def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
         """The `batch` rows of this step; steps count from 1."""
+        self.at(step - 1)
         return self.rows([self._row(index) for index in range((step - 1) * self.batch, step * self.batch)])
+
+    def at(self, step: int) -> None:
+        """Take note that this many optimiser steps are done: `trainer_state.global_step`."""
+        self.state = self.state_at(step)
+        self.logged = Logged()
 
     def rows(self, indices: Sequence[int]) -> Batch:
         """The rows at the given places of `examples`, as a batch."""
@@ -40,14 +60,18 @@ class TextTask:
         rejected = [example.rejected for example in chosen if example.rejected is not None]
         return Batch(
             padded([example.prompt for example in chosen]),
-            padded([example.reference for example in chosen]),
+            padded([example.reference for example in chosen]),  # no token of a row that is a prompt alone
             rejected=padded(rejected) if len(rejected) == len(chosen) else None,
             rows=torch.tensor(list(indices)),
         )
 
     def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Scores:
-        """Every reward function on every answer, which is decoded without special tokens."""
+        """Every reward function on every answer, which is decoded without special tokens.
+
+        What the functions log is in `logged` until the next call, or the next step.
+        """
         assert batch.rows is not None
+        assert self.scorer is not None, "nothing scores an answer: the method samples nothing"
         group = ids.shape[1]
         rows = [self.examples[index].row for index in batch.rows.tolist() for _ in range(group)]
         pairs = zip(
@@ -60,7 +84,9 @@ class TextTask:
             references=[row.reference for row in rows],
             completion_ids=answers,
             columns=columns_of(rows),
+            state=self.state,
         )
+        self.logged = Logged(scores.metrics, {name: _by(group, column) for name, column in scores.columns.items()})
         by_function = list(scores.parts.values())
         values = [[0.0 if value is None else value for value in part] for part in by_function]
         scored = [[value is not None for value in part] for part in by_function]
@@ -79,3 +105,8 @@ class TextTask:
         epoch, place = divmod(index, len(self.examples))
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         return int(torch.randperm(len(self.examples), generator=rng)[place])
+
+
+def _by(group: int, column: Sequence[Any]) -> list[list[Any]]:
+    """One value for each answer, as a list of `group` values for each prompt."""
+    return [list(column[first : first + group]) for first in range(0, len(column), group)]

@@ -13,7 +13,7 @@ from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
 from grao_ref.records import Batch, Rewards
 from grao_ref.settings.config import Config
-from grao_ref.tasks.interface import Task, weighted
+from grao_ref.tasks.interface import Task, reference_scores, weighted
 from grao_ref.training.logprobs import log_probabilities_in_parts
 
 
@@ -23,13 +23,15 @@ def collect(
 ) -> Batch:
     """The whole batch of a step whose prompts are given. `reference_model`: the policy before training.
 
-    Raises `ValueError` where the method needs rejected answers and the task gives none.
+    Raises `ValueError` where the method needs references or rejected answers and the task gives none.
     """
     method = method_of(config.method)
     needs = require_needs(method, config)
     at, parts = {"temperature": config.likelihood_temperature}, config.gradient_accumulation_steps
     if needs.rejected and batch.rejected is None:
         raise ValueError(f"{method.name} needs rejected answers, and this task gives none")
+    if needs.references and not batch.references.mask.any(dim=-1).all():
+        raise ValueError(f"{method.name} needs references, and this task has prompts without one")
     if needs.samples:
         batch = _sample(batch, task, policy, method, config, rng)
     if needs.reference_model:
@@ -51,8 +53,8 @@ def _sample(batch: Batch, task: Task, policy: Policy, method: Method, config: Co
         rng=rng,
         likelihood_temperature=config.likelihood_temperature,
     )
-    parts = task.reward(batch, samples.ids, samples.mask)
-    of_references = task.reward(batch, batch.references.ids[:, None], batch.references.mask[:, None])
+    of_references = reference_scores(task, batch)
+    parts = task.reward(batch, samples.ids, samples.mask)  # last, so that `task.logged` is about the samples
     outputs, scored = weighted(parts, task.reward_weights)
     reference, reference_scored = weighted(of_references, task.reward_weights)
     rewards = Rewards(outputs, reference[:, 0], scored, reference_scored[:, 0], parts=parts)

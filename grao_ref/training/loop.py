@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from grao_ref.policies.interface import Policy
 from grao_ref.records import Batch, move
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
-from grao_ref.tasks.interface import Task
+from grao_ref.tasks.interface import Logged, LoggingTask, Task
 from grao_ref.training.collect import collect
 from grao_ref.training.machine import ALONE, Machine
 from grao_ref.training.metrics import averaged, completion_metrics, mean_of, reward_metrics, shares
@@ -21,7 +22,7 @@ from grao_ref.training.schedule import make_schedule
 from grao_ref.training.update import make_optimizer, update
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What happened in one step."""
 
@@ -30,6 +31,16 @@ class Report:
         str, Float[Tensor, "M"] | Float[Tensor, ""]
     ]  # by prompt, for the prompts that have it; or one for all
     batch: Batch
+    columns: dict[str, list[list[Any]]] = field(default_factory=dict)  # of reward functions: by prompt, by sample
+
+    def __repr__(self) -> str:
+        """The step and its means: tensors would fill the screen.
+
+        >>> Report(3, {"loss": torch.tensor([0.5, 1.0])}, None)
+        Report(step=3, loss=0.75)
+        """
+        means = ", ".join(f"{name}={mean:.4g}" for name, mean in self.means().items())
+        return f"Report(step={self.step}, {means})"
 
     def means(self) -> dict[str, float]:
         """Every metric's mean over the prompts that have it."""
@@ -93,4 +104,13 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
         training.schedule.step()  # to the next step's rate
         metrics["num_tokens"] = torch.tensor(float(training.tokens))
         metrics["step_time"] = torch.tensor(time.perf_counter() - began)  # seconds
-        yield Report(training.step, metrics, batch)
+        logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
+        yield Report(training.step, _joined(metrics, logged), batch, logged.columns)
+
+
+def _joined(metrics: dict[str, Tensor], logged: Logged) -> dict[str, Tensor]:
+    """The step's metrics and those of reward functions. Raises `ValueError` on a name that the trainer has itself."""
+    for name in logged.metrics:
+        if name in metrics:
+            raise ValueError(f"a reward function logs the metric {name!r}, which the trainer logs itself; rename it")
+    return metrics | {name: torch.tensor(value) for name, value in logged.metrics.items()}

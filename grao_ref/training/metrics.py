@@ -31,7 +31,7 @@ def reward_metrics(batch: Batch, task: Task) -> dict[str, Tensor]:
         "frac_reward_zero_std": (highest <= lowest).to(outputs.dtype),
         "frac_unscored": 1 - scored.to(outputs.dtype).mean(dim=-1),
         "reference/reward": rewards.reference[rewards.reference_scored],
-        "reference/advantage": batch.advantages.reference,
+        "reference/advantage": batch.advantages.reference if rewards.reference_scored.any() else reference.new_zeros(0),
         "reference/win_rate": wins[both.any(dim=-1)],
     }
     if rewards.parts is not None:

@@ -17,7 +17,7 @@ def make_schedule(optimizer: torch.optim.Optimizer, config: Config) -> LRSchedul
     Raises `ValueError` on `lr_scheduler_kwargs` that the schedule does not have, and on those that it needs.
     """
     kwargs = config.lr_scheduler_kwargs
-    warmup, name = warmup_of(config), config.lr_scheduler_type
+    warmup, name = warmup_of(config), str(config.lr_scheduler_type)
     if name == "constant" and not warmup and not kwargs:
         return LambdaLR(optimizer, _constant)  # without transformers, which the bandit does not import
     from transformers import get_scheduler
@@ -26,7 +26,8 @@ def make_schedule(optimizer: torch.optim.Optimizer, config: Config) -> LRSchedul
     try:
         if kwargs and name == "constant_with_warmup":
             raise TypeError(f"it has none, got {', '.join(kwargs)}")
-        return get_scheduler(name, optimizer, warmup, config.max_steps, kwargs)
+        schedule: LRScheduler = get_scheduler(name, optimizer, warmup, config.max_steps, kwargs)
+        return schedule
     except (TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"lr_scheduler_kwargs of the {config.lr_scheduler_type} schedule: {reason}") from None

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from grao_ref.equations.reduce import batch_loss
-from grao_ref.methods.calls import called, terms_of
+from grao_ref.methods.calls import denominator_of, terms_of
 from grao_ref.methods.interface import Needs
 from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
@@ -40,7 +40,7 @@ def update(
     method = method_of(config.method)
     needs = require_needs(method, config)
     whole = take(batch, slice(0, 1)) if independent_prompts else batch
-    denominator = machine.total(called(method, "denominator", whole, config))
+    denominator = machine.total(denominator_of(method, whole, config))
     optimizer.zero_grad(set_to_none=True)
     parts = []
     for rows in split(len(batch), config.gradient_accumulation_steps):

@@ -35,7 +35,7 @@ def test_it_gets_what_the_log_gets_by_its_name_and_by_its_dotted_path(name, tmp_
     assert [step for step, _ in tracker.rows] == [0, 1, 2, 3]
     assert {"loss", "learning_rate", "grad_norm"} <= set(tracker.rows[1][1])
     assert tracker.closed
-    assert (tracker.config.report_to, tracker.folder, tracker.run) == (name, tmp_path, None)
+    assert (tracker.config.report_to, tracker.folder, tracker.run) == ((name,), tmp_path, None)
 
 
 def test_each_of_several_runs_opens_one(tmp_path):
@@ -53,8 +53,8 @@ def test_a_taken_name_is_refused_and_the_same_tracker_is_not():
         register_tracker("kept", lambda config, folder, run: Kept(config, folder, run))
     with pytest.raises(ValueError, match="there is another tracker 'tensorboard' already"):
         register_tracker("tensorboard", Kept)
-    for name in ("none", " "):
-        with pytest.raises(ValueError, match="a tracker needs a name other than none"):
+    for name in ("none", "all", " "):
+        with pytest.raises(ValueError, match="a tracker needs a name other than none and all"):
             register_tracker(name, Kept)
 
 
@@ -62,7 +62,7 @@ def test_a_taken_name_is_refused_and_the_same_tracker_is_not():
     ("name", "message"),
     [
         ("tensorbord", "unknown tracker 'tensorbord' in report_to; did you mean tensorboard?"),
-        ("zzz", "it has to be one of none, tensorboard, trackio, or package.module.FUNCTION"),
+        ("zzz", "it has to be one of none, all, tensorboard, trackio, wandb, or package.module.FUNCTION"),
         ("tests.extensions.tracker.Kep", "has no 'Kep'; did you mean Kept?"),
         ("tests.extensions.tracker.OPENED", "is a list; name a function that opens one"),
     ],

@@ -28,7 +28,7 @@ def curves(folder):
 
 def test_event_files_read_back(tmp_path):
     pytest.importorskip("tensorboard")
-    tracker = tracker_of(Config(report_to="tensorboard"), tmp_path)
+    tracker = tracker_of(Config(report_to=("tensorboard",)), tmp_path)
     tracker.log({"reward": 0.5, "objective_share/imitation": 0.25}, 1)
     tracker.log({"reward": 0.75}, 2)
     tracker.close()
@@ -58,7 +58,7 @@ def test_trackio_logs_into_its_folder_without_a_network(tmp_path):
 from pathlib import Path
 from grao_ref.settings.config import Config
 from grao_ref.runs.trackers import tracker_of
-tracker = tracker_of(Config(report_to="trackio", run_name="mine"), Path("folder"))
+tracker = tracker_of(Config(report_to=("trackio",), run_name="mine"), Path("folder"))
 tracker.log({"reward": 0.5, "objective/imitation": -0.25}, 1)
 tracker.log({"reward": 0.75}, 2)
 tracker.close()
@@ -83,7 +83,7 @@ def test_a_tracker_that_is_not_installed_is_named(monkeypatch, tmp_path, capsys)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     require_tracker(Config())
     with pytest.raises(ValueError, match=r"report_to trackio needs it installed: pip install 'grao_ref\[track\]'"):
-        require_tracker(Config(report_to="trackio"))
+        require_tracker(Config(report_to=("trackio",)))
     line = refused(main, ["--report-to", "trackio", "--output-dir", tmp_path / "run"], capsys)
     assert line == "error: report_to trackio needs it installed: pip install 'grao_ref[track]'"
     assert not (tmp_path / "run").exists()

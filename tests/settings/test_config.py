@@ -1,7 +1,10 @@
 """Settings alone: a value of another type or out of its range is refused when the settings are made."""
 
+from dataclasses import replace
+
 import pytest
 
+from grao_ref.methods.registry import prompts_per_step
 from grao_ref.settings.config import Config, settings_of
 
 POSITIVE = (
@@ -59,7 +62,8 @@ def test_settings_that_exclude_each_other_are_made_and_refused_by_the_run():
 
 def test_what_follows_from_the_settings():
     config = Config(per_device_train_batch_size=32, num_generations=8, gradient_accumulation_steps=3, temperature=0.7)
-    assert config.prompts_per_step == 12
+    assert prompts_per_step(config) == 12
+    assert prompts_per_step(replace(config, method="sft")) == 96  # rows
     assert (config.setup, Config(dataset_name="bandit").setup) == ("text", "bandit")
     assert config.likelihood_temperature == 1.0
     assert Config(temperature=0.7, temper_likelihoods=True).likelihood_temperature == 0.7

@@ -1,5 +1,6 @@
 """Presets are settings to start from."""
 
+from grao_ref.methods.registry import prompts_per_step
 from grao_ref.settings.presets import PRESETS
 from tests.command import parse
 
@@ -16,5 +17,5 @@ def test_the_first_preset_is_the_default():
 
 def test_the_paper_s_batch_is_64_prompts_of_8_samples():
     paper = PRESETS["paper"]
-    assert (paper.prompts_per_step, paper.num_generations) == (64, 8)
+    assert (prompts_per_step(paper), paper.num_generations) == (64, 8)
     assert (paper.imitation_coef, paper.alignment_coef, paper.temperature) == (0.5, 0.6, 0.7)

@@ -100,7 +100,7 @@ def test_other_settings_are_refused_by_name_and_free_ones_are_not(tmp_path):
     _, training = trained(BANDIT, 1, folder=tmp_path)
     with pytest.raises(ValueError, match=r"trained with other settings: imitation_coef was 0.5 and is 0.9"):
         load_checkpoint(tmp_path / "checkpoint-1", training, replace(BANDIT, imitation_coef=0.9))
-    free = {"max_steps": 99, "eval_steps": 7, "num_generations_eval": 3, "report_to": "tensorboard"}
+    free = {"max_steps": 99, "eval_steps": 7, "num_generations_eval": 3, "report_to": ("tensorboard",)}
     load_checkpoint(tmp_path / "checkpoint-1", training, replace(BANDIT, **free))
 
 

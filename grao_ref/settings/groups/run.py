@@ -22,6 +22,8 @@ class RunGroup:
     """Prompts of an evaluation at most."""
     num_generations_eval: Count = 1
     """Answers sampled to each prompt of an evaluation."""
+    per_device_eval_batch_size: Count | None = None
+    """Answers that an evaluation samples at once; by default 8 micro-batches, since no gradients are stored."""
     logging_steps: Count = 1
     """The trackers get every so many steps, and every evaluation; metrics.jsonl has each step, whatever this is."""
     log_completions: bool = False

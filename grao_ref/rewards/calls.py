@@ -1,0 +1,94 @@
+"""One call of a reward function: the keywords that it asks for, each a copy, and a check of what it returns."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from grao_ref.plugins.blame import blame
+from grao_ref.rewards.copies import copied
+from grao_ref.rewards.trl import Said, TrainerState, number_of
+from grao_ref.text.messages import Prompt, as_completion
+
+TOOLS = ("trainer_state", "log_metric", "log_extra")  # beside the lists, as in TRL 1.16
+OURS = ("prompts", "completions", "references", "completion_ids", *TOOLS)  # keywords that no column may have
+DROPPED = ("prompt", "completion", "completion_ids")  # columns that TRL does not pass on either
+
+
+def offer(
+    prompts: Sequence[Prompt],
+    completions: Sequence[str],
+    references: Sequence[str | None],
+    columns: Mapping[str, Sequence[Any]],
+    completion_ids: Sequence[Sequence[int]] | None,
+) -> dict[str, Any]:
+    """The lists that functions may ask for, each with one entry for every completion.
+
+    `references` is among them where a row has one. Raises `ValueError` on lists of different lengths, and on a column
+    with the name of an argument.
+    """
+    columns = {name: values for name, values in columns.items() if name not in DROPPED}
+    for name in columns:
+        if name in OURS:
+            raise ValueError(f"the data set's column {name!r} has the name of a reward function's argument; rename it")
+    offered: dict[str, Any] = {"prompts": prompts, "completions": completions, "references": references}
+    if completion_ids is not None:
+        offered["completion_ids"] = completion_ids
+    offered |= columns
+    for name, values in offered.items():
+        if len(values) != len(prompts):
+            raise ValueError(f"{name} must have one entry for each of {len(prompts)} prompts, got {len(values)}")
+    if all(reference is None for reference in references):
+        del offered["references"]
+    return offered | {"completions": [as_completion(text, p) for text, p in zip(completions, prompts, strict=True)]}
+
+
+def call(name: str, function: Callable[..., Any], offered: dict[str, Any], state: TrainerState, said: Said) -> Any:
+    """What the function returns for its own copies of the lists that it asks for.
+
+    Raises `ValueError` where it raises anything, and where it asks for what is not there.
+    """
+    there = [*offered, *TOOLS]
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):  # a builtin without a signature
+        parameters = [inspect.Parameter("columns", inspect.Parameter.VAR_KEYWORD)]
+    wanted = {parameter.name for parameter in parameters}
+    for parameter in parameters:
+        by_name = parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        if by_name and parameter.default is inspect.Parameter.empty and parameter.name not in there:
+            raise ValueError(
+                f"reward function {name!r} asks for {parameter.name!r}, and there is only {', '.join(sorted(there))}"
+            )
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        wanted |= set(there)
+    kept = {key: copied(list(values)) for key, values in offered.items() if key in wanted}
+    tools = {
+        "trainer_state": TrainerState(**asdict(state)),
+        "log_metric": said.log_metric,
+        "log_extra": said.log_extra,
+    }
+    with blame(f"reward function {name!r} raised"):
+        return function(**kept, **{key: tool for key, tool in tools.items() if key in wanted})
+
+
+def rewards_of(name: str, result: Any, count: int) -> list[float | None]:
+    """What the function returned as plain numbers, one for each completion."""
+    if isinstance(result, str | bytes | Mapping) or not hasattr(result, "__iter__"):
+        kind = type(result).__name__
+        raise ValueError(f"reward function {name!r} must return a list of {count} rewards, got {kind}")
+    with blame(f"reward function {name!r} raised"):  # a generator runs here
+        rewards = list(result)
+    if len(rewards) != count:
+        raise ValueError(f"reward function {name!r} returned {len(rewards)} rewards for {count} completions")
+    return [_reward(name, row, reward) for row, reward in enumerate(rewards)]
+
+
+def _reward(name: str, row: int, reward: Any) -> float | None:
+    if reward is None:
+        return None
+    number = number_of(reward)
+    if number is None or not math.isfinite(number):
+        raise ValueError(f"reward function {name!r} gave row {row} {reward!r}: it must be a finite number, or None")
+    return number

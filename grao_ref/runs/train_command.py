@@ -1,0 +1,82 @@
+"""`python -m grao_ref.train`, once its flags are read: check, train, print, and end in words where it can't go on."""
+
+import signal
+import sys
+import traceback
+
+import torch
+from rich.console import Console
+
+from grao_ref.plugins.blame import expected, one_line, refuse, why
+from grao_ref.runs.folder import METRICS, PICTURE, TRACE, Output, how_to_go_on
+from grao_ref.runs.log import Log
+from grao_ref.runs.plots import draw
+from grao_ref.runs.run import train_all
+from grao_ref.runs.tables import samples_table, score_table
+from grao_ref.runs.trackers import require_tracker
+from grao_ref.settings.checks import check
+from grao_ref.settings.config import Config
+from grao_ref.settings.flags import quiet_libraries
+from grao_ref.training.machine import this_machine
+
+LESS_MEMORY = (
+    "Less is needed with a smaller --per-device-train-batch-size (and as many more --gradient-accumulation-steps), "
+    "--gradient-checkpointing, --use-peft, or a smaller --max-completion-length."
+)
+
+
+def run(config: Config) -> int:
+    """Train, print the results, and say how an interrupted run goes on; the exit code."""
+    quiet_libraries()
+    console = Console()
+    check(config)
+    require_tracker(config)
+    this_machine()
+    log = Log(Output(config))
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        results = train_all(log.output.config, console, log)
+    except BaseException as stop:  # a SystemExit too: somebody else's code may raise one
+        return _ended(stop, log)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        log.close()
+    console.print(score_table(results))
+    if results.after:
+        console.print(samples_table(results))
+    picture, model = log.folder / PICTURE, log.folder / "model"
+    draw(results, picture)
+    written = f"Every step: {log.folder / METRICS}\nPicture:    {picture}"
+    written += f"\nModel:      {model}" if model.exists() else ""
+    console.print(written, soft_wrap=True, markup=False, highlight=False)
+    return 0
+
+
+def _ended(stop: BaseException, log: Log) -> int:
+    """Say why a run stopped before its end, and how to go on; the exit code."""
+    on = how_to_go_on(log.output)
+    if isinstance(stop, KeyboardInterrupt):
+        print(f"\ninterrupted. {_metrics(log)}{on}", file=sys.stderr)
+        return 130
+    if isinstance(stop, FloatingPointError):
+        print(f"error: {stop}. {_metrics(log) or on}", file=sys.stderr)
+        return 1
+    if isinstance(stop, torch.OutOfMemoryError):
+        print(f"error: {str(stop).splitlines()[0]} {LESS_MEMORY} {on}", file=sys.stderr)
+        return 1
+    if not log.output.opened:
+        return refuse(stop)
+    if not expected(stop):
+        trace = log.folder / TRACE
+        trace.write_text("".join(traceback.format_exception(stop)))
+        print(f"error: {one_line(f'{why(stop)}; the traceback is in {trace}. {on}')}", file=sys.stderr)
+        return 1
+    return refuse(stop, f". {on}")
+
+
+def _metrics(log: Log) -> str:
+    return f"The metrics so far are in {log.folder / METRICS}. " if log.output.opened else ""
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
