@@ -13,12 +13,15 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.examples import Example, Limits, training_examples
-from grao_ref.data.rows import Row, columns_of
+from grao_ref.data.parts import WHOLE
+from grao_ref.data.rows import Row, columns_of, left_out
 from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
 from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, require_needs
 from grao_ref.methods.trial import try_out
+from grao_ref.plugins.blame import blame
+from grao_ref.plugins.quiet import held_back
 from grao_ref.policies.build import language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
@@ -53,12 +56,14 @@ class Setup:
     save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
     rows: Sequence[Row] = ()  # to train on, as they were read
     held_out: Sequence[Row] = ()
+    dropped: int = 0  # rows that were too long
 
 
 def prepare(config: Config) -> Setup:
     """The setup that the config names, before training. Raises `ValueError` on what can't be run."""
     check(config)
-    return SETUPS[config.setup](config)
+    with held_back():
+        return SETUPS[config.setup](config)
 
 
 def bandit(config: Config) -> Setup:
@@ -73,10 +78,16 @@ def bandit(config: Config) -> Setup:
 def text(config: Config) -> Setup:
     """Model, rows and rewards by their names in the config."""
     device = choose_device(config.device)
-    rows, held_out = rows_of(config)
-    scorer = scorer_of(config, device)
+    with blame(f"dataset_name {config.dataset_name!r}: reading it raised", ours=True):
+        rows, held_out = rows_of(config)
+    with blame(f"reward_funcs {', '.join(config.reward_funcs)}: loading raised", ours=True):
+        scorer = scorer_of(config, device)
     check_rows(config, rows, held_out, scorer)
-    return text_setup(config, *language_policy(config, device), rows=rows, held_out=held_out, scorer=scorer)
+    with blame(
+        f"model_name_or_path {config.model_name_or_path!r}: loading it raised", own=(torch.OutOfMemoryError,), ours=True
+    ):
+        policy, tokenizer = language_policy(config, device)
+    return text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer)
 
 
 def text_setup(
@@ -112,6 +123,7 @@ def text_setup(
         held = TextTask(held_examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
         fixed = held.rows(range(min(len(held_examples), config.max_eval_prompts)))
         evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
+    dropped = len(rows) + len(held_out) - len(examples) - len(held_examples)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
@@ -119,12 +131,13 @@ def text_setup(
         f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
         f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
-        f"{len(rows) + len(held_out) - len(examples) - len(held_examples)} dropped as too long{_epochs(config)}.",
+        f"{len(rows) + len(held_out) - len(examples) - len(held_examples)} dropped as too long"
+        f"{left_out(rows, held_out)}{_epochs(config)}.",
         _about_rewards(scorer, evaluation),
     )
     return Setup(
         task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f),
-        rows, held_out,
+        rows, held_out, dropped,
     )  # fmt: skip
 
 
@@ -152,19 +165,29 @@ def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], sco
     """
     method = method_of(config.method)
     needs = require_needs(method, config)
-    for row in (*rows, *held_out):
-        place = f"row {row.number} of {config.dataset_name}" if row.number else config.dataset_name
+    test_name = config.dataset_test_name or config.dataset_name
+    for row, name in (*((row, config.dataset_name) for row in rows), *((row, test_name) for row in held_out)):
+        place = f"row {row.number} of {name}" if row.number else name
         if needs.references and row.reference is None:
             free = [other.name for other in BUILT_IN.values() if not other.needs(config).references]
             raise ValueError(
-                f"{method.name} needs a reference answer in every row, and {place} has none; "
+                f"{method.name} needs a reference answer in every row, and {place} has none{_may_be(row)}; "
                 f"{' and '.join(free)} train on prompts alone"
             )
+        if row.prompt == WHOLE and (needs.samples or scorer is not None):
+            what = f"{method.name} samples answers" if needs.samples else "reward_funcs score sampled answers"
+            raise ValueError(f"{what}, and {place} is a whole text without a prompt, for sft without reward_funcs")
         if needs.rejected and row.rejected is None:
             raise ValueError(f"{method.name} needs a rejected answer in every row, and {place} has none")
     if scorer is not None:
         few = rows[:PROBED]
         scorer.probe([r.prompt for r in few], [r.reference for r in few], columns_of(few), _state(config))
+
+
+def _may_be(row: Row) -> str:
+    """The columns of a prompt alone, one of which may be the reference."""
+    names = ", ".join(row.columns)
+    return f" (of its columns {names}, one is read as y by --column completion=NAME)" if names else ""
 
 
 def _state(config: Config) -> TrainerState:

@@ -127,9 +127,11 @@ def test_one_of_several_processes_is_refused(tmp_path, capsys, monkeypatch):
     assert main(["--preset", "bandit", "--max-steps", "1", "--output-dir", str(tmp_path / "run")]) == 0  # control
 
 
-def test_an_old_picture_is_not_kept(tmp_path):
+def test_an_old_picture_is_not_kept(tmp_path, monkeypatch):
     (tmp_path / "curves.png").touch()
-    assert main([*DIVERGES, "--output-dir", str(tmp_path), "--overwrite-output-dir"]) == 1
+    monkeypatch.setattr("grao_ref.runs.run.proceed", interrupted_after_one_step)
+    flags = ["--preset", "bandit", "--num-seeds", "5", "--overwrite-output-dir"]
+    assert main([*flags, "--output-dir", str(tmp_path)]) == 130
     assert not (tmp_path / "curves.png").exists()
 
 
@@ -222,4 +224,4 @@ def test_a_run_that_needs_more_memory_than_there_is_says_what_needs_less(tmp_pat
     assert main(["--output-dir", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert "error: CUDA out of memory. Tried to allocate 9 GiB. Less is needed with a smaller" in said
-    assert "There is no checkpoint yet" in said
+    assert "No step has been made, and nothing was written." in said

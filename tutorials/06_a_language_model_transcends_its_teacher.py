@@ -145,7 +145,10 @@ print("each token of 24.   ", token_weights[1].numpy().round(3))
 
 # %%
 METHODS = {
-    "SFT": {"method": "sft", "per_device_train_batch_size": 4},  # it samples nothing: the batch counts rows
+    "SFT": {
+        "method": "sft",
+        "per_device_train_batch_size": 4,
+    },  # it samples nothing: the batch counts rows
     "GRAO": {},
     "GRAO printed": {"imitate_only_when_ahead": False},
 }

@@ -23,11 +23,12 @@ P = ParamSpec("P")
 
 
 @contextmanager
-def blame(what: str, *, own: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+def blame(what: str, *, own: tuple[type[BaseException], ...] = (), ours: bool = False) -> Iterator[None]:
     """Raise whatever is raised inside as a `ValueError` whose message is `what` and then `why`.
 
     what: what is running, as the start of a sentence: `reward function 'f' raised`.
-    own: kinds that pass as they are, because they have a message for the user already.
+    own: kinds that pass as they are, because they have a message for the user already. ours: so do the errors that this
+    package raised itself, and files' errors.
     An interruption (`KeyboardInterrupt`) always passes; a `SystemExit` does not, because it would end the command
     without a message.
     """
@@ -38,6 +39,8 @@ def blame(what: str, *, own: tuple[type[BaseException], ...] = ()) -> Iterator[N
     except own:
         raise
     except BaseException as error:
+        if ours and expected(error):
+            raise
         raise ValueError(f"{what} {why(error)}") from error
 
 
@@ -100,7 +103,7 @@ def refuse(error: BaseException, more: str = "") -> int:
 def explained(error: BaseException) -> str:
     """The message where it was written for a user; else `why`, and how to see the traceback."""
     if expected(error):
-        return one_line(str(error))
+        return message_of(error) if isinstance(error, OSError) else one_line(str(error))
     return f"{why(error)}; {TRACEBACK}=1 shows the traceback"
 
 

@@ -20,7 +20,7 @@ from transformers import DynamicCache, PreTrainedModel
 from grao_ref.equations.checks import require_positive
 from grao_ref.equations.logprob import token_logprobs
 from grao_ref.equations.masked import hide
-from grao_ref.policies.modes import checkpoint_activations, without_cudnn_attention, without_dropout
+from grao_ref.policies.modes import get_ready
 from grao_ref.policies.sampler import Choose, decode, push_right, with_positions
 from grao_ref.records import Samples, Tokens
 
@@ -48,11 +48,8 @@ class CausalLMPolicy:
             raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
         if not all(hasattr(layer, "batch_repeat_interleave") for layer in DynamicCache(config=model.config).layers):
             raise ValueError(f"{type(model).__name__} has layers whose cache can't be shared by a group")
-        without_dropout(model)
-        without_cudnn_attention(model.device)
-        if checkpointing:
-            checkpoint_activations(model)
-        self.model, self.max_completion_length = model.train(False), max_completion_length
+        get_ready(model, checkpointing=checkpointing)
+        self.model, self.max_completion_length = model, max_completion_length
         self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
         ends = sorted(set(eos_ids))

@@ -8,6 +8,15 @@ import torch
 from transformers import PreTrainedModel
 
 
+def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> None:
+    """Put a model into the state in which a policy samples, scores and trains; `as_it_was` takes it back."""
+    without_dropout(model)
+    without_cudnn_attention(model.device)
+    if checkpointing:
+        checkpoint_activations(model)
+    model.train(False)
+
+
 def checkpoint_activations(model: PreTrainedModel) -> None:
     """By the name that transformers 5.23 has for it, or the one before."""
     how = {"use_reentrant": False}
@@ -46,7 +55,7 @@ def as_it_was(model: PreTrainedModel) -> Iterator[None]:
     """
     dropouts = [(holder, name, getattr(holder, name)) for holder, name in _dropouts(model)]
     modes = [(module, module.training) for module in model.modules()]
-    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()
+    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:

@@ -109,4 +109,7 @@ def number_of(value: Any) -> float | None:
             value = item()
         except (ValueError, RuntimeError):  # more than one element
             return None
-    return float(value) if isinstance(value, Real | Decimal) else None
+    try:
+        return float(value) if isinstance(value, Real | Decimal) else None
+    except OverflowError:  # a whole number beyond every float
+        return math.inf

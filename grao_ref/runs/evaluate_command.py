@@ -15,6 +15,8 @@ from grao_ref.evaluation.tables import markdown, metrics_table
 from grao_ref.methods.registry import label_of
 from grao_ref.policies.build import language_policy
 from grao_ref.policies.causal_lm import CausalLMPolicy
+from grao_ref.runs.folder import require_writable
+from grao_ref.runs.sources import require_same_prompts
 from grao_ref.settings.config import Config
 from grao_ref.settings.evaluation import EvaluationSettings
 from grao_ref.settings.flags import parse, quiet_libraries
@@ -31,10 +33,10 @@ def run(settings: EvaluationSettings) -> int:
     if not settings.runs:
         raise ValueError("name at least one run's folder, such as runs/1")
     folder = settings.output_dir or settings.runs[0]
-    if settings.output_dir is not None:  # made before the work; a run's folder is there, or is none
-        folder.mkdir(parents=True, exist_ok=True)
-    evaluated = evaluate(settings)
+    require_writable(folder)
     console = Console()
+    evaluated = evaluate(settings, console)
+    folder.mkdir(parents=True, exist_ok=True)
     console.print(metrics_table(evaluated))
     (folder / "evaluation.md").write_text(markdown(evaluated, settings.num_cases))
     metrics = {
@@ -47,7 +49,7 @@ def run(settings: EvaluationSettings) -> int:
     return 0
 
 
-def evaluate(settings: EvaluationSettings) -> Evaluated:
+def evaluate(settings: EvaluationSettings, console: Console) -> Evaluated:
     """Answer every prompt with the base and with each trained policy, and assess them.
 
     Raises `ValueError` on runs that can't be compared or whose model is missing.
@@ -62,6 +64,9 @@ def evaluate(settings: EvaluationSettings) -> Evaluated:
                     f"{getattr(config, setting)!r} in {settings.runs[0]} and {getattr(other, setting)!r} in {run}"
                 )
     setup = prepare(config)
+    for run in settings.runs:
+        for warning in require_same_prompts(run, config, setup):
+            console.print(warning, soft_wrap=True, highlight=False, markup=False, style="bold")
     base, monitor = setup.policy, setup.evaluation
     if not isinstance(base, CausalLMPolicy) or not isinstance(monitor, TextEvaluation):
         raise ValueError("a bandit's policy is known exactly: there is nothing to sample")

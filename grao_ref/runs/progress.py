@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from statistics import median
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -43,7 +44,7 @@ class ProgressLine:
         """Steps that a checkpoint has made already."""
         self.done += steps
 
-    def step(self, run: str, step: int, of: int, metrics: Mapping[str, float]) -> None:
+    def step(self, run: str, step: int, of: int, metrics: Mapping[str, Any]) -> None:
         """Show a step that has been made, of a run of `of` steps. metrics: a row of the log."""
         self.done, self._made = self.done + 1, self._made + 1
         self._times.append(metrics.get("step_time", 0.0))
@@ -62,23 +63,25 @@ class ProgressLine:
             return True
         return False
 
-    def _line(self, run: str, step: int, of: int, metrics: Mapping[str, float], width: int | None = None) -> Text:
-        """The words that fit: those of the name give way first, and "refs" stands for the references."""
+    def _line(self, run: str, step: int, of: int, metrics: Mapping[str, Any], width: int | None = None) -> Text:
+        """The words that fit: "refs" stands for the references, blanks go, the name and then the end are cut."""
         room = (width or self.console.width) - 1
         left = clock((time.monotonic() - self._began) / self._made * (self.total - self.done))
         seconds = median(self._times)
         each = f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
-        for references in ("references", "refs"):
+        for references, gap in (("references", "  "), ("refs", "  "), ("refs", " ")):
             parts = [f"step {step}/{of}", *judged(metrics, references)]
             parts += [f"loss {metrics['loss']:.3g}"] if "loss" in metrics else []
-            words = "  ".join([*parts, f"{each} s/step", f"{left} left"])
-            if len(words) + (len(run) + 2) * self.several <= room:
+            words = gap.join([*parts, f"{each} s/step", f"{left} left"])
+            if len(words) + len(run + gap) * self.several <= room:
                 break
         if self.several:
             name = Text(run)
-            name.truncate(max(room - len(words) - 2, 8), overflow="ellipsis")
-            words = f"{name.plain}  {words}"
-        return Text(words, no_wrap=True, overflow="ellipsis")
+            name.truncate(max(room - len(words + gap), 4), overflow="ellipsis")
+            words = name.plain + gap + words
+        line = Text(words, no_wrap=True)
+        line.truncate(room, overflow="ellipsis")
+        return line
 
 
 def on_terminal(console: Console) -> bool:
@@ -86,7 +89,7 @@ def on_terminal(console: Console) -> bool:
     return console.is_interactive and console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
 
 
-def judged(metrics: Mapping[str, float], references: str) -> list[str]:
+def judged(metrics: Mapping[str, Any], references: str) -> list[str]:
     """What the samples of a step earned, beside its references; their log-likelihood where nothing was sampled.
 
     >>> judged({"reward": 0.5, "reference/reward": 0.667}, "references"), judged({}, "refs")

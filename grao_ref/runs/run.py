@@ -9,58 +9,21 @@ from torch import Tensor
 
 import grao_ref
 from grao_ref.evaluation.monitor import LOGLIK, REWARD
-from grao_ref.methods.registry import BUILT_IN, label_of, summary_of
+from grao_ref.methods.registry import summary_of
 from grao_ref.runs.alarm import Alarm
 from grao_ref.runs.card import write_card
 from grao_ref.runs.log import Log, Row
+from grao_ref.runs.plan import plan
 from grao_ref.runs.progress import ProgressLine
-from grao_ref.runs.results import Curve, Results, of_seeds
+from grao_ref.runs.results import Curve, Results, curves_of, of_seeds
 from grao_ref.runs.sources import require_same, sources_of
 from grao_ref.runs.tables import completions_table
 from grao_ref.runs.trackers import Tracker, tracker_of, trackers_named
-from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
-from grao_ref.rewards.build import require_reward
 from grao_ref.setups import Setup, prepare
 from grao_ref.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from grao_ref.training.loop import Report, proceed, start
 from grao_ref.training.machine import this_machine
-
-
-def plan(config: Config) -> dict[str, list[Config]]:
-    """Label -> the settings of its runs, one for each seed (the bandit's are one, with a row for each seed).
-
-    Raises `ValueError` on settings that one of the runs can't use: a comparison is refused before its first run.
-    """
-    variants = compared(config) if config.compare else [config]
-    for variant in variants:
-        check(variant)
-        require_reward(variant)
-    copies = config.num_seeds // len(config.seeds)  # of a run: what the seeds of separate runs leave
-    methods = {label_of(variant): replace(variant, num_seeds=copies) for variant in variants}
-    return {label: [replace(settings, seed=seed) for seed in config.seeds] for label, settings in methods.items()}
-
-
-def compared(config: Config) -> list[Config]:
-    """The settings for every method of ours, without those that it ignores; GRAO repaired and as printed.
-
-    A step has the same prompts in every method, and an evaluation the same random numbers: a method that samples
-    nothing gets 1/num_generations of the others' batch, and answers as many prompts of an evaluation at once.
-    """
-    answers = config.per_device_eval_batch_size or 8 * config.per_device_train_batch_size
-    config = replace(config, per_device_eval_batch_size=answers)
-    variants = []
-    for name, method in BUILT_IN.items():
-        group = 1 if method.needs(config).samples else config.num_generations
-        size = max(config.per_device_train_batch_size // group, 1)  # the bandit, which ignores it, may have a small one
-        beta = None if method.kl_weight is None else config.beta
-        ablate = config.ablate if "ablate" in method.reads else ()
-        mine = replace(config, compare=False, method=name, per_device_train_batch_size=size, beta=beta, ablate=ablate)
-        repaired = replace(mine, imitate_only_when_ahead=True)
-        variants.append(repaired)
-        if "imitate_only_when_ahead" in method.reads:
-            variants.append(replace(repaired, imitate_only_when_ahead=False))
-    return variants
 
 
 def train_all(config: Config, console: Console, log: Log) -> Results:
@@ -193,12 +156,8 @@ class Run:
             self.say(warning, style="bold")
 
     def curves(self) -> dict[str, Curve]:
-        """Every measure of the run's evaluations; NaN where one could not be measured."""
-        names = dict.fromkeys(name for measured in self.measured.values() for name in measured)
-        runs = next(iter(next(iter(self.measured.values())).values())).shape
-        nothing = torch.full(runs, torch.nan)
-        steps, rows = list(self.measured), list(self.measured.values())
-        return {name: Curve(steps, torch.stack([row.get(name, nothing) for row in rows])) for name in names}
+        """Every measure of the run's evaluations."""
+        return curves_of(self.measured)
 
     def show(self, report: Report) -> None:
         """Write the samples of a step to completions/, if they have a text; print some with `log_completions`."""
@@ -215,7 +174,9 @@ def save_model(setup: Setup, folder: Path, name: str, run: Run) -> None:
     setup.policy.save(folder)
     if setup.save is not None:
         setup.save(folder)
-    ends = {name: (curve.scores[0].mean().item(), curve.scores[-1].mean().item()) for name, curve in run.curves().items()}
+    ends = {
+        name: (curve.scores[0].mean().item(), curve.scores[-1].mean().item()) for name, curve in run.curves().items()
+    }
     write_card(
         folder,
         setup.config,

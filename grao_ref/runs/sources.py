@@ -28,6 +28,7 @@ from grao_ref.methods.registry import method_of
 from grao_ref.plugins.blame import LIBRARIES, PACKAGE
 from grao_ref.plugins.importing import import_object
 from grao_ref.policies.load import EMBEDDED
+from grao_ref.runs.folder import SOURCES
 from grao_ref.settings.config import Config, settings_of
 from grao_ref.setups import Setup
 
@@ -70,8 +71,25 @@ def require_same(then: Mapping[str, Mapping[str, str]], now: Sources, *, since: 
         listed = ", ".join(parts[:3]) + (f" and {len(parts) - 3} more" if len(parts) > 3 else "")
         if setting not in CODE:
             raise ValueError(f"what {setting} names has changed since {since} ({listed}): {instead}")
-        warnings.append(f"warning: what {setting} names has changed since {since} ({listed}): this run goes on with it")
+        warnings.append(f"warning: what {setting} names has changed since {since} ({listed}); it is used as it is now")
     return warnings
+
+
+def require_same_prompts(run: Path, config: Config, setup: Setup) -> list[str]:
+    """The warnings of `require_same` for the evaluation of a trained run, by its sources.json.
+
+    What counts is what it was evaluated on and began from: the rows held out, the base, the texts and the rewards.
+    Raises `ValueError` where another one than a reward has changed. A run without sources.json is not compared.
+    """
+    if not (run / SOURCES).exists():
+        return []
+    then, now = json.loads((run / SOURCES).read_text()), sources_of(config, setup)
+    then.pop("method", None)
+    for setting in ("dataset_name", "reward_funcs"):
+        both = {HELD_OUT} if setting == "dataset_name" else {*then.get(setting, {})} & {*now.get(setting, {})}
+        for each in (then, now):
+            each[setting] = {part: value for part, value in each.get(setting, {}).items() if part in both}
+    return require_same(then, now, since=f"{run} was trained", instead="put it back to evaluate this run")
 
 
 def hash_of_rows(rows: Iterable[Row]) -> str:

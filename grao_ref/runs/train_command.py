@@ -70,7 +70,7 @@ def _ended(stop: BaseException, log: Log) -> int:
         trace = log.folder / TRACE
         trace.write_text("".join(traceback.format_exception(stop)))
         print(f"error: {one_line(f'{why(stop)}; the traceback is in {trace}. {on}')}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(stop, ValueError) else 1
     return refuse(stop, f". {on}")
 
 

@@ -12,6 +12,7 @@ from grao_ref.settings.config import Config
 
 MODELS = ("tiny", "tabular", "smollm2")
 DATASETS = ("sorting", "bandit", "hh-harmless", "hh-helpful", "gsm8k")
+LARGEST = 2**63  # seeds of torch's generators are smaller
 SEEDS = 10_000  # runs have the seeds below; evaluations draw from this one
 
 
@@ -19,6 +20,7 @@ def check(config: Config) -> None:
     """Raise `ValueError` on the first name that leads nowhere, and on settings that exclude each other."""
     _require_known("model_name_or_path", config.model_name_or_path, MODELS)
     _require_known("dataset_name", config.dataset_name, DATASETS)
+    _require_known("dataset_test_name", config.dataset_test_name or config.dataset_name, DATASETS)
     _require_method(config)
     _require_bandit(config) if config.setup == "bandit" else _require_text(config)
     _require_together(config)
@@ -55,6 +57,8 @@ def _require_bandit(config: Config) -> None:
             f"max_grad_norm must be 0 in the bandit, whose runs share no parameters, got {config.max_grad_norm}; "
             "`--preset bandit` sets what it needs"
         )
+    if config.seed >= LARGEST:
+        raise ValueError(f"seed must be a whole number from 0 to {LARGEST - 1}, got {config.seed}")
     if config.num_train_epochs is not None:
         raise ValueError("num_train_epochs counts passes through rows, and the bandit has none: set max_steps")
     if config.use_peft:
@@ -68,7 +72,8 @@ def _require_text(config: Config) -> None:
         raise ValueError(_TABLES.format(config.model_name_or_path, config.dataset_name))
     if config.seed > SEEDS - config.num_seeds:
         raise ValueError(f"seed must be a whole number from 0 to {SEEDS - config.num_seeds}, got {config.seed}")
-    if config.dataset_test_split is None and not 0 < config.test_size < 1:
+    other = config.dataset_test_name or config.dataset_test_split
+    if other is None and not 0 < config.test_size < 1:
         raise ValueError(f"test_size must lie between 0 and 1 without a dataset_test_split, got {config.test_size}")
     samples = config.compare or require_needs(method_of(config.method), config).samples
     if samples and config.per_device_train_batch_size % config.num_generations:

@@ -1,5 +1,6 @@
 """From the command line and a YAML file to settings. Precedence: preset < YAML file < flags."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -83,7 +84,9 @@ def read_file(file: Path) -> dict[Any, Any]:
 
 
 def quiet_libraries() -> None:
-    """No progress bars for files that are read in a second."""
+    """No progress bars for files that are read in a second, and no log line beside an error of `datasets`."""
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # both are read when it is imported, which is later
+    os.environ.setdefault("DATASETS_VERBOSITY", "critical")
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -25,10 +25,11 @@ from grao_ref.training.schedule import fixed_by_schedule
 
 # Settings that change nothing about the steps themselves: a resumed run may have others.
 FREE = {
-    "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions", "per_device_eval_batch_size",
-    "num_completions_to_print", "save_steps", "save_total_limit", "resume_from_checkpoint", "report_to", "run_name",
-    "output_dir", "overwrite_output_dir", "num_train_epochs", "logging_steps", "push_to_hub", "hub_model_id",
-    "attn_implementation", "trust_remote_code", "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16",
+    "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions",
+    "num_completions_to_print", "per_device_eval_batch_size", "save_steps", "save_total_limit",
+    "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir", "num_train_epochs",
+    "logging_steps", "push_to_hub", "hub_model_id", "attn_implementation", "trust_remote_code", "judge_base_url",
+    "judge_timeout", "judge_cache", "device", "bf16",
 }  # fmt: skip
 
 

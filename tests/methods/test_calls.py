@@ -51,7 +51,7 @@ def fails(*_):
         ("objective", changed(lambda J: Terms(J, {"x": J.mean()})), r"metric 'x' must have shape \(3,\)"),
         ("objective", changed(lambda J: Terms(J, {"x": 1.0})), r"metric 'x' must have shape \(3,\), got float"),
         ("objective", changed(lambda J: Terms(J, {"loss": J})), "the trainer logs loss itself"),
-        ("objective", fails, r"objective raised KeyError: 'absent' \(.*test_calls.py, line \d+\)"),
+        ("objective", fails, r"objective raised KeyError: 'absent' \(.*test_calls.py, line \d+: return"),
         ("advantages", lambda rewards, config: rewards.outputs, "advantages must return `Advantages`, got Tensor"),
         ("advantages", lambda r, c: Advantages(r.outputs[:, :1], r.reference), r"outputs must have shape \(3, 5\)"),
         ("advantages", fails, "advantages raised KeyError"),

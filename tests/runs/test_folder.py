@@ -144,5 +144,7 @@ def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monk
 
     monkeypatch.setattr("grao_ref.runs.run.proceed", failing)
     line = refused(capsys, *BANDIT, "--output-dir", tmp_path)
-    assert line.startswith("error: reward function 'judge' raised Timeout: gone. To go on from checkpoint-2: python -m")
+    assert line.startswith("error: reward function 'judge' raised TimeoutError: gone (")
+    assert ". To go on from checkpoint-2: python -m" in line
+    assert not (tmp_path / "error.txt").exists()  # it was told already
     assert steps_in(tmp_path) == [0, 1, 2, 3]

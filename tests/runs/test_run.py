@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from grao_ref.runs.run import plan
+from grao_ref.runs.plan import plan
 from grao_ref.settings.config import Config
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
