@@ -12,6 +12,7 @@ from tutorials.api import Entry
 
 # A line that begins a part of a docstring, and one about an argument or a field.
 PART = re.compile(r"(Returns?|Raises?|Departures?|Arguments?|Differentiable)\b")
+PYTHON, CONSOLE, BARE = PythonLexer(), PythonConsoleLexer(), HtmlFormatter(nowrap=True)
 COLUMNS = re.compile(r"\S {3,}\S")  # words in columns, as they stand in the source
 ITEM = re.compile(r"([a-z_]\w*(?:, [a-z_]\w*)*): ")
 
@@ -57,12 +58,12 @@ def folded(entry: Entry) -> str:
 
 def python(code: str) -> str:
     """Python, highlighted, without a box around it."""
-    return str(highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))).rstrip("\n")
+    return str(highlight(code, PYTHON, BARE)).rstrip("\n")
 
 
 def block(code: str, kind: str) -> str:
     """An example with its result, highlighted; words in columns as they are."""
     if kind != "pycon":
         return f'<pre class="highlight">{html.escape(code)}</pre>'
-    lines = highlight(code, PythonConsoleLexer(), HtmlFormatter(nowrap=True))
+    lines = highlight(code, CONSOLE, BARE)
     return f'<pre class="highlight">{lines}</pre>'
