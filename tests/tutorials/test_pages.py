@@ -70,3 +70,16 @@ def test_the_built_page_has_every_word_of_trl_s_with_its_answer():
         assert [", ".join(names.split()), answer.replace("`", "")] in rows
     for answer, names in trl_words.NOT_HERE.items():
         assert [answer.replace("`", ""), ", ".join(names.split())] in rows
+
+
+def test_every_hop_of_the_life_of_a_step_is_where_the_page_says():
+    page = (HERE / "pages" / "life_of_a_step.md").read_text()
+    hops = re.findall(r"^\| \d+ \| `([\w/]+\.py)` `([\w.]+)` \|", page, re.MULTILINE)
+    assert len(hops) >= 20
+    missing = []
+    for path, name in hops:
+        text = (HERE.parent / "grao_ref" / path).read_text()
+        if not all(re.search(rf"^\s*(class|def) {part}\b", text, re.MULTILINE) for part in name.split(".")):
+            missing.append((path, name))
+    assert missing == []
+    assert "imitation_coef" in (HERE.parent / "grao_ref" / "settings" / "groups" / "method.py").read_text()
