@@ -140,4 +140,4 @@ def rows_from(given: Any, name: str, config: Config) -> list[Row]:
     for number, entry in enumerate(table, start=1):
         if not isinstance(entry, Mapping):
             raise ValueError(f"row {number} of {name} must be a dictionary, got {type(entry).__name__}")
-    return rows_of([dict(entry) for entry in table], name)
+    return rows_of([dict(entry) for entry in table], name, column=config.column)
