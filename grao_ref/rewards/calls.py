@@ -93,5 +93,6 @@ def _reward(name: str, row: int, reward: Any) -> float | None:
         return None
     number = number_of(reward)
     if number is None or not math.isfinite(number):
-        raise ValueError(f"reward function {name!r} gave row {row} {reward!r}: it must be a finite number, or None")
+        shown = repr(reward if number is None else number)[:80]
+        raise ValueError(f"reward function {name!r} gave row {row} {shown}: it must be a finite number, or None")
     return number

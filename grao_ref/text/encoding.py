@@ -10,7 +10,7 @@ from typing import Any
 from grao_ref.text.messages import Message, Prompt
 from grao_ref.text.opened import Opened, named, names_of
 from grao_ref.text.seam import Ids, blank_keeper, leading_ids, tail_ids, tokens
-from grao_ref.text.special import Tokenizer, require_embeddings
+from grao_ref.text.special import Tokenizer, called, require_embeddings
 from grao_ref.text.template import ChatTemplate, Turn, continues
 
 
@@ -89,7 +89,7 @@ class Encoder:
         ids = [[*start, *each] if count else each for each, count in zip(ids, leading, strict=True)]
         for each, name in zip(ids, names, strict=True):
             if not each:
-                raise ValueError(f"{name}: the prompt has no token in {self.tokenizer.name_or_path!r}")
+                raise ValueError(f"{name}: {called(self.tokenizer)} has no token for the prompt")
         return Opened(asked, texts, self.within(ids, names), leading, names)
 
     def prompt_ids(self, prompts: Sequence[Prompt]) -> list[Ids]:
@@ -151,9 +151,9 @@ class Encoder:
         prompt, start = opened.prompts[row], opened.texts[row]
         if isinstance(prompt, str):
             return answer, None
-        tail, turn = self.template.tail(start, self.template.whole(prompt, answer)), self._turn(prompt, start)
+        tail, turn = self.template.tail(start, self.template.whole(prompt, answer)), self._turn(prompt, start, answer)
         if not tail.endswith(turn.after):  # this conversation is closed otherwise than the first one
-            turn = self._turn(prompt, start, again=True)
+            turn = self._turn(prompt, start, answer, again=True)
             if not tail.endswith(turn.after):
                 raise ValueError(f"the chat template closes this answer otherwise than others: {tail[-40:]!r}")
         body = tail[: len(tail) - len(turn.after)]
@@ -161,11 +161,11 @@ class Encoder:
             self.rewritten.add(opened.names[row])
         return (body + turn.gap + (turn.end or "") if closed else body), turn
 
-    def _turn(self, prompt: Sequence[Message], opened: str, *, again: bool = False) -> Turn:
+    def _turn(self, prompt: Sequence[Message], opened: str, answer: str = "", *, again: bool = False) -> Turn:
         """How answers to such prompts are written, read off one of them and kept for the next ones."""
         kind = continues(prompt)
         if again or kind not in self._turns:
-            self._turns[kind] = turn = self.template.turn(prompt, opened)
+            self._turns[kind] = turn = self.template.turn(prompt, opened, answer)
             if turn.end_id is not None:
                 self._ends.add(turn.end_id)
         return self._turns[kind]
