@@ -15,12 +15,8 @@ from grao_ref.plugins.near import nearest
 Entries = Sequence[Mapping[str, Any]]
 
 
-IN_PROMPTS = (
-    "image",
-    "images",
-    "tools",
-    "chat_template_kwargs",
-)  # columns of TRL's that change a prompt, not read here
+IN_PROMPTS = ("image", "images", "tools", "chat_template_kwargs")
+"""Columns that change a prompt in TRL, and are not read here."""
 
 
 def _always(names: Sequence[str], entries: Entries) -> bool:
