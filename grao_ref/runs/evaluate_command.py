@@ -23,7 +23,10 @@ from grao_ref.settings.flags import parse, quiet_libraries
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
 
-COMMON = ("model_name_or_path", "dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split")
+COMMON = (
+    *("model_name_or_path", "dataset_name", "dataset_config", "dataset_train_split"),
+    *("dataset_test_split", "dataset_test_name", "column"),
+)
 SPLIT = ("test_size", "seed")  # what the held-out prompts of a data set without a test split depend on
 
 
@@ -57,7 +60,8 @@ def evaluate(settings: EvaluationSettings, console: Console) -> Evaluated:
     configs = {run: config_of(run) for run in settings.runs}
     config = judging(settings, configs[settings.runs[0]])
     for run, other in configs.items():
-        for setting in COMMON if config.dataset_test_split else COMMON + SPLIT:
+        beside = config.dataset_test_split or config.dataset_test_name
+        for setting in COMMON if beside else COMMON + SPLIT:
             if getattr(other, setting) != getattr(config, setting):
                 raise ValueError(
                     f"the runs must have the same base and the same held-out prompts: {setting} is "
