@@ -7,6 +7,7 @@ and rewards are loaded and tried, so that what can't be run is refused before an
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, req
 from grao_ref.methods.trial import try_out
 from grao_ref.plugins.blame import blame
 from grao_ref.plugins.quiet import held_back
-from grao_ref.policies.build import language_policy
+from grao_ref.policies.build import language_policy, save_tokenizer
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
 from grao_ref.policies.tabular import TabularPolicy
@@ -83,10 +84,11 @@ def text(config: Config) -> Setup:
     with blame(f"reward_funcs {', '.join(config.reward_funcs)}: loading raised", ours=True):
         scorer = scorer_of(config, device)
     check_rows(config, rows, held_out, scorer)
+    critic = method_of(config.method).needs(config).critic
     with blame(
         f"model_name_or_path {config.model_name_or_path!r}: loading it raised", own=(torch.OutOfMemoryError,), ours=True
     ):
-        policy, tokenizer = language_policy(config, device)
+        policy, tokenizer = language_policy(config, device, critic=critic)
     return text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer)
 
 
@@ -131,12 +133,12 @@ def text_setup(
         f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
         f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
-        f"{len(rows) + len(held_out) - len(examples) - len(held_examples)} dropped as too long"
+        f"{dropped} dropped as too long"
         f"{left_out(rows, held_out)}{_epochs(config)}.",
         _about_rewards(scorer, evaluation),
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f),
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text, partial(save_tokenizer, tokenizer),
         rows, held_out, dropped,
     )  # fmt: skip
 

@@ -75,12 +75,17 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/sampler.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.equations"},
     "policies/causal_lm.py": TENSORS
     | MODEL
-    | {"peft", "grao_ref.records", "grao_ref.equations", "grao_ref.policies.sampler", "grao_ref.policies.modes"},
-    "policies/modes.py": TENSORS | MODEL,
-    "policies/load.py": TENSORS | MODEL | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded"},
+    | {"grao_ref.records", "grao_ref.equations"}
+    | {f"grao_ref.policies.{name}" for name in ("critic", "lora", "modes", "sampler")},
+    "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
+    "policies/critic.py": TENSORS | MODEL,
+    "policies/adapters.py": {"transformers", "peft", "grao_ref.policies.lora"},
+    "policies/load.py": TENSORS
+    | MODEL
+    | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
     "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config"},
-    "policies/lora.py": {"transformers", "peft"},
+    "policies/lora.py": TENSORS | MODEL | {"peft"},
     "training": TENSORS
     | INTERFACES
     | METHODS

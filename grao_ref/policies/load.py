@@ -7,6 +7,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from grao_ref.policies.adapters import adapter_settings, base_of, has_tokenizer, with_adapter
 from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.smollm2 import smollm2_folder
 
@@ -20,20 +21,26 @@ def load_language_model(
     dtype: torch.dtype | str = torch.float32,
     attn_implementation: str | None = None,
     trust_remote_code: bool = False,
+    merge_adapter: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model, in evaluation mode, and its tokenizer.
+    """The model, in evaluation mode, and its tokenizer. An adapter comes on its base, or merged with `merge_adapter`.
 
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
     dtype: also by its name, or "auto", as the weights were saved. attn_implementation: transformers' own choice where
     it is None. trust_remote_code: run the Python files that come with the model.
     Raises `ValueError` on a name that nothing can be loaded from, and on an attention that this machine has not.
     """
-    folder = str(EMBEDDED[name]()) if name in EMBEDDED else name
+    adapter = None if name in EMBEDDED else adapter_settings(name)
+    if merge_adapter and adapter is None:
+        raise ValueError(f"merge_adapter is for an adapter, and {name} is none: it has no adapter_config.json")
+    base = name if adapter is None else base_of(name, adapter)
+    folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
+    words = name if adapter is not None and has_tokenizer(name) else folder
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=trust_remote_code)
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -44,6 +51,8 @@ def load_language_model(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
             f"an id on the hub ({reason})"
         ) from None
+    if adapter is not None:
+        model = with_adapter(model, name, merge=merge_adapter)
     return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
 

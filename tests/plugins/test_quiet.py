@@ -38,7 +38,10 @@ def test_it_is_shown_when_the_loading_has_ended_well(said):
 
 
 def test_an_error_stands_alone_and_says_that_there_was_more(said):
-    with pytest.raises(ValueError, match="^seed must be .*; GRAO_TRACEBACK=1 shows what transformers logged$"), held_back():
+    with (
+        pytest.raises(ValueError, match="^seed must be .*; GRAO_TRACEBACK=1 shows what transformers logged$"),
+        held_back(),
+    ):
         load()
         require_kind("seed", -1.5, int)
     assert said == []
