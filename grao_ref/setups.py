@@ -4,7 +4,6 @@ A setup holds a task, a policy and an evaluation, all made from a config before 
 and rewards are loaded and tried, so that what can't be run is refused before any work.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +22,7 @@ from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, req
 from grao_ref.methods.trial import try_out
 from grao_ref.plugins.blame import blame
 from grao_ref.plugins.quiet import held_back
-from grao_ref.policies.build import language_policy, save_tokenizer
+from grao_ref.policies.build import encoder_of, language_policy, save_tokenizer
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
 from grao_ref.policies.tabular import TabularPolicy
@@ -36,7 +35,9 @@ from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.interface import Task
 from grao_ref.tasks.text import TextTask
 from grao_ref.text.encoding import context_of
+from grao_ref.text.remarks import remarks
 from grao_ref.training.machine import choose_device
+from grao_ref.training.schedule import in_epochs, with_steps
 
 BANDIT_REWARDS, BANDIT_REFERENCE = (1.0, 0.7, *[0.0] * 8), 1
 PROBED = 4  # references that the reward functions are tried on
@@ -109,22 +110,25 @@ def text_setup(
 
     def examples_of(some: Sequence[Row]) -> list[Example]:
         limits = Limits(prompt=config.max_prompt_length, completion=config.max_completion_length)
-        return training_examples(some, tokenizer, limits, context=context_of(policy.model, tokenizer))[0]
+        return training_examples(some, encoder, limits, context=context_of(policy.model, tokenizer))[0]
 
+    encoder = encoder_of(policy.model, tokenizer, config)
     examples, held_examples = examples_of(rows), examples_of(held_out) if held_out else []
+    policy.stop_at(encoder.end_ids)
     config = with_steps(config, len(examples))
     batch = prompts_per_step(config)
 
     def state(step: int) -> TrainerState:
         return replace(_state(config), global_step=step, epoch=step * batch / len(examples))
 
-    task = TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
+    task = TextTask(examples, encoder, scorer, batch=batch, seed=config.seed, state=state)
     try_out(config, task.rows(range(min(len(examples), 2))))
     evaluation: Evaluation = Unevaluated()
     if held_examples:
-        held = TextTask(held_examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
+        held = TextTask(held_examples, encoder, scorer, batch=batch, seed=config.seed, state=state)
         fixed = held.rows(range(min(len(held_examples), config.max_eval_prompts)))
-        evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
+        shown = tuple(example.row.reference or "" for example in held_examples[: len(fixed)])
+        evaluation = TextEvaluation(HeldOut(held, fixed, held.text, shown), policy, config)
     dropped = len(rows) + len(held_out) - len(examples) - len(held_examples)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
@@ -134,27 +138,14 @@ def text_setup(
         f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
         f"{dropped} dropped as too long"
-        f"{left_out(rows, held_out)}{_epochs(config)}.",
+        f"{left_out(rows, held_out)}{in_epochs(config)}.",
         _about_rewards(scorer, evaluation),
+        *remarks(encoder, (example.row.reference for example in examples)),
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, partial(save_tokenizer, tokenizer),
-        rows, held_out, dropped,
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text,
+        partial(save_tokenizer, encoder.tokenizer), rows, held_out, dropped,
     )  # fmt: skip
-
-
-def with_steps(config: Config, rows: int) -> Config:
-    """The config with the steps that its `num_train_epochs` passes through the rows take, the last one rounded up."""
-    if config.num_train_epochs is None:
-        return config
-    steps = config.num_train_epochs * rows / prompts_per_step(config)
-    return replace(config, max_steps=max(1, math.ceil(round(steps, 6))))
-
-
-def _epochs(config: Config) -> str:
-    if config.num_train_epochs is None:
-        return ""
-    return f"; {config.num_train_epochs:g} epochs are {config.max_steps} steps"
 
 
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}

@@ -84,7 +84,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | MODEL
     | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
-    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config"},
+    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config", "grao_ref.text"},
     "policies/lora.py": TENSORS | MODEL | {"peft"},
     "training": TENSORS
     | INTERFACES
@@ -92,7 +92,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"grao_ref.records", "grao_ref.equations.masked", "grao_ref.equations.reduce", "grao_ref.training"},
     "training/machine.py": {"torch", "grao_ref.records"},
-    "training/schedule.py": {"torch", "transformers", "grao_ref.settings.config"},
+    "training/schedule.py": {"torch", "transformers", "grao_ref.methods.registry", "grao_ref.settings.config"},
     "training/checkpoint.py": TENSORS | {"safetensors", "grao_ref.settings.config", "grao_ref.training"},
     "evaluation": TENSORS
     | INTERFACES

@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from grao_ref.data.load import load_rows
 from grao_ref.policies.smollm2 import smollm2_folder
 from grao_ref.reward_head import main
 from grao_ref.rewards.load import load_scorer
+from tests.command import refused
 from tests.rewards.tiny import causal_folder
 
 HH = Path(__file__).parents[2] / "shared" / "data" / "hh" / "harmless-base.jsonl.gz"
@@ -147,3 +149,12 @@ def test_a_real_model_and_real_pairs(tmp_path):
     scorer = load_scorer([str(tmp_path / "head")])
     row = load_rows(str(tmp_path / "pairs.jsonl"))[0]
     assert scorer.probe([row.prompt], [row.reference], {}).total[0] is not None
+
+
+@pytest.mark.parametrize("broken", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_broken_model_is_one_line_and_makes_no_folder(broken, setting, tmp_path, capsys):
+    copy = shutil.copytree(setting[setting.index("--model-name-or-path") + 1], tmp_path / "copy")
+    (copy / broken).write_bytes((copy / broken).read_bytes()[:40])
+    line = refused(main, [*setting, "--model-name-or-path", copy, "--output-dir", tmp_path / "new" / "head"], capsys)
+    assert str(copy) in line
+    assert not (tmp_path / "new").exists()

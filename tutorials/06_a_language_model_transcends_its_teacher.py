@@ -60,7 +60,7 @@ drafts = base.policy.greedy(fixed.prompts)  # the likeliest token at every posit
 
 def run_reading(ids, real, n):
     """The n-th answer as characters, END included: a token is a character here."""
-    return base.task.tokenizer.decode(ids[n][real[n]])
+    return base.task.encoder.tokenizer.decode(ids[n][real[n]])
 
 
 everything = torch.ones_like(best, dtype=torch.bool)
@@ -176,7 +176,7 @@ def run_training(changes, seed):
     policy, _ = language_policy(config, base.policy.device)
     task = TextTask(
         base.task.examples,
-        base.task.tokenizer,
+        base.task.encoder,
         base.task.scorer,
         batch=prompts_per_step(config),
         seed=seed,

@@ -1,5 +1,6 @@
 """A language model as a config describes it: loaded, with its adapter, as a policy that stops where it should."""
 
+import copy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from grao_ref.policies.adapters import unwrapped
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.load import load_language_model
+from grao_ref.policies.load import embedding_rows, load_language_model
 from grao_ref.policies.lora import BASE, adapter_of, add_lora, keep_training
 from grao_ref.settings.config import Config
+from grao_ref.text.encoding import Encoder
+from grao_ref.text.template import system_text, template_at
 
 LORA = ("lora_r", "lora_alpha", "lora_target_modules")
 
@@ -62,7 +65,7 @@ def policy_as_it_is(
     able = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
     return CausalLMPolicy(
         model,
-        eos_ids=eos_ids(model, tokenizer.eos_token_id),
+        eos_ids=encoder_of(model, tokenizer, config).end_ids,
         max_completion_length=config.max_completion_length,
         bf16=able if config.bf16 is None else config.bf16,
         checkpointing=config.gradient_checkpointing,
@@ -83,8 +86,27 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         tokenizer.save_pretrained(place)
 
 
-def eos_ids(model: PreTrainedModel, tokenizers: int | None) -> list[int]:
-    """Every id that ends an answer: those of the model's generation config, and the tokenizer's."""
+def encoder_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: Config) -> Encoder:
+    """How texts become tokens for this model: by its chat template or by the config's own.
+
+    The encoder's tokenizer is the one given, or a copy of it that has the config's template. Raises `ValueError` on a
+    template or a system prompt that can't be read.
+    """
+    if config.chat_template_path is not None:
+        template = template_at(config.chat_template_path)
+        tokenizer = copy.copy(tokenizer)
+        tokenizer.chat_template = template
+    return Encoder(
+        tokenizer,
+        options=config.chat_template_kwargs,
+        system=None if config.system_prompt is None else system_text(config.system_prompt),
+        skip_special_tokens=config.skip_special_tokens,
+        rows=embedding_rows(model),
+        ends=eos_ids(model),
+    )
+
+
+def eos_ids(model: PreTrainedModel) -> list[int]:
+    """The ids that end an answer by the model's generation config."""
     configured = getattr(model.generation_config, "eos_token_id", None)
-    ids = configured if isinstance(configured, list) else [configured]
-    return sorted({token for token in (tokenizers, *ids) if token is not None})
+    return sorted(configured) if isinstance(configured, list) else [] if configured is None else [configured]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from grao_ref.equations.checks import require_positive
 from grao_ref.equations.logprob import token_logprobs
@@ -23,7 +23,7 @@ from grao_ref.equations.masked import hide
 from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, save_critic
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
-from grao_ref.policies.sampler import Choose, decode, push_right, with_positions
+from grao_ref.policies.sampler import Choose, decode, push_right, require_shared_cache, with_positions
 from grao_ref.records import Samples, Tokens
 
 
@@ -51,19 +51,27 @@ class CausalLMPolicy:
     ) -> None:
         if not isinstance(max_completion_length, int) or max_completion_length < 1:
             raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
-        if not all(hasattr(layer, "batch_repeat_interleave") for layer in DynamicCache(config=model.config).layers):
-            raise ValueError(f"{type(model).__name__} has layers whose cache can't be shared by a group")
+        require_shared_cache(model)
         get_ready(model, checkpointing=checkpointing)
         set_dropout(model, lora_dropout)
         self.model, self.max_completion_length = model, max_completion_length
         self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
+        self.stop_at(eos_ids)
+        self.critic = new_critic(model) if critic else None
+
+    def stop_at(self, eos_ids: Iterable[int]) -> None:
+        """End answers with these ids from now on, and write them into the generation config, where `generate` stops.
+
+        Raises `ValueError` on ids outside the vocabulary.
+        """
         ends = sorted(set(eos_ids))
         outside = [token for token in ends if not 0 <= token < self.vocabulary]
         if outside:
-            raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), got {outside[0]}")
-        self.eos_ids = torch.tensor(ends, dtype=torch.long, device=model.device)
-        self.critic = new_critic(model) if critic else None
+            raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), the model's vocabulary, got {outside[0]}")
+        self.eos_ids = torch.tensor(ends, dtype=torch.long, device=self.model.device)
+        if ends and self.model.generation_config is not None:
+            self.model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
 
     def parameters(self) -> Iterable[Tensor]:
         """The model's trainable parameters and the critic's."""

@@ -13,7 +13,7 @@ FILE = "critic.safetensors"
 def new_critic(model: PreTrainedModel) -> torch.nn.Linear:
     """V of a hidden state, 0 before training; float32 at least."""
     dtype = torch.promote_types(model.dtype, torch.float32)
-    critic = torch.nn.Linear(model.config.hidden_size, 1, device=model.device, dtype=dtype)
+    critic = torch.nn.Linear(model.config.get_text_config().hidden_size, 1, device=model.device, dtype=dtype)
     torch.nn.init.zeros_(critic.weight)
     torch.nn.init.zeros_(critic.bias)
     return critic

@@ -1,10 +1,10 @@
 """Language models by name: `tiny`, `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
 import difflib
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from grao_ref.policies.adapters import adapter_settings, base_of, has_tokenizer, with_adapter
@@ -12,6 +12,11 @@ from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.smollm2 import smollm2_folder
 
 EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folder; these two need no hub
+TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges*", "spiece*", "*.model", "*.tiktoken", "tekken*")
+_NO_TOKENIZER = (
+    "{!r} has no tokenizer: a model needs its tokenizer's files beside config.json, such as tokenizer.json and "
+    "tokenizer_config.json"
+)
 
 
 def load_language_model(
@@ -40,9 +45,11 @@ def load_language_model(
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
     try:
-        tokenizer = AutoTokenizer.from_pretrained(words, trust_remote_code=trust_remote_code)
+        tokenizer = load_tokenizer(words, trust_remote_code=trust_remote_code)
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except NoTokenizerError:
+        raise
+    except Exception as error:  # whatever a model's class or its files may cause
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
@@ -62,3 +69,32 @@ _OWN_CODE = (
     "the model {!r} comes with Python files of its own, which have to run on this machine to load it, and can do there "
     "whatever you can: read them, and then set --trust-remote-code"
 )
+
+
+class NoTokenizerError(ValueError):
+    """A model that comes without a tokenizer, or with one that can't be loaded."""
+
+
+def load_tokenizer(folder: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model's folder or hub id.
+
+    Raises `NoTokenizerError` where the model is there and no tokenizer is: then transformers makes one without a
+    vocabulary for some models, and fails to for others.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except Exception as error:
+        if not (Path(folder) / "config.json").is_file():
+            raise
+        if not any(file for pattern in TOKENIZER_FILES for file in Path(folder).glob(pattern)):
+            raise NoTokenizerError(_NO_TOKENIZER.format(folder)) from None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise NoTokenizerError(f"the tokenizer in {folder!r} can't be loaded ({reason})") from None
+    if len(tokenizer.get_vocab()) <= len(tokenizer.added_tokens_decoder):
+        raise NoTokenizerError(_NO_TOKENIZER.format(folder))
+    return tokenizer
+
+
+def embedding_rows(model: PreTrainedModel) -> int:
+    """How many token ids the model has an embedding for."""
+    return len(model.get_input_embeddings().weight)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from grao_ref.data.load import load_rows
 from grao_ref.data.rows import split_by_prompt
 from grao_ref.plugins.blame import blame
 from grao_ref.plugins.quiet import held_back
-from grao_ref.policies.load import load_language_model
+from grao_ref.policies.load import embedding_rows, load_language_model
 from grao_ref.rewards.features import answer_features
 from grao_ref.rewards.fit import Array, accuracy, choose_l2, fit_head
 from grao_ref.rewards.model import DESCRIPTION, Head
@@ -26,7 +26,7 @@ from grao_ref.runs.folder import require_writable
 from grao_ref.runs.progress import on_terminal
 from grao_ref.settings.flags import quiet_libraries
 from grao_ref.settings.head import HeadSettings
-from grao_ref.text.encoding import context_of
+from grao_ref.text.encoding import Encoder, context_of
 from grao_ref.text.messages import Prompt
 from grao_ref.training.machine import choose_device
 
@@ -64,12 +64,13 @@ def train_head(settings: HeadSettings, console: Console) -> Head:
             raise ValueError(f"row {row.number} has no rejected answer, and a head is fitted to pairs")
     with held_back(), blame(f"model_name_or_path {settings.model_name_or_path!r}: loading it raised", ours=True):
         model, tokenizer = load_language_model(settings.model_name_or_path, device=device)
+    encoder = Encoder(tokenizer, rows=embedding_rows(model))
     limits = Limits(
         prompt=settings.max_prompt_length,
         completion=settings.max_completion_length,
         together=min(settings.max_length or sys.maxsize, context_of(model, tokenizer)),
     )
-    examples, counts = select(encode(rows, tokenizer, closed=False), limits, distinct=True)
+    examples, counts = select(encode(rows, encoder, closed=False), limits, distinct=True)
     counts = {"pairs": len(rows), "left out by the loader": len(rows.skipped)} | counts
     console.print(", ".join(f"{reason}: {count}" for reason, count in counts.items()), soft_wrap=True)
     train, test = split_by_prompt([e.row for e in examples], share=settings.held_out, seed=settings.seed)

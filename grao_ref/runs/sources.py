@@ -17,8 +17,10 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from numbers import Number
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
@@ -105,6 +107,8 @@ def hash_of_rows(rows: Iterable[Row]) -> str:
 
 def model_files(name: Any) -> dict[str, str]:
     """File -> hash of a folder, a file or an embedded model; the commit of a model of the hub; else nothing."""
+    if not name:
+        return {}
     path = EMBEDDED[name]() if name in EMBEDDED else Path(str(name))
     is_file = is_folder = False
     with suppress(OSError, ValueError):  # a system prompt's text is no path: it is too long, or has odd characters
@@ -164,7 +168,7 @@ def _folder_files(folder: Path) -> dict[str, str]:
 
 def _source(thing: Any) -> str | None:
     with suppress(TypeError, OSError):
-        return inspect.getsourcefile(thing)
+        return inspect.getsourcefile(inspect.unwrap(thing))
     return None
 
 
@@ -175,8 +179,8 @@ def _is_a_users(file: str) -> bool:
 
 def _plain(value: Any) -> Any:
     """A column's value that JSON does not know, by what it holds and never by where it stands in memory."""
-    for name in ("isoformat", "tolist", "hex"):
-        known: Callable[[], Any] | None = getattr(value, name, None)
-        if callable(known):
-            return known()
-    return type(value).__qualname__
+    if isinstance(value, Number | UUID):
+        return str(value)
+    known = (getattr(value, name, None) for name in ("isoformat", "tolist", "hex"))  # times; arrays; bytes
+    convert: Callable[[], Any] | None = next((found for found in known if callable(found)), None)
+    return type(value).__qualname__ if convert is None else convert()

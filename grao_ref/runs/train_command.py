@@ -3,6 +3,7 @@
 import signal
 import sys
 import traceback
+from contextlib import suppress
 
 import torch
 from rich.console import Console
@@ -68,7 +69,8 @@ def _ended(stop: BaseException, log: Log) -> int:
         return refuse(stop)
     if not expected(stop):
         trace = log.folder / TRACE
-        trace.write_text("".join(traceback.format_exception(stop)))
+        with suppress(OSError):  # a full disk may be the reason
+            trace.write_text("".join(traceback.format_exception(stop)))
         print(f"error: {one_line(f'{why(stop)}; the traceback is in {trace}. {on}')}", file=sys.stderr)
         return 2 if isinstance(stop, ValueError) else 1
     return refuse(stop, f". {on}")

@@ -47,7 +47,7 @@ def raised(error):
     ],
 )
 def test_whatever_is_raised_becomes_one_line_with_its_cause_and_its_place(error, words):
-    with pytest.raises(ValueError, match="^reward function 'f' raised ") as told, blame("reward function 'f' raised"):
+    with pytest.raises(ValueError, match=r"^reward function 'f' raised ") as told, blame("reward function 'f' raised"):
         raised(error)()
     line = str(told.value)
     assert line.startswith(f"reward function 'f' raised {words} ({__file__}, line ")
@@ -65,9 +65,9 @@ def test_an_interruption_and_what_has_words_of_its_own_pass():
 
 
 def test_an_error_of_this_package_passes_where_its_code_runs_too():
-    with pytest.raises(ValueError, match="^seed must be"), blame("reading raised", ours=True):
+    with pytest.raises(ValueError, match=r"^seed must be"), blame("reading raised", ours=True):
         require_kind("seed", -1.5, int)
-    with pytest.raises(ValueError, match="^reading raised ValueError: theirs"), blame("reading raised", ours=True):
+    with pytest.raises(ValueError, match=r"^reading raised ValueError: theirs"), blame("reading raised", ours=True):
         raise ValueError("theirs")
     with pytest.raises(FileNotFoundError), blame("reading raised", ours=True):
         Path("not there").read_text()

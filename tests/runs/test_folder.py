@@ -1,11 +1,15 @@
 """What an output folder may hold before and after a command: nothing of another run, no partial files."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from grao_ref.plugins.blame import blame
+from grao_ref.runs.folder import Output
+from grao_ref.settings.config import Config
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
 from grao_ref.train import main
@@ -78,6 +82,17 @@ def test_overwriting_what_the_run_needs_is_refused(tmp_path, capsys):
     assert (tmp_path / "model" / "model.safetensors").exists()
 
 
+def test_a_template_in_the_folder_that_would_be_cleared_is_needed_too(tmp_path):
+    assert run(tmp_path, 1) == 0
+    template = tmp_path / "completions" / "template.jinja"
+    template.parent.mkdir()
+    template.touch()
+    config = Config(output_dir=tmp_path, overwrite_output_dir=True)
+    Output(config)  # control
+    with pytest.raises(ValueError, match="--overwrite-output-dir would delete .*completions, which this run needs"):
+        Output(replace(config, run_name=str(template)))  # whatever the setting: a text that is its path
+
+
 def test_a_folder_that_is_no_run_s_is_written_into_and_not_emptied(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine").touch()
@@ -140,7 +155,8 @@ def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monk
         for report in proceed(*arguments):
             yield report
             if report.step == 3:
-                raise ValueError("reward function 'judge' raised Timeout: gone")
+                with blame("reward function 'judge' raised"):
+                    raise TimeoutError("gone")
 
     monkeypatch.setattr("grao_ref.runs.run.proceed", failing)
     line = refused(capsys, *BANDIT, "--output-dir", tmp_path)
@@ -148,3 +164,71 @@ def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monk
     assert ". To go on from checkpoint-2: python -m" in line
     assert not (tmp_path / "error.txt").exists()  # it was told already
     assert steps_in(tmp_path) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("file", "output_dir {}/file can't be made: {}/file is a file"),
+        ("file/below/it", "output_dir {}/file/below/it can't be made: {}/file is a file"),
+        ("link", "output_dir {}/link can't be made: {}/link is a link that leads nowhere"),
+        ("full", "output_dir {}/full is not empty: name another one, or"),
+    ],
+)
+def test_a_folder_that_can_not_be_used_is_said_before_anything_is_loaded(folder, message, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes").touch()
+    with pytest.raises(ValueError, match=message.replace("{}", str(tmp_path))):
+        Output(Config(output_dir=tmp_path / folder))
+    Output(Config(output_dir=tmp_path / "new" / "run"))  # control; and nothing is made
+    assert not (tmp_path / "new").exists()
+    monkeypatch.setattr("grao_ref.runs.folder.os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(ValueError, match=f"there is no permission to write in {tmp_path}$"):
+        Output(Config(output_dir=tmp_path / "new" / "run"))
+
+
+def test_two_commands_that_begin_at_once_get_two_numbers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = Output(Config()), Output(Config())
+    assert first.folder == second.folder
+    second.open("", {})
+    first.open("", {})
+    assert {str(second.folder), str(first.folder)} == {"runs/1", "runs/2"}
+    assert f"output_dir: {first.folder}" in (first.folder / "config.yaml").read_text()
+    named = [Output(Config(output_dir=tmp_path / "one")) for _ in range(2)]
+    named[0].open("", {})
+    with pytest.raises(ValueError, match="is not empty"):
+        named[1].open("", {})
+
+
+def test_undoing_deletes_what_was_made_and_nothing_else(tmp_path):
+    mine = tmp_path / "run" / "tensorboard" / "mine"
+    mine.mkdir(parents=True)
+    output = Output(Config(output_dir=tmp_path / "run", overwrite_output_dir=True))
+    (output.make() / "tensorboard" / "events").mkdir()
+    (output.folder / "tensorboard" / "events" / "log").touch()
+    output.undo()
+    assert sorted(path.name for path in (tmp_path / "run").rglob("*")) == ["mine", "tensorboard"]
+    output.open("", {})
+    output.undo()  # an opened folder is a run's
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_a_disk_that_is_full_when_the_run_s_files_are_written_costs_nothing_of_the_earlier_run(tmp_path, monkeypatch):
+    assert run(tmp_path, 2) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    output = Output(Config(output_dir=tmp_path, overwrite_output_dir=True))
+    written = type(tmp_path).write_text
+
+    def full(path, text):
+        if "sources" in path.name:
+            raise OSError(28, "No space left on device", str(path))
+        return written(path, text)
+
+    monkeypatch.setattr(type(tmp_path), "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        output.open("", {})
+    output.undo()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

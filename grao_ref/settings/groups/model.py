@@ -1,7 +1,7 @@
 """Settings: the model."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from grao_ref.settings.kinds import Count, Fraction
 
@@ -22,6 +22,15 @@ class ModelGroup:
     trust_remote_code: bool = False
     """Run the Python files that come with the model. They can do anything that you can do on this machine: read them
     first."""
+    chat_template_path: str | None = None
+    """A chat template instead of the model's: a Jinja file, or a folder or hub id of a model that has it. It is saved
+    with the trained model."""
+    chat_template_kwargs: dict[str, Any] | None = None
+    """What the chat template is called with, such as {"enable_thinking": false}."""
+    system_prompt: str | None = None
+    """Put before every conversation that has no system message: a text, or a file that holds it."""
+    skip_special_tokens: bool = True
+    """Rewards see sampled answers without special tokens. False: with them, but for the token that ends the answer."""
     use_peft: bool = False
     """Train a LoRA adapter instead of the model. A model that is an adapter is trained further with or without it."""
     lora_r: Count = 16
