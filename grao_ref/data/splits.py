@@ -18,8 +18,9 @@ def rows_of(config: Config) -> tuple[Rows, Rows]:
     rows = load_rows(
         config.dataset_name, split=config.dataset_train_split, config=config.dataset_config, column=config.column
     )
-    if config.dataset_test_name is not None or config.dataset_test_split is not None:
-        return _beside(rows, config)
+    test = evaluation_set(config)
+    if test is not None:
+        return _beside(rows, test, config)
     training, held_out = split_by_prompt(rows, share=config.test_size, seed=config.seed)
     if not training or not held_out:
         raise ValueError(
@@ -28,15 +29,22 @@ def rows_of(config: Config) -> tuple[Rows, Rows]:
     return Rows(training, rows.skipped), Rows(held_out)
 
 
-def _beside(rows: Rows, config: Config) -> tuple[Rows, Rows]:
-    """The rows without those of the test set, and the test set."""
+def evaluation_set(config: Config) -> Rows | None:
+    """The rows of the test set that the config names; None where rows are held out from those to train on."""
+    if config.dataset_test_name is None and config.dataset_test_split is None:
+        return None
     name = config.dataset_test_name or config.dataset_name
     split = config.dataset_test_split or splits_of(name)
     other = name != config.dataset_name  # which has its own configurations
-    test = load_rows(name, split=split, config=None if other else config.dataset_config, column=config.column)
+    return load_rows(name, split=split, config=None if other else config.dataset_config, column=config.column)
+
+
+def _beside(rows: Rows, test: Rows, config: Config) -> tuple[Rows, Rows]:
+    """The rows without those of the test set, and the test set."""
     training = apart(rows, test)
     if not training:
-        where = f"in {name}" if other else f"in {split!r}"
+        name = config.dataset_test_name or config.dataset_name
+        where = f"in {name}" if name != config.dataset_name else f"in {config.dataset_test_split!r}"
         raise ValueError(
             f"every prompt of the split {config.dataset_train_split!r} is {where} too: nothing is left to train on"
         )
