@@ -1,7 +1,10 @@
 """The rows of a run: those that are trained on, and those that are evaluated on."""
 
+from collections.abc import Sequence
+
 from grao_ref.data.load import load_rows, splits_of
-from grao_ref.data.rows import Rows, apart, split_by_prompt
+from grao_ref.data.parts import WHOLE
+from grao_ref.data.rows import Row, Rows, apart, split_by_prompt
 from grao_ref.settings.config import Config
 
 
@@ -46,3 +49,36 @@ def _beside(rows: Rows, test: Rows, config: Config) -> tuple[Rows, Rows]:
             f"every prompt of the split {config.dataset_train_split!r} is {where} too: nothing is left to train on"
         )
     return training, test
+
+
+def require_parts(
+    rows: Sequence[Row],
+    source: str,
+    *,
+    reader: str,
+    references: bool,
+    rejected: bool,
+    sampled: bool,
+    prompts_alone: Sequence[str],
+) -> None:
+    """Raise `ValueError` on the first row that lacks what is read of it.
+
+    `reader`: the method, which reads `references`, or `rejected` answers too. `sampled`: answers are sampled, to which
+    a prompt is needed. `prompts_alone`: methods that read no reference, for the message.
+    """
+    for row in rows:
+        place = f"row {row.number} of {source}" if row.number else source
+        if references and row.reference is None:
+            names = ", ".join(row.columns)
+            one = f" (of its columns {names}, one is read as y by --column completion=NAME)" if names else ""
+            raise ValueError(
+                f"{reader} needs a reference answer in every row, and {place} has none{one}; "
+                f"{' and '.join(prompts_alone)} train on prompts alone"
+            )
+        if sampled and row.prompt == WHOLE:
+            raise ValueError(
+                f"{place} is a whole text without a prompt, and answers to prompts are sampled here; sft without "
+                "reward_funcs trains on whole texts"
+            )
+        if rejected and row.rejected is None:
+            raise ValueError(f"{reader} needs a rejected answer in every row, and {place} has none")

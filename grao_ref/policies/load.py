@@ -53,6 +53,8 @@ def load_language_model(
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
+        if attn_implementation is not None and ("attention" in reason.lower() or "attn" in reason):
+            raise ValueError(f"attn_implementation {attn_implementation!r} of {name!r}: {reason}") from None
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "

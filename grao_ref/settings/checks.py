@@ -93,8 +93,6 @@ def _require_together(config: Config) -> None:
         raise ValueError("save_steps and resume_from_checkpoint are for a single run, without compare or num_seeds")
     if config.push_to_hub and (config.compare or config.num_seeds > 1):
         raise ValueError("push_to_hub is for a single run, which saves a model: without compare or num_seeds")
-    if config.hub_model_id is not None and not config.push_to_hub:
-        raise ValueError(f"hub_model_id says where push_to_hub uploads to: set it too, got {config.hub_model_id!r}")
 
 
 _TABLES = (
