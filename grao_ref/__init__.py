@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     )
     from grao_ref.equations.logprob import mean_log_likelihood
     from grao_ref.equations.metrics import normalized_alignment_gain, relative_adversarial_score
+    from grao_ref.runs.finetune import finetune
 
 __all__ = [
     "GRAOTerms",
+    "finetune",
     "grao_objective",
     "grao_objective_while_ahead",
     "group_advantages",
@@ -45,6 +47,7 @@ _MODULES = {  # where each name is defined
     ),
     "grao_ref.equations.logprob": ("mean_log_likelihood",),
     "grao_ref.equations.metrics": ("normalized_alignment_gain", "relative_adversarial_score"),
+    "grao_ref.runs.finetune": ("finetune",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -20,6 +20,7 @@ from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.embedded import CHARACTERS, END, tiny_folder, tiny_model
 from grao_ref.records import Batch, Scores, Tokens
 from grao_ref.settings.config import Config
+from grao_ref.tasks.interface import references_as_answers
 from grao_ref.training.loop import Report, train
 
 SETTINGS = Config(method="sft", learning_rate=1e-3, max_steps=400)
@@ -53,6 +54,10 @@ class Drafts:
     def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Scores:
         """No reward function: supervised fine-tuning needs none."""
         return Scores.complete(torch.zeros(*ids.shape[:2], 0))
+
+    def reward_references(self, batch: Batch) -> Scores:
+        """None either."""
+        return references_as_answers(self, batch)
 
 
 def pretrain(policy: CausalLMPolicy) -> Iterator[Report]:

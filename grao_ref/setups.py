@@ -7,13 +7,15 @@ and rewards are loaded and tried, so that what can't be run is refused before an
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.examples import Example, Limits, training_examples
-from grao_ref.data.rows import Row, columns_of
+from grao_ref.data.parts import WHOLE
+from grao_ref.data.rows import Row, columns_of, left_out
 from grao_ref.data.splits import rows_of
 from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
@@ -21,7 +23,7 @@ from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, req
 from grao_ref.methods.trial import try_out
 from grao_ref.plugins.blame import blame
 from grao_ref.plugins.quiet import held_back
-from grao_ref.policies.build import language_policy
+from grao_ref.policies.build import encoder_of, language_policy, save_tokenizer
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.interface import Policy
 from grao_ref.policies.tabular import TabularPolicy
@@ -34,6 +36,7 @@ from grao_ref.tasks.bandit import Bandit
 from grao_ref.tasks.interface import Task
 from grao_ref.tasks.text import TextTask
 from grao_ref.text.encoding import context_of
+from grao_ref.text.remarks import remarks
 from grao_ref.training.machine import choose_device
 
 BANDIT_REWARDS, BANDIT_REFERENCE = (1.0, 0.7, *[0.0] * 8), 1
@@ -55,6 +58,7 @@ class Setup:
     save: Callable[[Path], object] | None = None  # writes the tokenizer beside the model
     rows: Sequence[Row] = ()  # to train on, as they were read
     held_out: Sequence[Row] = ()
+    dropped: int = 0  # rows that were too long
 
 
 def prepare(config: Config) -> Setup:
@@ -81,10 +85,11 @@ def text(config: Config) -> Setup:
     with blame(f"reward_funcs {', '.join(config.reward_funcs)}: loading raised", ours=True):
         scorer = scorer_of(config, device)
     check_rows(config, rows, held_out, scorer)
+    critic = method_of(config.method).needs(config).critic
     with blame(
         f"model_name_or_path {config.model_name_or_path!r}: loading it raised", own=(torch.OutOfMemoryError,), ours=True
     ):
-        policy, tokenizer = language_policy(config, device)
+        policy, tokenizer = language_policy(config, device, critic=critic)
     return text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer)
 
 
@@ -105,22 +110,26 @@ def text_setup(
 
     def examples_of(some: Sequence[Row]) -> list[Example]:
         limits = Limits(prompt=config.max_prompt_length, completion=config.max_completion_length)
-        return training_examples(some, tokenizer, limits, context=context_of(policy.model, tokenizer))[0]
+        return training_examples(some, encoder, limits, context=context_of(policy.model, tokenizer))[0]
 
+    encoder = encoder_of(policy.model, tokenizer, config)
     examples, held_examples = examples_of(rows), examples_of(held_out) if held_out else []
+    policy.stop_at(encoder.end_ids)
     config = with_steps(config, len(examples))
     batch = prompts_per_step(config)
 
     def state(step: int) -> TrainerState:
         return replace(_state(config), global_step=step, epoch=step * batch / len(examples))
 
-    task = TextTask(examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
+    task = TextTask(examples, encoder, scorer, batch=batch, seed=config.seed, state=state)
     try_out(config, task.rows(range(min(len(examples), 2))))
     evaluation: Evaluation = Unevaluated()
     if held_examples:
-        held = TextTask(held_examples, tokenizer, scorer, batch=batch, seed=config.seed, state=state)
+        held = TextTask(held_examples, encoder, scorer, batch=batch, seed=config.seed, state=state)
         fixed = held.rows(range(min(len(held_examples), config.max_eval_prompts)))
-        evaluation = TextEvaluation(HeldOut(held, fixed, held.text), policy, config)
+        shown = tuple(example.row.reference or "" for example in held_examples[: len(fixed)])
+        evaluation = TextEvaluation(HeldOut(held, fixed, held.text, shown), policy, config)
+    dropped = len(rows) + len(held_out) - len(examples) - len(held_examples)
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
@@ -128,12 +137,14 @@ def text_setup(
         f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
         f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
-        f"{len(rows) + len(held_out) - len(examples) - len(held_examples)} dropped as too long{_epochs(config)}.",
+        f"{dropped} dropped as too long"
+        f"{left_out(rows, held_out)}{_epochs(config)}.",
         _about_rewards(scorer, evaluation),
+        *remarks(encoder, (example.row.reference for example in examples)),
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, lambda f: tokenizer.save_pretrained(f),
-        rows, held_out,
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text, partial(save_tokenizer, tokenizer),
+        rows, held_out, dropped,
     )  # fmt: skip
 
 
@@ -161,19 +172,29 @@ def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], sco
     """
     method = method_of(config.method)
     needs = require_needs(method, config)
-    for row in (*rows, *held_out):
-        place = f"row {row.number} of {config.dataset_name}" if row.number else config.dataset_name
+    test_name = config.dataset_test_name or config.dataset_name
+    for row, name in (*((row, config.dataset_name) for row in rows), *((row, test_name) for row in held_out)):
+        place = f"row {row.number} of {name}" if row.number else name
         if needs.references and row.reference is None:
             free = [other.name for other in BUILT_IN.values() if not other.needs(config).references]
             raise ValueError(
-                f"{method.name} needs a reference answer in every row, and {place} has none; "
+                f"{method.name} needs a reference answer in every row, and {place} has none{_may_be(row)}; "
                 f"{' and '.join(free)} train on prompts alone"
             )
+        if row.prompt == WHOLE and (needs.samples or scorer is not None):
+            what = f"{method.name} samples answers" if needs.samples else "reward_funcs score sampled answers"
+            raise ValueError(f"{what}, and {place} is a whole text without a prompt, for sft without reward_funcs")
         if needs.rejected and row.rejected is None:
             raise ValueError(f"{method.name} needs a rejected answer in every row, and {place} has none")
     if scorer is not None:
         few = rows[:PROBED]
         scorer.probe([r.prompt for r in few], [r.reference for r in few], columns_of(few), _state(config))
+
+
+def _may_be(row: Row) -> str:
+    """The columns of a prompt alone, one of which may be the reference."""
+    names = ", ".join(row.columns)
+    return f" (of its columns {names}, one is read as y by --column completion=NAME)" if names else ""
 
 
 def _state(config: Config) -> TrainerState:

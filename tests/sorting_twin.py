@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from grao_ref.records import Batch, Scores, Tokens
+from grao_ref.tasks.interface import references_as_answers
 
 DIGITS, LENGTH = 10, 5  # five different ones of ten digits
 EQUALS, END = DIGITS, DIGITS + 1  # the two tokens that are no digits
@@ -43,6 +44,10 @@ class Sorting:
         width = min(ids.shape[-1], ANSWER)
         right = (ids[..., :width] == best[:, None, :width]) & mask[..., :width]
         return Scores.complete(right.sum(dim=-1, keepdim=True) / ANSWER)
+
+    def reward_references(self, batch: Batch) -> Scores:
+        """The same, of the references."""
+        return references_as_answers(self, batch)
 
 
 def _ending(digits: Int[Tensor, "N 5"], token: int) -> Tokens:

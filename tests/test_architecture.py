@@ -54,30 +54,38 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "text": {"transformers", "grao_ref.text"},
     "text/padding.py": TENSORS | {"grao_ref.records"},
     "data": {"grao_ref.data", "grao_ref.text", "grao_ref.plugins"}
-    | {"datasets", "reasoning_gym"},  # the two only inside functions
+    | {"datasets", "pyarrow", "reasoning_gym"},  # the three only inside functions
     "data/splits.py": {"grao_ref.data", "grao_ref.settings.config"},
     "rewards": TENSORS | {"grao_ref.text", "grao_ref.rewards", "grao_ref.plugins.blame"},
     "rewards/load.py": {"torch", "grao_ref.data", "grao_ref.plugins", "grao_ref.rewards"},
     "rewards/features.py": TENSORS
     | {"transformers", "grao_ref.records", "grao_ref.policies.sampler", "grao_ref.text.padding"},
     "rewards/model.py": TENSORS | MODEL | {"grao_ref.text", "grao_ref.policies.load", "grao_ref.rewards"},
+    "rewards/build.py": {"torch", "grao_ref.data.load", "grao_ref.methods.registry", "grao_ref.rewards"}
+    | {"grao_ref.settings.config"},
     "rewards/fit.py": {"numpy", "scipy"},
     "rewards/judge.py": {"openai", "grao_ref.text", "grao_ref.equations.checks", "grao_ref.rewards"},
     "tasks": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.tasks"},
     "tasks/text.py": TENSORS
-    | {"grao_ref.records", "grao_ref.data.examples", "grao_ref.data.rows", "grao_ref.rewards.scorer", "grao_ref.text"},
+    | {"grao_ref.records", "grao_ref.data.examples", "grao_ref.data.rows", "grao_ref.text", "grao_ref.tasks.interface"}
+    | {"grao_ref.rewards.scorer", "grao_ref.rewards.trl"},
     "policies": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies"},
     "policies/tabular.py": TENSORS | {"safetensors", "grao_ref.records", "grao_ref.equations"},
     "policies/embedded.py": TENSORS | MODEL,
     "policies/sampler.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.equations"},
     "policies/causal_lm.py": TENSORS
     | MODEL
-    | {"peft", "grao_ref.records", "grao_ref.equations", "grao_ref.policies.sampler", "grao_ref.policies.modes"},
-    "policies/modes.py": TENSORS | MODEL,
-    "policies/load.py": TENSORS | MODEL | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded"},
+    | {"grao_ref.records", "grao_ref.equations"}
+    | {f"grao_ref.policies.{name}" for name in ("critic", "lora", "modes", "sampler")},
+    "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
+    "policies/critic.py": TENSORS | MODEL,
+    "policies/adapters.py": {"transformers", "peft", "grao_ref.policies.lora"},
+    "policies/load.py": TENSORS
+    | MODEL
+    | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
-    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config"},
-    "policies/lora.py": {"transformers", "peft"},
+    "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config", "grao_ref.text"},
+    "policies/lora.py": TENSORS | MODEL | {"peft"},
     "training": TENSORS
     | INTERFACES
     | METHODS
@@ -91,12 +99,19 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"numpy", "scipy", "rich", "grao_ref.equations", "grao_ref.records", "grao_ref.evaluation"}
     | {"grao_ref.policies.causal_lm", "grao_ref.policies.tabular", "grao_ref.tasks.bandit"},
+    "evaluation/own_answers.py": TENSORS
+    | INTERFACES
+    | METHODS
+    | {"grao_ref.equations", "grao_ref.records", "grao_ref.settings.config", "grao_ref.training.logprobs"},
     "runs": TENSORS
     | METHODS
     | SETTINGS
     | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
     "runs/plan.py": METHODS | SETTINGS | {"grao_ref.rewards.build"},
+    "runs/finetune.py": {"torch", "transformers", "grao_ref"},
+    "runs/own_objects.py": {"torch", "transformers", "grao_ref.data.rows", "grao_ref.policies", "grao_ref.methods"}
+    | {"grao_ref.settings"},
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
@@ -109,7 +124,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "reward_head.py": THIN,
     "evaluate.py": THIN,
     "pretrain.py": TENSORS | {"tokenizers", "transformers", "grao_ref"},
-    "__init__.py": {"grao_ref.equations"},
+    "__init__.py": {"grao_ref.equations", "grao_ref.runs.finetune"},  # each when its name is first read
     "__main__.py": {"grao_ref", "grao_ref.plugins.near"},  # `grao`: a command is imported by name, when it is chosen
 }
 COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main__.py"}  # nobody imports them

@@ -72,14 +72,12 @@ def test_training_reaches_what_the_reference_shows(model, data, tmp_path):
 
 def test_the_reference_is_tokenised_once_opened_and_ended_and_the_conversation_is_the_template_s(model, data):
     task = prepare(config_of(model, data)).task
-    example = task.examples[0]
-    assert example.reference[-1] == task.tokenizer.eos_token_id
-    assert example.reference.count(task.tokenizer.eos_token_id) == 1
+    example, tokenizer = task.examples[0], task.encoder.tokenizer
+    assert example.reference[-1] == tokenizer.eos_token_id
+    assert example.reference.count(tokenizer.eos_token_id) == 1
     assert task.text(example.reference) == example.row.reference
-    rendered = task.tokenizer.apply_chat_template(example.row.prompt, tokenize=False, add_generation_prompt=True)
-    assert task.tokenizer.decode(example.prompt, skip_special_tokens=False).replace(" ", "") == rendered.replace(
-        " ", ""
-    )
+    rendered = tokenizer.apply_chat_template(example.row.prompt, tokenize=False, add_generation_prompt=True)
+    assert tokenizer.decode(example.prompt, skip_special_tokens=False).replace(" ", "") == rendered.replace(" ", "")
 
 
 def test_each_pass_sees_every_row_once_in_another_order_and_held_out_prompts_never(model, data):

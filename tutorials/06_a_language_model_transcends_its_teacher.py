@@ -60,7 +60,7 @@ drafts = base.policy.greedy(fixed.prompts)  # the likeliest token at every posit
 
 def run_reading(ids, real, n):
     """The n-th answer as characters, END included: a token is a character here."""
-    return base.task.tokenizer.decode(ids[n][real[n]])
+    return base.task.encoder.tokenizer.decode(ids[n][real[n]])
 
 
 everything = torch.ones_like(best, dtype=torch.bool)
@@ -145,7 +145,10 @@ print("each token of 24.   ", token_weights[1].numpy().round(3))
 
 # %%
 METHODS = {
-    "SFT": {"method": "sft", "per_device_train_batch_size": 4},  # it samples nothing: the batch counts rows
+    "SFT": {
+        "method": "sft",
+        "per_device_train_batch_size": 4,
+    },  # it samples nothing: the batch counts rows
     "GRAO": {},
     "GRAO printed": {"imitate_only_when_ahead": False},
 }
@@ -173,7 +176,7 @@ def run_training(changes, seed):
     policy, _ = language_policy(config, base.policy.device)
     task = TextTask(
         base.task.examples,
-        base.task.tokenizer,
+        base.task.encoder,
         base.task.scorer,
         batch=prompts_per_step(config),
         seed=seed,

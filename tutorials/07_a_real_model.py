@@ -297,7 +297,7 @@ def run_watched(weights, seed, **changes):
     scorer = Scorer({"ascending": ascending, "sorting": sorting}, weights)
     task = TextTask(
         base.task.examples,
-        base.task.tokenizer,
+        base.task.encoder,
         scorer,
         batch=prompts_per_step(config),
         seed=seed,

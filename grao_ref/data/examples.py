@@ -1,10 +1,10 @@
 """Rows with their tokens, and the selection of those that are short enough."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grao_ref.data.rows import Row
-from grao_ref.text.encoding import Tokenizer, answer_ids, prompt_ids
+from grao_ref.text.encoding import Encoder
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,25 @@ class Limits:
     together: int | None = None
 
 
-def encode(rows: Sequence[Row], tokenizer: Tokenizer, *, closed: bool) -> list[Example]:
-    """Every row with its tokens, in order. `closed`: answers end with the end-of-sequence token.
+def encode(rows: Sequence[Row], encoder: Encoder, *, closed: bool) -> list[Example]:
+    """Every row with its tokens, in order. `closed`: answers end with the token that ends their turn.
 
-    Raises `ValueError` on a conversation without a chat template, and on `closed` without an end-of-sequence token.
+    A system prompt of the encoder's is in the examples' rows too, so that rewards see what the policy sees. Raises
+    `ValueError` that names the row where `Encoder.answer_ids` does.
     """
-    prompts = prompt_ids(tokenizer, [row.prompt for row in rows])
-    given = [row.reference for row in rows if row.reference is not None]
-    references = iter(answer_ids(tokenizer, given, closed=closed))
-    rejected = iter(answer_ids(tokenizer, [row.rejected for row in rows if row.rejected is not None], closed=closed))
+    opened = encoder.opened([row.prompt for row in rows], [row.number for row in rows])
+    references = encoder.answer_ids(opened, [row.reference for row in rows], closed=closed)
+    rejected = encoder.answer_ids(opened, [row.rejected for row in rows], closed=closed)
     return [
         Example(
-            row,
+            row if asked is row.prompt else replace(row, prompt=asked),
             prompt,
-            [] if row.reference is None else next(references),
-            None if row.rejected is None else next(rejected),
+            reference,
+            None if row.rejected is None else other,
         )
-        for row, prompt in zip(rows, prompts, strict=True)
+        for row, asked, prompt, reference, other in zip(
+            rows, opened.prompts, opened.ids, references, rejected, strict=True
+        )
     ]
 
 
@@ -62,7 +64,7 @@ def select(
 
 
 def training_examples(
-    rows: Sequence[Row], tokenizer: Tokenizer, limits: Limits, *, context: int | None
+    rows: Sequence[Row], encoder: Encoder, limits: Limits, *, context: int | None
 ) -> tuple[list[Example], dict[str, int]]:
     """The rows that a policy can be trained on, with closed answers, and the counts of `select`.
 
@@ -72,10 +74,10 @@ def training_examples(
     """
     if limits.completion is None:
         raise ValueError("training needs a limit for the length of an answer, got None")
-    examples, counts = select(encode(rows, tokenizer, closed=True), limits)
-    for example in examples:
+    examples, counts = select(encode(rows, encoder, closed=True), limits)
+    for place, example in enumerate(examples, start=1):
         if context is not None and len(example.prompt) + limits.completion > context:
-            number = next(number for number, row in enumerate(rows) if row is example.row)
+            number = example.row.number or place
             raise ValueError(
                 f"the prompt of row {number} has {len(example.prompt)} tokens, which with max_completion_length "
                 f"{limits.completion} exceeds the model's context of {context}; max_prompt_length drops such rows"
@@ -89,9 +91,8 @@ def training_examples(
 
 
 def _kind(example: Example, limits: Limits, distinct: bool) -> str:
-    prompt, answers = len(example.prompt), [] if example.row.reference is None else [example.reference]
-    if example.rejected is not None:
-        answers.append(example.rejected)
+    given = ((example.reference, example.row.reference), (example.rejected, example.row.rejected))
+    prompt, answers = len(example.prompt), [ids or [] for ids, text in given if text is not None]
     longest = max(map(len, answers), default=0)
     lengths = ((prompt, limits.prompt), (longest, limits.completion), (prompt + longest, limits.together))
     if distinct and example.reference == example.rejected:

@@ -17,7 +17,10 @@ HUB: dict[str, tuple[str, dict[str, str]]] = {  # short name -> id on the hub, a
 }
 SORTING, REASONING = "sorting", "reasoning-gym"
 OWN_RULES = {SORTING: "sorting", "gsm8k": "final_number", REASONING: "reasoning_gym"}  # data set -> reward function
-KNOWN = f"{SORTING}, {', '.join(HUB)}, {REASONING}:TASK, a folder, an OWNER/NAME on the hub, or a file that ends in {ENDINGS}"
+KNOWN = (
+    f"{SORTING}, {', '.join(HUB)}, {REASONING}:TASK, a folder, an OWNER/NAME on the hub, "
+    f"or a file that ends in {ENDINGS}"
+)
 
 
 def load_rows(name: str, *, split: str = "train", config: str | None = None, column: Sequence[str] = ()) -> Rows:

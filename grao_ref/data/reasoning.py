@@ -56,10 +56,9 @@ def reasoning_rows(task: str, *, split: str = "train", config: str | None = None
     seen = {entry["question"] for entry in _entries(task, config, "train")} if split == "test" else set()
     for number, entry in enumerate(entries, start=1):
         prompt: Prompt = [{"role": "user", "content": f"{entry['question'].strip()}\n\n{INSTRUCTION}"}]
-        row = Row(
-            prompt, f"<answer>{entry['answer']}</answer>", None, {"task": task, "task_config": config, "entry": entry}
-        )
-        if not _is_right(row.reference, task, config, entry):
+        reference = f"<answer>{entry['answer']}</answer>"
+        row = Row(prompt, reference, None, {"task": task, "task_config": config, "entry": entry}, number)
+        if not _is_right(reference, task, config, entry):
             skipped.append(f"row {number}: its gold answer does not earn 1")
         elif entry["question"] in seen:
             skipped.append(f"row {number}: its question is in the split train")

@@ -33,11 +33,11 @@ def sorting_rows(*, split: str = "train", config: str | None = None) -> Rows:
     rng = random.Random(SEED)  # of its methods, Python promises the same numbers for ever from `random` alone
     every = ["".join(digits) for digits in permutations(DIGITS, LENGTH)]
     prompts = sorted(every, key=lambda digits: rng.random())[:COUNT]
-    return Rows(_row(digits, int(rng.random() * (LENGTH - 1))) for digits in prompts)
+    return Rows(_row(digits, int(rng.random() * (LENGTH - 1)), n) for n, digits in enumerate(prompts, start=1))
 
 
-def _row(digits: str, place: int) -> Row:
+def _row(digits: str, place: int, number: int) -> Row:
     """`place`: the first of the two positions that are swapped in the reference."""
     best = "".join(sorted(digits))
     swapped = best[:place] + best[place + 1] + best[place] + best[place + 2 :]
-    return Row(f"{digits}=", swapped, digits, {"solution": best})
+    return Row(f"{digits}=", swapped, digits, {"solution": best}, number)

@@ -10,23 +10,13 @@ A row's number counts from 1 and is the one that other programs show:
 Text is UTF-8, with or without a byte order mark.
 """
 
-import csv
-import gzip
-import json
-import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
 
+from grao_ref.data.text_files import Entry, Numbered, delimited, json_file, json_lines
 from grao_ref.plugins.near import hint
-
-Entry = dict[str, Any]
-Numbered = Iterator[tuple[int, Entry]]
-_BEGIN = re.compile(r"\S")
-LONGEST_FIELD = 2**31 - 1  # the csv module's own limit, 131,072 characters, is shorter than some answers
 
 
 @dataclass(frozen=True)
@@ -69,102 +59,6 @@ def suffix_of(name: str) -> str | None:
     return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
 
 
-def _open(path: Path) -> TextIOWrapper:
-    opening: Callable[..., TextIOWrapper] = gzip.open if path.suffix.lower() == ".gz" else open
-    return opening(path, "rt", encoding="utf-8-sig", newline="")  # the csv module wants line breaks as they are
-
-
-def _lines(path: Path) -> Numbered:
-    """One object a line; a file that begins like a list is read as one, whatever it is called."""
-    with _open(path) as lines:
-        begun = False
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            if not begun and line.lstrip().startswith("["):
-                yield from _json_text("\n" * (number - 1) + line + lines.read(), path)
-                return
-            begun = True
-            yield number, _entry(_decoded(json.loads, line.rstrip(), path, number), f"{path}, line {number}")
-
-
-def _json(path: Path) -> Numbered:
-    with _open(path) as file:
-        yield from _json_text(file.read(), path)
-
-
-def _json_text(text: str, path: Path) -> Numbered:
-    """A list of objects, one object that holds nothing but such a list, or one object behind the other."""
-    if text.lstrip().startswith("{") and (objects := list(_objects(text, path))) and len(objects) > 1:
-        yield from objects
-        return
-    content = _only_list(_decoded(json.loads, text, path))
-    if not isinstance(content, list):
-        found = (
-            f"one object with the keys {', '.join(content)}" if isinstance(content, dict) else type(content).__name__
-        )
-        raise ValueError(f"{path} must hold a list of objects, or an object on each line, got {found}")
-    for number, entry in enumerate(content, start=1):
-        yield number, _entry(entry, f"{path}, entry {number}")
-
-
-def _objects(text: str, path: Path) -> Numbered:
-    """One object behind the other; each has the number of the line in which it begins."""
-    place, line, decoder = 0, 1, json.JSONDecoder()
-    while begin := _BEGIN.search(text, place):
-        line += text.count("\n", place, begin.start())
-        value, end = _decoded(decoder.raw_decode, text, path, begin=begin.start())
-        yield line, _entry(value, f"{path}, line {line}")
-        line, place = line + text.count("\n", begin.start(), end), end
-
-
-def _only_list(content: Any) -> Any:
-    """The list of `{"data": [...]}`, whatever its key; any other content as it is."""
-    if isinstance(content, dict) and len(content) == 1:
-        (value,) = content.values()
-        if isinstance(value, list) and not any(isinstance(item, dict) and _is_message(item) for item in value):
-            return value
-    return content
-
-
-def _is_message(item: Mapping[str, Any]) -> bool:
-    return {"role", "content"} <= set(item) or {"from", "value"} <= set(item)
-
-
-def _csv(path: Path) -> Numbered:
-    with _open(path) as file:
-        header = file.readline()
-        file.seek(0)
-        marks = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ",;\t"
-        rows = csv.reader(file, delimiter=max(marks, key=header.count), strict=True)
-        before = csv.field_size_limit(LONGEST_FIELD)
-        try:
-            yield from _records(rows, path)
-        except csv.Error as error:
-            raise ValueError(f"{path}, line {rows.line_num}: broken CSV ({error})") from None
-        finally:
-            csv.field_size_limit(before)
-
-
-def _records(rows: Any, path: Path) -> Numbered:
-    """A record for each row that is not blank, under the names of the first row."""
-    names: list[str] = next(rows, [])
-    twice = [name for place, name in enumerate(names) if name in names[:place]]
-    if twice:
-        raise ValueError(f"{path} has the column {twice[0]!r} twice in its header")
-    number = 0
-    for values in rows:
-        if not values:  # a blank line
-            continue
-        number += 1
-        if len(values) != len(names):
-            raise ValueError(
-                f"row {number} of {path} (it ends in line {rows.line_num}) has {len(values)} values, and the header has "
-                f"{len(names)} names; a value that holds the delimiter or a line break must stand in double quotes"
-            )
-        yield number, dict(zip(names, values, strict=True))
-
-
 def _parquet(path: Path) -> Numbered:
     try:
         from pyarrow import ArrowException
@@ -179,31 +73,14 @@ def _parquet(path: Path) -> Numbered:
 
 
 SUFFIXES: dict[str, Callable[[Path], Numbered]] = {
-    ".jsonl": _lines,
-    ".jsonl.gz": _lines,
-    ".json": _json,
-    ".json.gz": _json,
-    ".csv": _csv,
-    ".csv.gz": _csv,
-    ".tsv": _csv,
-    ".tsv.gz": _csv,
+    ".jsonl": json_lines,
+    ".jsonl.gz": json_lines,
+    ".json": json_file,
+    ".json.gz": json_file,
+    ".csv": delimited,
+    ".csv.gz": delimited,
+    ".tsv": delimited,
+    ".tsv.gz": delimited,
     ".parquet": _parquet,
 }
 ENDINGS = ".jsonl, .json, .csv, .tsv, one of these and .gz, or .parquet"
-
-
-def _decoded(decode: Callable[..., Any], text: str, path: Path, line: int = 1, begin: int | None = None) -> Any:
-    """What the text holds. `line`: its first one in the file; `begin`: where in it the decoder begins."""
-    try:
-        return decode(text) if begin is None else decode(text, begin)
-    except json.JSONDecodeError as error:
-        place = f"{path}, line {line + error.lineno - 1}"
-        raise ValueError(f"{place}: broken JSON ({error.msg}, column {error.colno})") from None
-    except (ValueError, RecursionError) as error:  # a number of too many digits, too many brackets
-        raise ValueError(f"{path}, line {line}: broken JSON ({error})") from None
-
-
-def _entry(value: Any, place: str) -> Entry:
-    if not isinstance(value, dict):
-        raise ValueError(f"{place}: a row must be an object, got {type(value).__name__}")
-    return value

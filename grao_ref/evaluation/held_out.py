@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.records import Batch, Samples, move, take
+from grao_ref.records import Batch, Samples, Tokens, move, take
 from grao_ref.settings.checks import SEEDS
-from grao_ref.tasks.interface import Task, reference_scores, weighted
+from grao_ref.tasks.interface import Task, weighted
 
 EVALUATION_SEED = SEEDS  # no run has it
 CPU = torch.device("cpu")
@@ -23,6 +23,7 @@ class HeldOut:
     task: Task
     batch: Batch  # on the CPU
     text: Callable[[list[int]], str]  # token ids -> text
+    references: tuple[str, ...] | None = None  # their texts as the data set writes them; without, they are decoded
 
     def parts(self, size: int) -> Iterator[Batch]:
         """`size` prompts at a time, in their order."""
@@ -51,15 +52,15 @@ class HeldOut:
 
     def reference_rewards(self, size: int) -> tuple[Float[Tensor, "N"], Bool[Tensor, "N"]]:
         """R(y, y) of each prompt, and which of them could be scored; `size` prompts at a time."""
-        scores = [reference_scores(self.task, part) for part in self.parts(size)]
-        found = [weighted(part, self.task.reward_weights) for part in scores]
+        weights = self.task.reward_weights
+        found = [weighted(self.task.reward_references(part), weights) for part in self.parts(size)]
         rewards, scored = (torch.cat(pieces)[:, 0] for pieces in zip(*found, strict=True))
         return rewards, scored
 
     def texts(self) -> tuple[list[str], list[str]]:
         """The prompts and the references as text."""
-        each = (self.batch.prompts, self.batch.references)
-        prompts, references = (
-            [self.text(tokens.ids[n][tokens.mask[n]].tolist()) for n in range(len(self.batch))] for tokens in each
-        )
-        return prompts, references
+        prompts = self._decoded(self.batch.prompts)
+        return prompts, self._decoded(self.batch.references) if self.references is None else list(self.references)
+
+    def _decoded(self, tokens: Tokens) -> list[str]:
+        return [self.text(ids[mask].tolist()) for ids, mask in zip(tokens.ids, tokens.mask, strict=True)]

@@ -1,6 +1,6 @@
 """How good the policy is now, on prompts that stay the same for the whole run."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -49,9 +49,11 @@ class BanditEvaluation:
 
     task: Bandit
     policy: TabularPolicy
+    scored: bool = field(init=False, default=True)
+    reference_score: float | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.scored, self.reference_score = True, self.task.rewards[self.task.reference].item()
+        self.reference_score = self.task.rewards[self.task.reference].item()
 
     def score(self) -> Float[Tensor, "R"]:
         """V(θ) of each run."""
@@ -77,10 +79,12 @@ class TextEvaluation:
     held_out: HeldOut
     policy: CausalLMPolicy
     config: Config
+    scored: bool = field(init=False)
+    reference_score: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.own = OwnAnswers(self.held_out.batch, self.policy, self.config)
-        self.scored, self.reference_score = bool(self.held_out.task.reward_weights), None
+        self.scored = bool(self.held_out.task.reward_weights)
         if self.scored:
             rewards, could = self.held_out.reference_rewards(self._size)
             self.reference_score = rewards[could].mean().item() if could.any() else None
@@ -136,7 +140,8 @@ class TextEvaluation:
 class Unevaluated:
     """Nothing is held out, and nothing is measured."""
 
-    scored, reference_score = False, None
+    scored: bool = False
+    reference_score: float | None = None
 
     def score(self) -> Float[Tensor, "R"]:
         """NaN: there is no prompt to answer."""

@@ -36,7 +36,7 @@ class OwnAnswers:
     def __post_init__(self) -> None:
         self.method = method_of(self.config.method)
         self.needs = require_needs(self.method, self.config)
-        named = {name for name in self.needs.reference_model if name != "samples"}
+        named: set[str] = {name for name in self.needs.reference_model if name != "samples"}
         if self.needs.rejected:
             named |= {"references", "rejected"}
         else:

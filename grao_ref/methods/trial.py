@@ -1,4 +1,4 @@
-"""A method's functions tried on made-up numbers, so that what returns something wrong is found before the first step."""
+"""A method's functions tried on made-up numbers: what returns something wrong is found before the first step."""
 
 from dataclasses import replace
 

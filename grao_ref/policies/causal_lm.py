@@ -2,26 +2,28 @@
 
 Any model whose cache is attention's (state-space layers can't share a prefill). Prompts and random generators are
 expected on the model's device. What is scored and trained are the sampled ids, never re-encoded text.
-Dropout is switched off for good: with it, the policy that is scored is not the one that sampled.
+The model's dropout is switched off for good: with it, the policy that is scored is not the one that sampled. An
+adapter's is on request, and only in the forward pass that gradients flow through.
 """
 
 import copy
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from grao_ref.equations.checks import require_positive
 from grao_ref.equations.logprob import token_logprobs
 from grao_ref.equations.masked import hide
-from grao_ref.policies.modes import checkpoint_activations, without_cudnn_attention, without_dropout
-from grao_ref.policies.sampler import Choose, decode, push_right, with_positions
+from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, save_critic
+from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
+from grao_ref.policies.modes import get_ready
+from grao_ref.policies.sampler import Choose, decode, push_right, require_shared_cache, with_positions
 from grao_ref.records import Samples, Tokens
 
 
@@ -30,9 +32,10 @@ class CausalLMPolicy:
 
     `eos_ids`: every id that ends an answer; none is needed. An answer has at most `max_completion_length` tokens.
     `bf16`: forward passes in bfloat16 autocast, the weights and all log-softmaxes as they are. `checkpointing`: hidden
-    states are computed again in the backward pass instead of kept. The critic is float32 at least. A model with an
-    adapter (`lora.py`) trains the adapter. Raises `ValueError` on ids outside the vocabulary, a length that is no
-    whole number above 0, a model whose cache can't be shared.
+    states are computed again in the backward pass instead of kept. `critic`: whether there is one; it is float32 at
+    least. A model with an adapter (`lora.py`) trains the adapter, of whose inputs the share `lora_dropout` is dropped.
+    Raises `ValueError` on ids outside the vocabulary, a length that is no whole number above 0, a model whose cache
+    can't be shared, a dropout without an adapter.
     """
 
     def __init__(
@@ -43,58 +46,64 @@ class CausalLMPolicy:
         max_completion_length: int,
         bf16: bool = False,
         checkpointing: bool = False,
+        critic: bool = True,
+        lora_dropout: float = 0.0,
     ) -> None:
         if not isinstance(max_completion_length, int) or max_completion_length < 1:
             raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
-        if not all(hasattr(layer, "batch_repeat_interleave") for layer in DynamicCache(config=model.config).layers):
-            raise ValueError(f"{type(model).__name__} has layers whose cache can't be shared by a group")
-        without_dropout(model)
-        without_cudnn_attention(model.device)
-        if checkpointing:
-            checkpoint_activations(model)
-        self.model, self.max_completion_length = model.train(False), max_completion_length
+        require_shared_cache(model)
+        get_ready(model, checkpointing=checkpointing)
+        set_dropout(model, lora_dropout)
+        self.model, self.max_completion_length = model, max_completion_length
         self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
+        self.stop_at(eos_ids)
+        self.critic = new_critic(model) if critic else None
+
+    def stop_at(self, eos_ids: Iterable[int]) -> None:
+        """End answers with these ids from now on. Raises `ValueError` on ids outside the vocabulary."""
         ends = sorted(set(eos_ids))
         outside = [token for token in ends if not 0 <= token < self.vocabulary]
         if outside:
-            raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), got {outside[0]}")
-        self.eos_ids = torch.tensor(ends, dtype=torch.long, device=model.device)
-        dtype = torch.promote_types(model.dtype, torch.float32)
-        self.critic = torch.nn.Linear(model.config.hidden_size, 1, device=model.device, dtype=dtype)
-        torch.nn.init.zeros_(self.critic.weight)
-        torch.nn.init.zeros_(self.critic.bias)
+            raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), the model's vocabulary, got {outside[0]}")
+        self.eos_ids = torch.tensor(ends, dtype=torch.long, device=self.model.device)
 
     def parameters(self) -> Iterable[Tensor]:
         """The model's trainable parameters and the critic's."""
-        return [p for p in (*self.model.parameters(), *self.critic.parameters()) if p.requires_grad]
+        critic = [] if self.critic is None else self.critic.parameters()
+        return [*trained_tensors(self.model), *(p for p in critic if p.requires_grad)]
 
     def frozen(self) -> "CausalLMPolicy":
-        """A copy; of a model with an adapter, the same model without it."""
-        if getattr(self.model, "peft_config", None):
-            return _AdapterOff(self)
+        """A copy; of a model with an adapter, the same model with a copy of its adapter."""
+        if adapter_of(self.model) is not None:
+            return _EarlierAdapter(self)
         twin = copy.copy(self)
         twin.model = copy.deepcopy(self.model).requires_grad_(False)
-        twin.critic = copy.deepcopy(self.critic).requires_grad_(False)
+        twin.critic = frozen_critic(self.critic)
         return twin
 
     def save(self, folder: Path) -> None:
-        """The model (or its adapter) as `from_pretrained` loads it, and the critic, as safetensors."""
-        self.model.save_pretrained(folder)
-        save_file(self.critic.state_dict(), folder / "critic.safetensors")
+        """The model (or its adapter) as `from_pretrained` loads it, and the critic if there is one, as safetensors.
+
+        Its generation config names every id that the policy stops at, so that `generate` stops there too.
+        """
+        ends = self.eos_ids.tolist()
+        if ends and self.model.generation_config is not None:
+            self.model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
+        if adapter_of(self.model) is not None:
+            save_adapter(self.model, folder)
+        else:
+            self.model.save_pretrained(folder)
+        save_critic(self.critic, folder)
 
     def load(self, folder: Path) -> None:
-        """Take back what `save` wrote."""
-        if getattr(self.model, "peft_config", None):
-            from peft import set_peft_model_state_dict
-
-            saved = load_file(folder / "adapter_model.safetensors")
-            state = {name.removeprefix("base_model.model."): tensor for name, tensor in saved.items()}
-            set_peft_model_state_dict(self.model, state)
+        """Take back what `save` wrote. A critic that this policy has not is left where it is."""
+        if adapter_of(self.model) is not None:
+            load_adapter(self.model, folder)
         else:
             saved = type(self.model).from_pretrained(folder, dtype=self.model.dtype).state_dict()
             self.model.load_state_dict(saved)
-        self.critic.load_state_dict(load_file(folder / "critic.safetensors"))
+        load_critic(self.critic, folder)
 
     def sample(
         self,
@@ -127,7 +136,12 @@ class CausalLMPolicy:
         return token_logprobs(logits.view(*ids.shape, -1), ids, mask, temperature=temperature)
 
     def values(self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G T"]:
-        """The critic's V before each token, from the hidden state that predicts it."""
+        """The critic's V before each token, from the hidden state that predicts it.
+
+        Raises `ValueError` where the policy has no critic.
+        """
+        if self.critic is None:
+            raise ValueError("the policy was made without a critic: its method's `needs` must ask for one")
         inputs = self._join(prompts, ids, mask)
         hidden = self._forward(self.model.base_model, **inputs, use_cache=False).last_hidden_state
         values = self.critic(hidden[:, -ids.shape[-1] - 1 : -1].to(self.critic.weight.dtype))[..., 0]
@@ -166,29 +180,27 @@ class CausalLMPolicy:
         return with_positions(input_ids, torch.cat([left.mask.repeat_interleave(group, 0), mask.flatten(0, 1)], dim=1))
 
 
-class _AdapterOff(CausalLMPolicy):
-    """A policy's model without its adapter: the base model, sharing its memory. It samples and scores without it."""
+class _EarlierAdapter(CausalLMPolicy):
+    """A policy as it was when this was made: the same base model in memory, with a copy of its adapter.
+
+    It samples and scores without gradient, since its parameters are the trained policy's own.
+    """
 
     def __init__(self, policy: CausalLMPolicy) -> None:
         self.__dict__.update(policy.__dict__)
-        self.critic = copy.deepcopy(policy.critic).requires_grad_(False)
+        self.critic = frozen_critic(policy.critic)
+        self._kept = [tensor.detach().clone() for tensor in trained_tensors(policy.model)]
 
     def parameters(self) -> Iterable[Tensor]:
         """No parameters: the wrapped policy owns them."""
         return []
 
+    @torch.no_grad()
     def _decode(self, *arguments: Any) -> Samples:
-        with self._without_adapter():
+        with swapped(trained_tensors(self.model), self._kept):
             return super()._decode(*arguments)
 
+    @torch.no_grad()
     def _forward(self, model: torch.nn.Module, **inputs: Any) -> Any:
-        with self._without_adapter():
+        with swapped(trained_tensors(self.model), self._kept):
             return super()._forward(model, **inputs)
-
-    @contextmanager
-    def _without_adapter(self) -> Iterator[None]:
-        self.model.disable_adapters()
-        try:
-            yield
-        finally:
-            self.model.enable_adapters()

@@ -1,16 +1,22 @@
 """Language models by name: `tiny`, `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
 import difflib
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from grao_ref.policies.adapters import adapter_settings, base_of, has_tokenizer, with_adapter
 from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.smollm2 import smollm2_folder
 
 EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folder; these two need no hub
+TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges*", "spiece*", "*.model", "*.tiktoken", "tekken*")
+_NO_TOKENIZER = (
+    "{!r} has no tokenizer: a model needs its tokenizer's files beside config.json, such as tokenizer.json and "
+    "tokenizer_config.json"
+)
 
 
 def load_language_model(
@@ -20,22 +26,30 @@ def load_language_model(
     dtype: torch.dtype | str = torch.float32,
     attn_implementation: str | None = None,
     trust_remote_code: bool = False,
+    merge_adapter: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model, in evaluation mode, and its tokenizer.
+    """The model, in evaluation mode, and its tokenizer. An adapter comes on its base, or merged with `merge_adapter`.
 
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
     dtype: also by its name, or "auto", as the weights were saved. attn_implementation: transformers' own choice where
     it is None. trust_remote_code: run the Python files that come with the model.
     Raises `ValueError` on a name that nothing can be loaded from, and on an attention that this machine has not.
     """
-    folder = str(EMBEDDED[name]()) if name in EMBEDDED else name
+    adapter = None if name in EMBEDDED else adapter_settings(name)
+    if merge_adapter and adapter is None:
+        raise ValueError(f"merge_adapter is for an adapter, and {name} is none: it has no adapter_config.json")
+    base = name if adapter is None else base_of(name, adapter)
+    folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
+    words = name if adapter is not None and has_tokenizer(name) else folder
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        tokenizer = load_tokenizer(words, trust_remote_code=trust_remote_code)
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except NoTokenizerError:
+        raise
+    except Exception as error:  # whatever a model's class or its files may cause
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
@@ -44,6 +58,8 @@ def load_language_model(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
             f"an id on the hub ({reason})"
         ) from None
+    if adapter is not None:
+        model = with_adapter(model, name, merge=merge_adapter)
     return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
 
@@ -51,3 +67,32 @@ _OWN_CODE = (
     "the model {!r} comes with Python files of its own, which have to run on this machine to load it, and can do there "
     "whatever you can: read them, and then set --trust-remote-code"
 )
+
+
+class NoTokenizerError(ValueError):
+    """A model that comes without a tokenizer, or with one that can't be loaded."""
+
+
+def load_tokenizer(folder: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model's folder or hub id.
+
+    Raises `NoTokenizerError` where the model is there and no tokenizer is: then transformers makes one without a
+    vocabulary for some models, and fails to for others.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except Exception as error:
+        if not (Path(folder) / "config.json").is_file():
+            raise
+        if not any(file for pattern in TOKENIZER_FILES for file in Path(folder).glob(pattern)):
+            raise NoTokenizerError(_NO_TOKENIZER.format(folder)) from None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise NoTokenizerError(f"the tokenizer in {folder!r} can't be loaded ({reason})") from None
+    if len(tokenizer.get_vocab()) <= len(tokenizer.added_tokens_decoder):
+        raise NoTokenizerError(_NO_TOKENIZER.format(folder))
+    return tokenizer
+
+
+def embedding_rows(model: PreTrainedModel) -> int:
+    """How many token ids the model has an embedding for."""
+    return len(model.get_input_embeddings().weight)  # type: ignore[arg-type]

@@ -7,6 +7,17 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from grao_ref.policies.lora import dropout_as_it_was
+
+
+def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> None:
+    """Put a model into the state in which a policy samples, scores and trains; `as_it_was` takes it back."""
+    without_dropout(model)
+    without_cudnn_attention(model.device)
+    if checkpointing:
+        checkpoint_activations(model)
+    model.train(False)
+
 
 def checkpoint_activations(model: PreTrainedModel) -> None:
     """By the name that transformers 5.23 has for it, or the one before."""
@@ -42,13 +53,14 @@ def without_dropout(model: PreTrainedModel) -> None:
 def as_it_was(model: PreTrainedModel) -> Iterator[None]:
     """Whatever a policy changes of a model to train it, and of torch's switches, is put back when the block ends.
 
-    Its dropout, each module's training mode, checkpointing, and cuDNN's attention kernel. Not its parameters.
+    Its dropout and its adapter's, each module's training mode, checkpointing, and cuDNN's attention kernel. Not its parameters.
     """
     dropouts = [(holder, name, getattr(holder, name)) for holder, name in _dropouts(model)]
     modes = [(module, module.training) for module in model.modules()]
-    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()
+    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with dropout_as_it_was(model):
+            yield
     finally:
         for holder, name, value in dropouts:
             setattr(holder, name, value)

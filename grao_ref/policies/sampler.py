@@ -4,6 +4,7 @@ Prompts are pushed to the right (left-padded) and positions are counted from the
 changes nothing for absolute or rotary embeddings.
 """
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -57,6 +58,21 @@ def decode(
             break
     answers, mask, scores = (torch.stack(c, dim=1).view(-1, group, len(ids)) for c in (ids, masks, logprobs))
     return Samples(answers, mask, scores, ended=~going.view(-1, group))
+
+
+def require_shared_cache(model: PreTrainedModel) -> None:
+    """Raise `ValueError` on a model whose reading of a prompt can't be shared by the prompt's samples.
+
+    Shared is the cache of attention. State-space and recurrent layers keep a state instead, some beside such a cache.
+    """
+    takes_a_cache = "past_key_values" in inspect.signature(model.forward).parameters
+    layers = DynamicCache(config=model.config).layers
+    stateful = [layer for layer in layers if hasattr(layer, "update_conv_state")]
+    if not takes_a_cache or stateful or not all(hasattr(layer, "batch_repeat_interleave") for layer in layers):
+        raise ValueError(
+            f"{type(model).__name__} has layers whose cache can't be shared by a group (state-space or recurrent "
+            "ones); name a model that has attention alone"
+        )
 
 
 def push_right(prompts: Tokens) -> Tokens:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from grao_ref.policies.sampler import push_right, with_positions
+from grao_ref.policies.sampler import push_right, require_shared_cache, with_positions
 from grao_ref.text.padding import padded
 
 Pair = tuple[list[int], list[int]]  # tokens of a prompt and of an answer
@@ -25,13 +25,14 @@ def answer_features(
 
     A prompt goes through the model once for all its answers in a batch. Texts of similar length share a batch.
     `done` is called with the number of answers after each batch. Raises `ValueError` on a prompt or an answer
-    without a token.
+    without a token, and on a model whose prompts can't be read once for several answers.
     """
+    require_shared_cache(model)
     for row, (prompt, answer) in enumerate(pairs):
         if not prompt or not answer:
             raise ValueError(f"pair {row} has {'an answer' if prompt else 'a prompt'} without a token")
     order = sorted(range(len(pairs)), key=lambda row: (len(pairs[row][0]), pairs[row][0], len(pairs[row][1])))
-    features = torch.empty(len(pairs), model.config.hidden_size)
+    features = torch.empty(len(pairs), model.config.get_text_config().hidden_size)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         features[rows] = _batch(model, [pairs[row] for row in rows]).float().cpu()

@@ -35,12 +35,13 @@ def load_scorer(
     if weights is not None and len(weights) != len(names):
         raise ValueError(f"{len(names)} reward functions ({', '.join(names)}) got {len(weights)} weights")
     place = device or torch.device("cpu")
-    functions = [_load(name, place, batch_size, judge or JudgeSettings()) for name in names]
+    functions = [load_function(name, place, batch_size, judge or JudgeSettings()) for name in names]
     known = [name if name in BUILT_IN else None for name in names]
     return Scorer(named(functions, known), weights)
 
 
-def _load(name: str, device: torch.device, batch_size: int, judge: JudgeSettings) -> RewardFunction:
+def load_function(name: str, device: torch.device, batch_size: int, judge: JudgeSettings) -> RewardFunction:
+    """What one name stands for. Raises `ValueError` where it stands for nothing, with the nearest known one."""
     if name in BUILT_IN:
         return BUILT_IN[name](judge)
     if name and Path(name).is_dir():

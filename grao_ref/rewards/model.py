@@ -11,11 +11,11 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from grao_ref.policies.load import load_language_model
+from grao_ref.policies.load import NoTokenizerError, embedding_rows, load_language_model, load_tokenizer
 from grao_ref.rewards.features import answer_features
-from grao_ref.text.encoding import answer_ids, context_of, conversation_ids, prompt_ids
+from grao_ref.text.encoding import Encoder, context_of
 from grao_ref.text.messages import Completion, Prompt, answer_text
 from grao_ref.text.padding import padded
 
@@ -60,11 +60,13 @@ class HeadReward:
 
     def __init__(self, folder: str | Path, *, device: torch.device, batch_size: int = 16) -> None:
         head = load_head(Path(folder))
-        self.model, self.tokenizer = load_language_model(head.about["model_name_or_path"], device=device)
-        if head.weight.shape != (self.model.config.hidden_size,):
+        self.model, tokenizer = load_language_model(head.about["model_name_or_path"], device=device)
+        self.encoder = Encoder(tokenizer, rows=embedding_rows(self.model))
+        size = self.model.config.get_text_config().hidden_size
+        if head.weight.shape != (size,):
             raise ValueError(
                 f"the head in {str(folder)!r} has {len(head.weight)} weights, and its model "
-                f"{head.about['model_name_or_path']!r} has features of size {self.model.config.hidden_size}"
+                f"{head.about['model_name_or_path']!r} has features of size {size}"
             )
         self.head, self.batch_size = head, batch_size
         self.__name__ = Path(folder).resolve().name
@@ -73,9 +75,10 @@ class HeadReward:
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], **columns: Any
     ) -> list[float | None]:
         """r of each completion."""
-        answers = answer_ids(self.tokenizer, [answer_text(c) for c in completions], closed=False)
-        pairs = list(zip(prompt_ids(self.tokenizer, prompts), answers, strict=True))
-        limit = context_of(self.model, self.tokenizer)
+        opened = self.encoder.opened(prompts)
+        answers = self.encoder.answer_ids(opened, [answer_text(c) for c in completions], closed=False)
+        pairs = list(zip(opened.ids, answers, strict=True))
+        limit = context_of(self.model, self.encoder.tokenizer)
         rows = [row for row, (prompt, answer) in enumerate(pairs) if answer and len(prompt) + len(answer) <= limit]
         features = answer_features(self.model, [pairs[row] for row in rows], batch_size=self.batch_size)
         scores = features @ self.head.weight + self.head.bias
@@ -90,8 +93,9 @@ class ModelReward:
     """
 
     def __init__(self, name: str, *, device: torch.device, batch_size: int = 16) -> None:
-        self.tokenizer, self.model = _load_classifier(name)
+        tokenizer, self.model = _load_classifier(name)
         self.model = self.model.to(device).eval()  # type: ignore[arg-type]
+        self.encoder = Encoder(tokenizer, rows=embedding_rows(self.model))
         self.batch_size = batch_size
         self.__name__ = Path(name).name
 
@@ -100,8 +104,8 @@ class ModelReward:
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], **columns: Any
     ) -> list[float | None]:
         """The logit of each prompt with its completion, rendered by the chat template where it is conversational."""
-        texts = conversation_ids(self.tokenizer, prompts, [answer_text(c) for c in completions])
-        limit = context_of(self.model, self.tokenizer)
+        texts = self.encoder.conversation_ids(prompts, [answer_text(c) for c in completions])
+        limit = context_of(self.model, self.encoder.tokenizer)
         rows = sorted((row for row, ids in enumerate(texts) if 0 < len(ids) <= limit), key=lambda row: len(texts[row]))
         scores = torch.empty(len(rows))
         for start in range(0, len(rows), self.batch_size):
@@ -128,11 +132,13 @@ class ModelReward:
 
 def _load_classifier(name: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = load_tokenizer(name)
         model, report = AutoModelForSequenceClassification.from_pretrained(
             name, dtype=torch.float32, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError) as error:
+    except NoTokenizerError:
+        raise
+    except Exception as error:  # whatever a model's class or its files may cause
         raise ValueError(f"no reward model could be loaded from {name!r} ({_reason(error)})") from None
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"]))

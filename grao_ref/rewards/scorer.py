@@ -71,7 +71,7 @@ class Scorer:
         """
         offered = offer(prompts, completions, references, columns, completion_ids)
         said, state = Said(len(prompts), self.functions), state or TrainerState()
-        parts: dict[str, list[float | None]] = dict.fromkeys(self.functions, [])
+        parts: dict[str, list[float | None]] = {name: [] for name in self.functions}
         waiting: dict[str, Awaitable[Any]] = {}
         try:
             for name, function in self.functions.items():

@@ -119,7 +119,7 @@ class Output:
         """An earlier run's checkpoints, model and completions, which would pass for this run's."""
         if self._in_place() or not (self.folder / METRICS).exists():
             return []
-        others = (self.folder / name for name in ("model", "completions"))
+        others = (self.folder / name for name in ("model", "base", "completions"))
         return [*checkpoints(self.folder), *(path for path in others if path.exists())]
 
 

@@ -18,7 +18,7 @@ from grao_ref.data.load import load_rows
 from grao_ref.data.rows import split_by_prompt
 from grao_ref.plugins.blame import blame
 from grao_ref.plugins.quiet import held_back
-from grao_ref.policies.load import load_language_model
+from grao_ref.policies.load import embedding_rows, load_language_model
 from grao_ref.rewards.features import answer_features
 from grao_ref.rewards.fit import Array, accuracy, choose_l2, fit_head
 from grao_ref.rewards.model import DESCRIPTION, Head
@@ -26,7 +26,7 @@ from grao_ref.runs.folder import require_writable
 from grao_ref.runs.progress import on_terminal
 from grao_ref.settings.flags import quiet_libraries
 from grao_ref.settings.head import HeadSettings
-from grao_ref.text.encoding import context_of
+from grao_ref.text.encoding import Encoder, context_of
 from grao_ref.text.messages import Prompt
 from grao_ref.training.machine import choose_device
 
@@ -49,22 +49,28 @@ def train_head(settings: HeadSettings, console: Console) -> Head:
         raise ValueError(f"output_dir {str(settings.output_dir)!r} holds a head already; name another folder")
     device = choose_device(settings.device)
     with held_back(), blame(f"dataset_name {settings.dataset_name!r}: reading it raised", ours=True):
-        rows = load_rows(settings.dataset_name, split=settings.dataset_train_split, config=settings.dataset_config)
+        rows = load_rows(
+            settings.dataset_name,
+            split=settings.dataset_train_split,
+            config=settings.dataset_config,
+            column=settings.column,
+        )
     if all(row.rejected is None for row in rows):  # before the model is loaded
         raise ValueError(
             f"the data set {settings.dataset_name!r} has no rejected answers, and a head is fitted to pairs"
         )
-    for number, row in enumerate(rows, start=1):
+    for row in rows:
         if row.rejected is None:
-            raise ValueError(f"row {number} has no rejected answer, and a head is fitted to pairs")
+            raise ValueError(f"row {row.number} has no rejected answer, and a head is fitted to pairs")
     with held_back(), blame(f"model_name_or_path {settings.model_name_or_path!r}: loading it raised", ours=True):
         model, tokenizer = load_language_model(settings.model_name_or_path, device=device)
+    encoder = Encoder(tokenizer, rows=embedding_rows(model))
     limits = Limits(
         prompt=settings.max_prompt_length,
         completion=settings.max_completion_length,
         together=min(settings.max_length or sys.maxsize, context_of(model, tokenizer)),
     )
-    examples, counts = select(encode(rows, tokenizer, closed=False), limits, distinct=True)
+    examples, counts = select(encode(rows, encoder, closed=False), limits, distinct=True)
     counts = {"pairs": len(rows), "left out by the loader": len(rows.skipped)} | counts
     console.print(", ".join(f"{reason}: {count}" for reason, count in counts.items()), soft_wrap=True)
     train, test = split_by_prompt([e.row for e in examples], share=settings.held_out, seed=settings.seed)

@@ -1,6 +1,6 @@
 """The results of a command's runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,7 @@ from torch import Tensor
 
 from grao_ref.evaluation.monitor import Shown
 
-
-# The measures of a run without a reward, as tables and pictures call them, in their order; others follow by their names.
+# The measures of a run without a reward, as tables and pictures call them, in their order; others follow.
 MEASURES = {
     "eval_rewards/accuracies": "accuracy of pairs",
     "eval_rewards/margins": "margin of pairs",
@@ -62,3 +61,14 @@ class Curve:
 def of_seeds(curves: Sequence[Curve]) -> Curve:
     """The runs of several seeds, evaluated at the same steps, as one curve."""
     return Curve(curves[0].steps, torch.cat([curve.scores for curve in curves], dim=1))
+
+
+def curves_of(measured: Mapping[int, Mapping[str, Float[Tensor, "R"]]]) -> dict[str, Curve]:
+    """What evaluations measured, by step, as a curve for each measure; NaN where one could not be measured."""
+    names = dict.fromkeys(name for each in measured.values() for name in each)
+    runs = next(iter(next(iter(measured.values())).values())).shape
+    nothing = torch.full(runs, torch.nan)
+    return {
+        name: Curve(list(measured), torch.stack([each.get(name, nothing) for each in measured.values()]))
+        for name in names
+    }

@@ -15,7 +15,7 @@ from grao_ref.runs.card import write_card
 from grao_ref.runs.log import Log, Row
 from grao_ref.runs.plan import plan
 from grao_ref.runs.progress import ProgressLine
-from grao_ref.runs.results import Curve, Results, of_seeds
+from grao_ref.runs.results import Curve, Results, curves_of, of_seeds
 from grao_ref.runs.sources import require_same, sources_of
 from grao_ref.runs.tables import completions_table
 from grao_ref.runs.trackers import Tracker, tracker_of, trackers_named
@@ -156,12 +156,8 @@ class Run:
             self.say(warning, style="bold")
 
     def curves(self) -> dict[str, Curve]:
-        """Every measure of the run's evaluations; NaN where one could not be measured."""
-        names = dict.fromkeys(name for measured in self.measured.values() for name in measured)
-        runs = next(iter(next(iter(self.measured.values())).values())).shape
-        nothing = torch.full(runs, torch.nan)
-        steps, rows = list(self.measured), list(self.measured.values())
-        return {name: Curve(steps, torch.stack([row.get(name, nothing) for row in rows])) for name in names}
+        """Every measure of the run's evaluations."""
+        return curves_of(self.measured)
 
     def show(self, report: Report) -> None:
         """Write the samples of a step to completions/, if they have a text; print some with `log_completions`."""

@@ -29,6 +29,7 @@ from grao_ref.data.rows import Row
 from grao_ref.methods.registry import method_of
 from grao_ref.plugins.blame import LIBRARIES, PACKAGE
 from grao_ref.plugins.importing import import_object
+from grao_ref.policies.adapters import base_of
 from grao_ref.policies.load import EMBEDDED
 from grao_ref.runs.folder import SOURCES
 from grao_ref.settings.config import Config, settings_of
@@ -39,7 +40,8 @@ TRAINED, HELD_OUT = "rows to train on", "rows held out"
 CODE = ("reward_funcs", "method")  # a run may go on with mended code, and says so; anything else is refused
 FILES = ("chat_template_path", "system_prompt")  # settings that may name a file
 SUFFIXES = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".py")  # of files that loading may read
-NAMED_IN = {"adapter_config.json": "base_model_name_or_path", "head.json": "model_name_or_path"}  # another model
+ADAPTER = "adapter_config.json"
+NAMED_IN = {ADAPTER: "base_model_name_or_path", "head.json": "model_name_or_path"}  # another model
 
 
 def sources_of(config: Config, setup: Setup) -> Sources:
@@ -156,7 +158,10 @@ def _folder_files(folder: Path) -> dict[str, str]:
     found = {path.name: hash_of_file(path) for path in files}
     for name, key in NAMED_IN.items():
         if name in found:
-            base = json.loads((folder / name).read_text())[key]
+            settings = json.loads((folder / name).read_text())
+            base = base_of(str(folder), settings) if name == ADAPTER else settings[key]
+            if Path(base) == folder:  # an adapter beside its base
+                continue
             found |= {f"{base}/{part}": value for part, value in model_files(base).items()}
     return found
 

@@ -20,6 +20,7 @@ def check(config: Config) -> None:
     """Raise `ValueError` on the first name that leads nowhere, and on settings that exclude each other."""
     _require_known("model_name_or_path", config.model_name_or_path, MODELS)
     _require_known("dataset_name", config.dataset_name, DATASETS)
+    _require_known("dataset_test_name", config.dataset_test_name or config.dataset_name, DATASETS)
     _require_method(config)
     _require_bandit(config) if config.setup == "bandit" else _require_text(config)
     _require_together(config)
@@ -71,7 +72,8 @@ def _require_text(config: Config) -> None:
         raise ValueError(_TABLES.format(config.model_name_or_path, config.dataset_name))
     if config.seed > SEEDS - config.num_seeds:
         raise ValueError(f"seed must be a whole number from 0 to {SEEDS - config.num_seeds}, got {config.seed}")
-    if config.dataset_test_split is None and not 0 < config.test_size < 1:
+    other = config.dataset_test_name or config.dataset_test_split
+    if other is None and not 0 < config.test_size < 1:
         raise ValueError(f"test_size must lie between 0 and 1 without a dataset_test_split, got {config.test_size}")
     samples = config.compare or require_needs(method_of(config.method), config).samples
     if samples and config.per_device_train_batch_size % config.num_generations:

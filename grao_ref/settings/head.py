@@ -18,6 +18,8 @@ class PairsGroup:
     """The data set's configuration, where the hub has several."""
     dataset_train_split: str = "train"
     """The data set's split; held-out prompts are taken from it."""
+    column: tuple[str, ...] = ()
+    """Columns under other names: `prompt=question` reads the column question as prompt."""
     max_prompt_length: Count | None = None
     """Leave out pairs whose prompt has more tokens than this, the chat template's included."""
     max_completion_length: Count | None = None

@@ -15,6 +15,14 @@ BANDIT = replace(
     num_seeds=1000,
     max_steps=100,
 )
+# What `finetune` starts from: a model and rows of a user's own, of which nothing else is known. One pass through them.
+OWN = replace(
+    TINY,
+    per_device_train_batch_size=16,  # 2 prompts a step with 8 samples each; 16 rows in sft and dpo
+    learning_rate=1e-5,
+    num_train_epochs=1,
+    max_completion_length=256,  # TRL's
+)
 # A real model and real data on two cores: 4 prompts x 4 answers a step, half a minute each.
 SMOLLM2 = replace(
     TINY,

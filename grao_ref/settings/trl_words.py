@@ -31,7 +31,6 @@ INSTEAD = {  # TRL's name -> what to write here
     "reward_model_name_or_path reward_model_path": "reward_funcs: the reward model's folder or id",
     "sft_model_path": "model_name_or_path",
     "generation_batch_size steps_per_generation": "gradient_accumulation_steps; a step samples all of its groups",
-    "per_device_eval_batch_size=*": "num_generations_eval and max_eval_prompts say how much is evaluated",
     "epsilon_high delta cliprange": "epsilon, on both sides",
     "cliprange_value": "epsilon, for the critic too",
     "kl_coef init_kl_coef": "beta",

@@ -18,8 +18,12 @@ NONE = {"none", "null"}
 def as_kind(value: Any, kind: Any) -> Any:
     """A YAML value as the setting's type has it: lists are tuples, paths are text, and 1e-5 is text to YAML.
 
+    A mapping where texts are wanted has one text for each key (`column: {prompt: question}`).
+
     >>> as_kind("1e-5", float), as_kind(["a", "b"], tuple[str, ...]), as_kind(None, Path | None)
     (1e-05, ('a', 'b'), None)
+    >>> as_kind({"prompt": "question"}, tuple[str, ...])
+    ('prompt=question',)
     """
     inner = plain(kind)
     if get_origin(inner) is tuple:
@@ -58,6 +62,8 @@ def _tuple(value: Any, item: Any) -> tuple[Any, ...]:
     """A list's items, or the parts of a text between commas, unless there is a file of that name."""
     if value is None:
         return ()
+    if isinstance(value, dict) and plain(item) is str:
+        value = [f"{key}={each}" for key, each in value.items()]
     if isinstance(value, str) and plain(item) is not Path and not Path(value).exists():
         value = [part.strip() for part in value.split(",") if part.strip()]
     return tuple(as_kind(each, item) for each in (value if isinstance(value, list | tuple) else [value]))

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from grao_ref.records import Batch, Scores, Tokens
+from grao_ref.tasks.interface import references_as_answers
 
 
 class Bandit:
@@ -39,6 +40,10 @@ class Bandit:
     def reward(self, batch: Batch, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"]) -> Scores:
         """R(a) from the table of rewards."""
         return Scores.complete(self.rewards[ids])
+
+    def reward_references(self, batch: Batch) -> Scores:
+        """R(y, y) from the same table."""
+        return references_as_answers(self, batch)
 
     def expected_reward(self, theta: Float[Tensor, "N K"]) -> Float[Tensor, "N"]:
         """V(θ) = Σ_a π(a) R(a), exactly."""

@@ -35,7 +35,13 @@ class Task(Protocol):
         """The prompts, references and rejected answers of a step; steps count from 1."""
 
     def reward(self, batch: Batch, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Scores:
-        """What each function gives each answer o, R(o, y). References are scored by the same call."""
+        """What each function gives each answer o, R(o, y)."""
+
+    def reward_references(self, batch: Batch) -> Scores:
+        """What each function gives each reference, R(y, y): shape (N, 1, F), by the same functions.
+
+        A reference without a token is not scored. A task of token ids returns `references_as_answers(self, batch)`.
+        """
 
 
 @dataclass(frozen=True)
@@ -57,12 +63,8 @@ class LoggingTask(Task, Protocol):
         """Take note that this many optimiser steps are done, for reward functions that ask."""
 
 
-def reference_scores(task: Task, batch: Batch) -> Scores:
-    """What each function gives each reference; not scored where a prompt has none."""
-    ids, mask = batch.references.ids[:, None], batch.references.mask[:, None]
-    there = mask.any(dim=-1)[..., None]  # (N, 1, 1)
-    if not there.any():
-        values = torch.zeros(len(batch), 1, len(task.reward_weights), device=ids.device)
-        return Scores(values, torch.zeros_like(values, dtype=torch.bool))
-    scores = task.reward(batch, ids, mask)
-    return Scores(scores.values, scores.scored & there)
+def references_as_answers(task: Task, batch: Batch) -> Scores:
+    """R(y, y) by scoring the references' tokens like sampled answers: for tasks whose answers are tokens, not texts."""
+    mask = batch.references.mask[:, None]
+    scores = task.reward(batch, batch.references.ids[:, None], mask)
+    return Scores(scores.values, scores.scored & mask.any(dim=-1)[..., None])

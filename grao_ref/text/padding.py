@@ -10,8 +10,8 @@ from grao_ref.records import Tokens
 def padded(sequences: Sequence[Sequence[int]], *, value: int = 0, device: torch.device | None = None) -> Tokens:
     """The sequences, padded on the right with `value`.
 
-    The mask is made from the lengths and never from the ids, so the tokenizer needs no padding token. The tensors are
-    one wide at least: sequences without a token are padding alone.
+    The mask is made from the lengths and never from the ids, so the tokenizer needs no padding token. The width is at
+    least 1, so that prompts without a reference fit into a batch.
     """
     lengths = torch.tensor([len(sequence) for sequence in sequences], device=device)
     width = max(int(lengths.max()), 1)

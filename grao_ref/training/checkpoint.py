@@ -2,7 +2,7 @@
 
 checkpoint-10/
   model.safetensors, config.json, ...   the policy as `from_pretrained` loads it (the table's: policy.safetensors)
-  critic.safetensors                    PPO's critic
+  critic.safetensors                    the critic of a method that has one (PPO)
   training.safetensors                  the optimiser's moments and the random generators
   training.json                         step, tokens sampled, the settings it was trained with, and the hashes of what
                                         they name
@@ -25,10 +25,11 @@ from grao_ref.training.schedule import fixed_by_schedule
 
 # Settings that change nothing about the steps themselves: a resumed run may have others.
 FREE = {
-    "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions", "per_device_eval_batch_size",
-    "num_completions_to_print", "save_steps", "save_total_limit", "resume_from_checkpoint", "report_to", "run_name",
-    "output_dir", "overwrite_output_dir", "num_train_epochs", "logging_steps", "push_to_hub", "hub_model_id",
-    "attn_implementation", "trust_remote_code", "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16",
+    "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions",
+    "num_completions_to_print", "per_device_eval_batch_size", "save_steps", "save_total_limit",
+    "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir", "num_train_epochs",
+    "logging_steps", "push_to_hub", "hub_model_id", "attn_implementation", "trust_remote_code", "judge_base_url",
+    "judge_timeout", "judge_cache", "device", "bf16",
 }  # fmt: skip
 
 
@@ -104,6 +105,7 @@ def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
         # A GPU generator's state can't be loaded on a CPU: a run that moves there continues with other samples.
         if "sampling_rng" in tensors and training.sampling_rng is not training.rng:
             training.sampling_rng.set_state(tensors["sampling_rng"])
+        _restore_torch(training, tensors)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _unreadable(folder, error) from None
     training.step, training.tokens = state["step"], state["tokens"]
@@ -139,10 +141,20 @@ def _unreadable(folder: Path, error: Exception) -> ValueError:
 
 
 def _generators(training: Training) -> dict[str, Tensor]:
-    states = {"rng": training.rng.get_state()}
+    states = {"rng": training.rng.get_state(), "torch_rng": torch.get_rng_state()}  # torch's: an adapter's dropout
+    if training.policy.device.type == "cuda":
+        states["torch_device_rng"] = torch.cuda.get_rng_state(training.policy.device)
     if training.sampling_rng is not training.rng:
         states["sampling_rng"] = training.sampling_rng.get_state()
     return states
+
+
+def _restore_torch(training: Training, tensors: dict[str, Tensor]) -> None:
+    """A checkpoint that was written before adapters had dropout has no state of torch's own generators."""
+    if "torch_rng" in tensors:
+        torch.set_rng_state(tensors["torch_rng"])
+    if "torch_device_rng" in tensors and training.policy.device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["torch_device_rng"], training.policy.device)
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

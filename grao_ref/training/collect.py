@@ -13,7 +13,7 @@ from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
 from grao_ref.records import Batch, Rewards
 from grao_ref.settings.config import Config
-from grao_ref.tasks.interface import Task, reference_scores, weighted
+from grao_ref.tasks.interface import Task, weighted
 from grao_ref.training.logprobs import log_probabilities_in_parts
 
 
@@ -53,7 +53,7 @@ def _sample(batch: Batch, task: Task, policy: Policy, method: Method, config: Co
         rng=rng,
         likelihood_temperature=config.likelihood_temperature,
     )
-    of_references = reference_scores(task, batch)
+    of_references = task.reward_references(batch)
     parts = task.reward(batch, samples.ids, samples.mask)  # last, so that `task.logged` is about the samples
     outputs, scored = weighted(parts, task.reward_weights)
     reference, reference_scored = weighted(of_references, task.reward_weights)

@@ -45,7 +45,8 @@ def test_worked_answers():
     answer = "He has 600 + 600 = <<600+600=1200>>1200 cows.\n#### 1,200"
     (row,) = rows_of([{"question": "How many cows?", "answer": answer}], "table")
     prompt = [{"role": "user", "content": "How many cows?"}]
-    assert row == Row(prompt, "He has 600 + 600 = 1200 cows.\n#### 1,200", None, {"solution": "1200"})
+    columns = {"solution": "1200", "question": "How many cows?", "answer": answer}  # the last two as in TRL
+    assert row == Row(prompt, "He has 600 + 600 = 1200 cows.\n#### 1,200", None, columns)
 
 
 def test_a_column_that_some_rows_lack_is_none_there_so_that_columns_stay_aligned():
@@ -82,13 +83,9 @@ def test_odd_transcripts_are_left_out_and_named_and_the_rest_keeps_its_order():
         rows_of([table[1]], "table")
 
 
+WORKED = [{"question": "a", "answer": "2 + 2 = 4\n#### 4"}, {"question": "b", "answer": "#### 5"}]
 BAD = [
     ([], "table is empty: it has no rows"),
-    (
-        [{"text": "a", "label": 1}],
-        "table has the columns text, label; expected one of: prompt + completion; prompt + chosen + rejected; "
-        "chosen + rejected; question + answer",
-    ),
     ([{"prompt": "a", "completion": "b"}, {"prompt": "a"}], "row 2 of table: no column 'completion'"),
     ([{"prompt": " ", "completion": "b"}], "row 1 of table: prompt is empty"),
     ([{"prompt": [], "completion": "b"}], "row 1 of table: prompt is empty"),
@@ -125,12 +122,12 @@ BAD = [
     ([{"question": "a", "answer": 4}], "row 1 of table: answer must be text, got int"),
     ([{"question": "", "answer": "#### 4"}], "row 1 of table: question is empty"),
     (
-        [{"question": "a", "answer": "4"}],
-        "row 1 of table: answer must end in its final number behind ####, which is missing",
+        [*WORKED, {"question": "a", "answer": "4"}],
+        "row 3 of table: answer must end in its final number behind ####, which is missing",
     ),
     (
-        [{"question": "a", "answer": "#### four"}],
-        "row 1 of table: answer must end in its final number behind ####, got 'four'",
+        [*WORKED, {"question": "a", "answer": "#### four"}],
+        "row 3 of table: answer must end in its final number behind ####, got 'four'",
     ),
 ]
 
@@ -144,41 +141,40 @@ def test_bad_tables_are_named(table, message):
 PLUGIN = """
 from grao_ref.data.rows import register_format
 
-def parse(instruction, output):
+def parse(task, output):
     if not output:
         raise ValueError("output is empty")
-    return [{"role": "user", "content": instruction}], output.strip(), None, {"length": len(output)}
+    return [{"role": "user", "content": task}], output.strip(), None, {"length": len(output)}
 
-register_format(["instruction", "output"], parse)
+register_format(["task", "output"], parse)
 """
 
 
 @pytest.fixture
 def formats(monkeypatch, tmp_path):
     """The formats, which are the same again after the test, and a folder for a user's plug-in."""
-    before = dict(FORMATS)
+    before = list(FORMATS)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    FORMATS.clear()
-    FORMATS.update(before)
+    FORMATS[:] = before
     sys.modules.pop("users_format", None)
 
 
 def test_a_plug_in_adds_a_format(formats):
     (formats / "users_format.py").write_text(PLUGIN)
-    table = [{"instruction": "Hi", "output": " Hello.", "level": 1}, {"instruction": "Why?", "output": "So."}]
+    table = [{"task": "Hi", "output": " Hello.", "level": 1}, {"task": "Why?", "output": "So."}]
     (formats / "a.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in table))
-    with pytest.raises(ValueError, match=r"has the columns instruction, output, level; expected one of: prompt \+ "):
+    with pytest.raises(ValueError, match=r"has the columns task, output, level; expected one of: prompt \+ "):
         load_rows("a.jsonl")
     import_object("users_format.parse", "format")
     rows = load_rows("a.jsonl")
     assert rows[0] == Row([{"role": "user", "content": "Hi"}], "Hello.", None, {"length": 7, "level": 1})
     assert columns_of(rows) == {"length": [7, 3], "level": [1, None]}
     with pytest.raises(ValueError, match=r"^row 1 of table: output is empty$"):
-        rows_of([{"instruction": "Hi", "output": ""}], "table")
-    with pytest.raises(ValueError, match=r"expected one of: instruction \+ output; prompt \+ completion; "):
-        rows_of([{"text": "a"}], "table")
+        rows_of([{"task": "Hi", "output": ""}], "table")
+    with pytest.raises(ValueError, match=r"expected one of: task \+ output; prompt \+ completion; "):
+        rows_of([{"label": "a"}], "table")
 
 
 @pytest.mark.usefixtures("formats")
@@ -191,8 +187,9 @@ def test_a_registered_format_comes_before_one_that_has_a_part_of_its_columns():
 
 @pytest.mark.usefixtures("formats")
 def test_a_format_that_is_taken_or_has_no_column_is_refused():
-    before = dict(FORMATS)
-    for columns in (["prompt", "completion"], ("completion", "prompt")):
+    register_format(("task", "gold"), lambda task, gold: (task, gold, None, {}))
+    before = list(FORMATS)
+    for columns in (["prompt", "completion"], ("completion", "prompt"), ("gold", "task")):
         message = f"^the format {re.escape(' + '.join(columns))} is taken; it can't be registered again$"
         with pytest.raises(ValueError, match=message):
             register_format(columns, lambda *values: values)

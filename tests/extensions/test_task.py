@@ -11,7 +11,7 @@ from grao_ref.data.load import load_rows
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Batch, Scores, Tokens
 from grao_ref.settings.presets import PRESETS
-from grao_ref.tasks.interface import Task
+from grao_ref.tasks.interface import Task, references_as_answers
 from grao_ref.train import main
 from grao_ref.training.loop import train
 
@@ -34,6 +34,9 @@ class Neighbours:
         distance = ids - batch.prompts.ids[:, None]
         values = (distance == 1) * 1.0 + (distance == 0) * 0.5
         return Scores(values.double() * (ids < self.answers // 2), ids < self.answers // 2)
+
+    def reward_references(self, batch: Batch) -> Scores:
+        return references_as_answers(self, batch)
 
 
 @pytest.mark.parametrize("method", ["grao", "grpo", "ppo"])
@@ -72,4 +75,4 @@ def test_a_data_format_of_one_s_own_is_read_by_its_columns_and_trained_on(tmp_pa
         with pytest.raises(ValueError, match="question"):
             rows.register_format(("question", "choices", "right"), questions)
     finally:
-        del rows.FORMATS["question", "choices", "right"]
+        del rows.FORMATS[0]

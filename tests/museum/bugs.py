@@ -550,8 +550,8 @@ LOOP = [
     bug(
         "reference_without_its_end",
         "../text/encoding.py",
-        "end = [tokenizer.eos_token_id] if closed else []",
-        "end = []",
+        "kept = len(ids) - ids[::-1].index(end)\n",
+        "kept = len(ids) - ids[::-1].index(end) - 1\n",
         "of the kind of trl#4970: never learns to stop",
     ),
     bug(

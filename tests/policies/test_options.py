@@ -1,13 +1,10 @@
-"""The options of a causal LM as a policy: checkpointing, dropout, bfloat16, adapters, saving."""
-
-import importlib.util
+"""The options of a causal LM as a policy: checkpointing, dropout, bfloat16, saving, the critic."""
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, FalconConfig
 
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.lora import add_lora
 from grao_ref.policies.modes import without_cudnn_attention
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Tokens
@@ -15,23 +12,11 @@ from tests.policies.architectures import CONFIGS, EOS, random_model
 from tests.policies.test_causal_lm import CLOSE, prompts_of, sampled
 
 PROMPTS = prompts_of([3, 5, 1])
-ATTENTION = ("q_a_proj", "q_b_proj", "o_proj")  # DeepSeek's; its experts are no linear layers to peft
-needs_peft = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="needs the extra [peft]")
 every_architecture = pytest.mark.parametrize("name", CONFIGS)
 
 
 def policy_of(model, **options):
     return CausalLMPolicy(model, eos_ids=EOS, max_completion_length=8, **options)
-
-
-def adapted(name, folder, **options):
-    """A random model as a base that is on disk, with an adapter."""
-    random_model(name).save_pretrained(folder / "base")
-    model, kind = random_model(name), ATTENTION if name == "deepseek_v3" else ()
-    model.config._name_or_path = model.name_or_path = str(folder / "base")
-    torch.manual_seed(1)
-    add_lora(model, r=4, alpha=8, target_modules=kind)
-    return policy_of(model, **options)
 
 
 def scores(policy, samples):
@@ -127,57 +112,6 @@ def test_bfloat16_is_in_the_forward_pass_alone():
     assert (moved.bfloat16() == before[1].bfloat16()).float().mean() > 0.99  # control: it would
 
 
-@needs_peft
-@every_architecture
-def test_an_adapter_is_trained_and_its_base_stays(name, tmp_path):
-    policy, base = adapted(name, tmp_path, checkpointing=name == "qwen2"), policy_of(random_model(name))
-    frozen = policy.frozen()
-    samples = sampled(base, PROMPTS)
-    torch.testing.assert_close(scores(policy, samples), samples.logprobs, **CLOSE[name])  # it begins as the identity
-    kept = {n: p.detach().clone() for n, p in policy.model.named_parameters() if not p.requires_grad}
-    assert len(kept) >= len(list(base.model.parameters()))
-    assert all("lora" in n for n, p in policy.model.named_parameters() if p.requires_grad)
-    step(policy, samples)
-    now = dict(policy.model.named_parameters())
-    assert all(torch.equal(now[n], p) for n, p in kept.items())
-    assert {n for n, p in now.items() if p.requires_grad} == set(now) - set(kept)
-    torch.testing.assert_close(scores(frozen, samples), samples.logprobs, **CLOSE[name])
-    assert torch.equal(sampled(frozen, PROMPTS).ids, samples.ids)  # it samples as the base too
-    assert torch.equal(frozen.greedy(PROMPTS).ids, base.greedy(PROMPTS).ids)
-    assert not frozen.values(PROMPTS, samples.ids, samples.mask).any()
-    assert (scores(policy, samples) - samples.logprobs).abs().max() > 0.01  # control: the trained policy is another
-    assert list(frozen.parameters()) == []
-
-
-@needs_peft
-@pytest.mark.parametrize("name", ["gpt2", "llama"])
-def test_an_adapter_is_saved_and_loaded(name, tmp_path):
-    policy = adapted(name, tmp_path)
-    samples = sampled(policy, PROMPTS)
-    step(policy, samples)
-    (tmp_path / "model").mkdir()
-    policy.save(tmp_path / "model")
-    assert (tmp_path / "model" / "adapter_model.safetensors").exists()
-    assert not (tmp_path / "model" / "model.safetensors").exists()
-    again = adapted(name, tmp_path)
-    assert not torch.equal(scores(again, samples), scores(policy, samples))
-    again.load(tmp_path / "model")
-    assert torch.equal(scores(again, samples), scores(policy, samples))
-    assert torch.equal(again.critic.bias, policy.critic.bias)
-    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.float64)
-    torch.testing.assert_close(loaded(PROMPTS.ids).logits, policy.model(PROMPTS.ids).logits, rtol=1e-6, atol=1e-6)
-
-
-@needs_peft
-def test_an_adapter_on_a_layer_that_is_not_there_is_refused(monkeypatch):
-    with pytest.raises(ValueError, match=r"^lora_target_modules: .*q_prj") as caught:
-        add_lora(random_model("llama"), r=4, alpha=8, target_modules=["q_prj"])
-    assert "\n" not in str(caught.value)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="use_peft needs peft: pip install"):
-        add_lora(random_model("llama"), r=4, alpha=8)
-
-
 @every_architecture
 def test_a_model_is_saved_and_loaded(name, tmp_path):
     policy = policy_of(random_model(name))
@@ -190,6 +124,22 @@ def test_a_model_is_saved_and_loaded(name, tmp_path):
     torch.testing.assert_close(scores(again, samples), scores(policy, samples), rtol=0, atol=0)
     assert torch.equal(again.critic.weight, policy.critic.weight)
     assert policy.critic.weight.any()
+
+
+def test_a_critic_is_saved_only_where_there_is_one_and_an_older_folder_s_is_left(tmp_path):
+    with_critic, without = policy_of(random_model("llama")), policy_of(random_model("llama"), critic=False)
+    samples = sampled(without, PROMPTS)
+    for folder, policy in (("with", with_critic), ("without", without)):
+        (tmp_path / folder).mkdir()
+        policy.save(tmp_path / folder)
+        assert (tmp_path / folder / "critic.safetensors").exists() == (folder == "with")
+        assert len(list(policy.parameters())) - len(list(policy.model.parameters())) == (2 if folder == "with" else 0)
+    without.load(tmp_path / "with")
+    without.frozen()
+    with pytest.raises(ValueError, match="made without a critic"):
+        without.values(PROMPTS, samples.ids, samples.mask)
+    with pytest.raises(FileNotFoundError, match=r"critic\.safetensors"):
+        with_critic.load(tmp_path / "without")
 
 
 @pytest.mark.parametrize("kind", ["tabular", "llama"])

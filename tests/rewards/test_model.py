@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from grao_ref.rewards.model import Head, HeadReward, ModelReward, load_head
 from grao_ref.rewards.scorer import Scorer
-from grao_ref.text.encoding import answer_ids, conversation_ids, prompt_ids
+from grao_ref.text.encoding import Encoder
 from tests.rewards.tiny import causal_folder, classifier_folder, tokenizer
 
 CPU = torch.device("cpu")
@@ -19,7 +19,7 @@ SAID = ["yes", "no no no", "a b", "a b c d e"]
 def one_by_one(folder, prompts, completions):
     """The logit of each text alone, where nothing has to be padded."""
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    texts = conversation_ids(tokenizer(), prompts, completions)
+    texts = Encoder(tokenizer()).conversation_ids(prompts, completions)
     with torch.no_grad():
         return [model(torch.tensor([ids])).logits.item() for ids in texts]
 
@@ -78,7 +78,8 @@ def test_a_head_scores_the_mean_hidden_state_of_the_answer(tmp_path):
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model").eval()
     expected = []
     for talk, said in zip(TALKS, SAID, strict=True):
-        (prompt,), (answer,) = prompt_ids(tokenizer(), [talk]), answer_ids(tokenizer(), [said], closed=False)
+        encoder = Encoder(tokenizer())
+        (prompt,), (answer,) = encoder.prompt_ids([talk]), encoder.answer_ids([talk], [said], closed=False)
         with torch.no_grad():
             hidden = model.base_model(torch.tensor([prompt + answer])).last_hidden_state[0, len(prompt) :]
         expected.append((hidden.mean(dim=0) @ weight).item() + 0.25)

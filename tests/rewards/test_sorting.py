@@ -14,12 +14,13 @@ from grao_ref.rewards.load import load_scorer
 from grao_ref.rewards.scorer import Scorer
 from grao_ref.rewards.sorting import sorting
 from grao_ref.tasks.text import TextTask
+from grao_ref.text.encoding import Encoder
 from tests.sorting_twin import ANSWER, END, Sorting, characters
 from tests.strategies import seeds
 
 ROWS = sorting_rows()[:30]
-TOKENIZER = tiny_tokenizer()
-TASK = TextTask(encode(ROWS, TOKENIZER, closed=True), TOKENIZER, load_scorer(["sorting"]), batch=3, seed=0)
+ENCODER = Encoder(tiny_tokenizer())
+TASK = TextTask(encode(ROWS, ENCODER, closed=True), ENCODER, load_scorer(["sorting"]), batch=3, seed=0)
 LENGTHS = st.integers(ANSWER, ANSWER + 3)  # the most tokens of an answer
 
 

@@ -8,12 +8,19 @@ from grao_ref.data.rows import Row
 from grao_ref.rewards.scorer import Scorer
 from grao_ref.tasks.interface import Task, weighted
 from grao_ref.tasks.text import TextTask
+from grao_ref.text.encoding import Encoder
 
 ORDER = [[4, 2, 1, 3], [0, 1, 3, 0], [4, 2, 4, 1]]
 
 
 class Letters:
     """Token 1 is "b", 2 is "c", and so on."""
+
+    eos_token_id = chat_template = None
+    name_or_path = "letters"
+
+    def __call__(self, texts, add_special_tokens):
+        raise ValueError("this tokenizer only decodes")
 
     def decode(self, ids, skip_special_tokens):
         return "".join("abcdefgh"[token] for token in ids)
@@ -23,7 +30,7 @@ def task_of(count=3, *, batch=2, seed=0, rejected=None, **functions):
     rows = [Row(f"p{n}", "xyz"[n % 3], columns={"number": n}) for n in range(count)]
     examples = [Example(row, [n] * (1 + n % 2), [1] * (n + 1), rejected) for n, row in enumerate(rows)]
     scorer = Scorer(functions or {"length": lambda completions: [float(len(text)) for text in completions]})
-    return TextTask(examples, Letters(), scorer, batch=batch, seed=seed)
+    return TextTask(examples, Encoder(Letters()), scorer, batch=batch, seed=seed)
 
 
 def test_every_answer_is_scored_with_its_own_row_by_each_function_in_its_place():
@@ -92,4 +99,4 @@ def test_a_batch_holds_the_rows_tokens_and_rejected_answers_where_every_row_has_
 
 def test_a_task_without_rows_is_refused():
     with pytest.raises(ValueError, match="no rows left to train on"):
-        TextTask([], Letters(), Scorer({"f": len}), batch=1, seed=0)
+        TextTask([], Encoder(Letters()), Scorer({"f": len}), batch=1, seed=0)

@@ -10,8 +10,8 @@ from rich.console import Console
 from grao_ref.data.rows import Row, apart
 from grao_ref.data.splits import rows_of
 from grao_ref.methods.registry import BUILT_IN
-from grao_ref.policies.build import eos_ids
-from grao_ref.policies.embedded import tiny_model
+from grao_ref.policies.build import encoder_of
+from grao_ref.policies.embedded import END, tiny_model, tiny_tokenizer
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
 from grao_ref.runs.folder import Output
@@ -54,9 +54,10 @@ def test_untempered_likelihoods_are_all_at_temperature_1_whatever_the_sampler_s(
 
 def test_every_end_of_sequence_that_the_model_or_the_tokenizer_knows_ends_an_answer():
     model = tiny_model()
-    for of_model, all_of_them in (([7, 3], [1, 3, 7]), (7, [1, 7]), (None, [1])):
+    for of_model, all_of_them in (([7, 3], (3, 7, END)), (7, (7, END)), (None, (END,))):
         model.generation_config.eos_token_id = of_model
-        assert eos_ids(model, 1) == all_of_them
+        encoder = encoder_of(model, tiny_tokenizer(), Config())
+        assert encoder.end_ids == all_of_them
 
 
 def moved(**settings) -> torch.Tensor:

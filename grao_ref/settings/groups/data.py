@@ -11,13 +11,17 @@ class DataGroup:
 
     dataset_name: str = "sorting"
     """Prompts and references: `sorting` (embedded), `bandit`, `hh-harmless`, `hh-helpful`, `gsm8k`,
-    `reasoning-gym:TASK`, a file of JSON lines with TRL's columns, HH's or GSM8K's, a folder, or an id on the hub."""
+    `reasoning-gym:TASK`, a file (.jsonl, .json, .csv, .tsv, .parquet), a folder, or an id on the hub."""
     dataset_config: str | None = None
     """The hub data set's configuration, where it has several."""
     dataset_train_split: str = "train"
     """The split that is trained on."""
     dataset_test_split: str | None = None
     """The split that is evaluated on; without one, `test_size` of the prompts are held out."""
+    dataset_test_name: str | None = None
+    """Another file, folder or hub id to evaluate on: its `dataset_test_split`, or else its split `test`."""
+    column: tuple[str, ...] = ()
+    """Columns under other names: `prompt=question completion=answer` reads the column question as prompt, and so on."""
     test_size: Fraction = 0.1
     """Share of the prompts held out for evaluation, chosen by `seed`."""
     max_prompt_length: Count | None = None

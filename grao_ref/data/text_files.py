@@ -1,0 +1,130 @@
+"""Text files, JSON lines, JSON, CSV and TSV, as pairs (number, entry): the numbers are those of `tables.py`."""
+
+import csv
+import gzip
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+Entry = dict[str, Any]
+Numbered = Iterator[tuple[int, Entry]]
+LONGEST_FIELD = 2**31 - 1  # the csv module's own limit, 131,072 characters, is shorter than some answers
+_BEGIN = re.compile(r"\S")
+
+
+def _open(path: Path) -> TextIOWrapper:
+    opening: Callable[..., TextIOWrapper] = gzip.open if path.suffix.lower() == ".gz" else open
+    return opening(path, "rt", encoding="utf-8-sig", newline="")  # the csv module wants line breaks as they are
+
+
+def json_lines(path: Path) -> Numbered:
+    """One object a line; a file that begins like a list is read as one, whatever it is called."""
+    with _open(path) as lines:
+        begun = False
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            if not begun and line.lstrip().startswith("["):
+                yield from _json_text("\n" * (number - 1) + line + lines.read(), path)
+                return
+            begun = True
+            yield number, _entry(_decoded(json.loads, line.rstrip(), path, number), f"{path}, line {number}")
+
+
+def json_file(path: Path) -> Numbered:
+    """A list of objects, or what else may stand for one (`_json_text`)."""
+    with _open(path) as file:
+        yield from _json_text(file.read(), path)
+
+
+def _json_text(text: str, path: Path) -> Numbered:
+    """A list of objects, one object that holds nothing but such a list, or one object behind the other."""
+    if text.lstrip().startswith("{") and (objects := list(_objects(text, path))) and len(objects) > 1:
+        yield from objects
+        return
+    content = _only_list(_decoded(json.loads, text, path))
+    if not isinstance(content, list):
+        found = (
+            f"one object with the keys {', '.join(content)}" if isinstance(content, dict) else type(content).__name__
+        )
+        raise ValueError(f"{path} must hold a list of objects, or an object on each line, got {found}")
+    for number, entry in enumerate(content, start=1):
+        yield number, _entry(entry, f"{path}, entry {number}")
+
+
+def _objects(text: str, path: Path) -> Numbered:
+    """One object behind the other; each has the number of the line in which it begins."""
+    place, line, decoder = 0, 1, json.JSONDecoder()
+    while begin := _BEGIN.search(text, place):
+        line += text.count("\n", place, begin.start())
+        value, end = _decoded(decoder.raw_decode, text, path, begin=begin.start())
+        yield line, _entry(value, f"{path}, line {line}")
+        line, place = line + text.count("\n", begin.start(), end), end
+
+
+def _only_list(content: Any) -> Any:
+    """The list of `{"data": [...]}`, whatever its key; any other content as it is."""
+    if isinstance(content, dict) and len(content) == 1:
+        (value,) = content.values()
+        if isinstance(value, list) and not any(isinstance(item, dict) and _is_message(item) for item in value):
+            return value
+    return content
+
+
+def _is_message(item: Mapping[str, Any]) -> bool:
+    return {"role", "content"} <= set(item) or {"from", "value"} <= set(item)
+
+
+def delimited(path: Path) -> Numbered:
+    """CSV, whose header tells a comma, a semicolon or a tab, or TSV."""
+    with _open(path) as file:
+        header = file.readline()
+        file.seek(0)
+        marks = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ",;\t"
+        rows = csv.reader(file, delimiter=max(marks, key=header.count), strict=True)
+        before = csv.field_size_limit(LONGEST_FIELD)
+        try:
+            yield from _records(rows, path)
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {rows.line_num}: broken CSV ({error})") from None
+        finally:
+            csv.field_size_limit(before)
+
+
+def _records(rows: Any, path: Path) -> Numbered:
+    """A record for each row that is not blank, under the names of the first row."""
+    names: list[str] = next(rows, [])
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise ValueError(f"{path} has the column {twice[0]!r} twice in its header")
+    number = 0
+    for values in rows:
+        if not values:  # a blank line
+            continue
+        number += 1
+        if len(values) != len(names):
+            raise ValueError(
+                f"row {number} of {path} (it ends in line {rows.line_num}) has {len(values)} values, and the header "
+                f"has {len(names)} names; a value that holds the delimiter or a line break must stand in double quotes"
+            )
+        yield number, dict(zip(names, values, strict=True))
+
+
+def _decoded(decode: Callable[..., Any], text: str, path: Path, line: int = 1, begin: int | None = None) -> Any:
+    """What the text holds. `line`: its first one in the file; `begin`: where in it the decoder begins."""
+    try:
+        return decode(text) if begin is None else decode(text, begin)
+    except json.JSONDecodeError as error:
+        place = f"{path}, line {line + error.lineno - 1}"
+        raise ValueError(f"{place}: broken JSON ({error.msg}, column {error.colno})") from None
+    except (ValueError, RecursionError) as error:  # a number of too many digits, too many brackets
+        raise ValueError(f"{path}, line {line}: broken JSON ({error})") from None
+
+
+def _entry(value: Any, place: str) -> Entry:
+    if not isinstance(value, dict):
+        raise ValueError(f"{place}: a row must be an object, got {type(value).__name__}")
+    return value

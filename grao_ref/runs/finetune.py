@@ -1,0 +1,158 @@
+"""The Python door: train a model, with a tokenizer and rows that are there already, in a notebook or a script.
+
+    for report in finetune(model, tokenizer, rows, reward_funcs=[f], learning_rate=1e-6, max_steps=100):
+        print(report.step, report.means()["reward"])
+
+Its settings are those of the command line, under the same names. What the command writes into a folder is the caller's
+here: reports, the model, completions.
+"""
+
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from grao_ref.data.rows import apart, split_by_prompt
+from grao_ref.evaluation.monitor import LOGLIK
+from grao_ref.methods.registry import summary_of
+from grao_ref.policies.build import policy_of
+from grao_ref.policies.modes import get_ready
+from grao_ref.rewards.build import scorer_from
+from grao_ref.runs.alarm import Alarm
+from grao_ref.runs.log import Row as Line
+from grao_ref.runs.log import completion_rows
+from grao_ref.runs.own_objects import borrowed, config_from, require_tokenizer, rows_from, trainable
+from grao_ref.settings.checks import check
+from grao_ref.setups import Setup, check_rows, text_setup
+from grao_ref.training.loop import Report, Training, proceed, start
+from grao_ref.training.machine import this_machine
+
+Rewarding = str | Callable[..., Any]
+
+
+def finetune(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    reward_funcs: Rewarding | Sequence[Rewarding] = (),
+    eval_rows: Iterable[Mapping[str, Any]] | None = None,
+    **settings: Any,
+) -> "Finetuning":
+    """Train the model in place. Returns an iterator of reports: each `next` makes one optimiser step.
+
+    - `model`: a causal language model of transformers, on any device; its parameters of any float dtype, of which those
+      with `requires_grad` are trained. A `PeftModel` trains its adapter. Between steps it is in evaluation mode,
+      without dropout; when the iterator ends or is closed, its modes, its dropout and torch's switches are as before.
+    - `tokenizer`: its tokenizer, which is not changed.
+    - `rows`: N rows, a list of dictionaries or a `datasets.Dataset`, in any format that the command reads. The usual
+      one is `{"prompt": ..., "completion": ...}` for grao and sft, with `chosen` and `rejected` for dpo, `prompt` alone
+      for grpo and ppo; each text or a list of messages. Other columns go to the reward functions.
+    - `reward_funcs`: one function or several, or the names that the command knows; none for a method that samples
+      nothing (sft, dpo). f(prompts, completions, **columns) -> B rewards, each a number or None, as in TRL. B is the
+      batch times `gradient_accumulation_steps`, or fewer; `async` works too, also in a notebook.
+    - `eval_rows`: M rows like `rows`, evaluated every `eval_steps` steps and after the last one: the metrics of that
+      report begin with `eval_`, and `before` has them before the first step. Left out, nothing is evaluated, unless
+      `test_size` holds out a share of the rows.
+    - `settings`: those of the command (`Config`, `python -m grao_ref.train --help`), lists and numbers as Python has
+      them. `method` may be a `Method` too. They start from the preset `OWN`: grao, one pass through the rows, learning
+      rate 1e-5, two prompts a step with eight samples each, at most 256 tokens of an answer.
+
+    Raises `ValueError` before the first step, at this call, on whatever can't be trained: an unknown setting (with the
+    nearest), a row, a reward function, a model without a trainable parameter.
+    """
+    this_machine()
+    require_tokenizer(tokenizer)
+    inner = trainable(model)
+    config = replace(config_from(settings), model_name_or_path=type(inner).__name__, dataset_name="rows")
+    train_on, held_out = (
+        rows_from(rows, "rows", config),
+        [] if eval_rows is None else rows_from(eval_rows, "eval_rows", config),
+    )
+    if "test_size" in settings:
+        if eval_rows is not None:
+            raise ValueError("eval_rows are given, and test_size would hold out others: leave out one of the two")
+        train_on, held_out = split_by_prompt(train_on, share=config.test_size, seed=config.seed)
+    scorer, config = scorer_from(reward_funcs, config, inner.device)
+    check(config)
+    check_rows(config, train_on, held_out, scorer)
+    with borrowed(model), torch.random.fork_rng(devices=[inner.device] if inner.device.type == "cuda" else []):
+        torch.manual_seed(config.seed)  # a new adapter's numbers come from torch's own generator
+        policy = policy_of(model, tokenizer, config)
+        setup = text_setup(config, policy, tokenizer, rows=train_on, held_out=held_out, scorer=scorer)
+        return Finetuning(setup, start(policy, setup.config), model)
+
+
+class Finetuning(Iterator[Report]):
+    """A training that is prepared. Iterating makes its steps; `len` is the number of those that are left.
+
+    `config`: every setting, as the run has it. `notes`: what the command prints first, about method, model, data and
+    rewards. `before`: the held-out metrics before the first step, empty where nothing is evaluated.
+    """
+
+    def __init__(self, setup: Setup, training: Training, model: Any) -> None:
+        self.setup, self.config, self._training, self._model = setup, setup.config, training, model
+        self.notes = (f"Method: {summary_of(setup.config)}", *setup.notes)
+        self.before = {name: value.item() for name, value in setup.evaluation.metrics(0).items()}
+        self._alarm, self._reports = Alarm(), self._steps()
+        self._watch(self.before)
+        _warn_of(setup)
+
+    def __iter__(self) -> "Finetuning":
+        return self
+
+    def __next__(self) -> Report:
+        return next(self._reports)
+
+    def __len__(self) -> int:
+        return max(self.config.max_steps - self._training.step, 0)
+
+    def __repr__(self) -> str:
+        return f"Finetuning(step {self._training.step} of {self.config.max_steps})"
+
+    def close(self) -> None:
+        """End the training here; the model stays as trained as it is."""
+        self._reports.close()
+
+    def completions(self, report: Report) -> list[Line]:
+        """A report's samples: a dictionary for each, with prompt, completion, rewards, advantage and extra columns.
+
+        As the command writes them into completions/*.jsonl; empty for a method that samples nothing.
+        """
+        assert self.setup.text is not None
+        return completion_rows(report, list(self.setup.task.reward_weights), self.setup.text)
+
+    def _steps(self) -> Generator[Report, None, None]:
+        config = self.config
+        with borrowed(self._model) as inner:
+            get_ready(inner, checkpointing=config.gradient_checkpointing)
+            try:
+                for report in proceed(self.setup.task, self._training, config):
+                    last = report.step == config.max_steps
+                    yield self._evaluated(report) if last or report.step % config.eval_steps == 0 else report
+            finally:
+                self._training.optimizer.zero_grad(set_to_none=True)
+
+    def _evaluated(self, report: Report) -> Report:
+        measured = self.setup.evaluation.metrics(report.step)
+        self._watch({name: value.item() for name, value in measured.items()})
+        return replace(report, metrics=report.metrics | {n: v for n, v in measured.items() if not v.isnan().any()})
+
+    def _watch(self, measured: Mapping[str, float]) -> None:
+        warning = self._alarm.check(measured[LOGLIK], self.config) if LOGLIK in measured else None
+        if warning is not None:
+            warnings.warn(warning, stacklevel=4)
+
+
+def _warn_of(setup: Setup) -> None:
+    """Of rows that were left out, and of prompts that are trained on and evaluated on: a notebook shows no log."""
+    shared = len(setup.rows) - len(apart(setup.rows, setup.held_out))
+    if shared:
+        warnings.warn(f"{shared} rows have a prompt that eval_rows have too: they are trained on", stacklevel=4)
+    if setup.dropped:
+        config, total = setup.config, len(setup.rows) + len(setup.held_out)
+        limits = f"max_prompt_length {config.max_prompt_length}, max_completion_length {config.max_completion_length}"
+        warnings.warn(f"{setup.dropped} of {total} rows are left out, as too long ({limits} tokens)", stacklevel=4)
