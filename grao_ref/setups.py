@@ -4,7 +4,6 @@ A setup holds a task, a policy and an evaluation, all made from a config before 
 and rewards are loaded and tried, so that what can't be run is refused before any work.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +37,7 @@ from grao_ref.tasks.text import TextTask
 from grao_ref.text.encoding import context_of
 from grao_ref.text.remarks import remarks
 from grao_ref.training.machine import choose_device
+from grao_ref.training.schedule import in_epochs, with_steps
 
 BANDIT_REWARDS, BANDIT_REFERENCE = (1.0, 0.7, *[0.0] * 8), 1
 PROBED = 4  # references that the reward functions are tried on
@@ -138,28 +138,14 @@ def text_setup(
         f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
         f"{dropped} dropped as too long"
-        f"{left_out(rows, held_out)}{_epochs(config)}.",
+        f"{left_out(rows, held_out)}{in_epochs(config)}.",
         _about_rewards(scorer, evaluation),
         *remarks(encoder, (example.row.reference for example in examples)),
     )
     return Setup(
-        task, policy, config, evaluation, notes, parameters < SMALL, task.text, partial(save_tokenizer, tokenizer),
-        rows, held_out, dropped,
+        task, policy, config, evaluation, notes, parameters < SMALL, task.text,
+        partial(save_tokenizer, encoder.tokenizer), rows, held_out, dropped,
     )  # fmt: skip
-
-
-def with_steps(config: Config, rows: int) -> Config:
-    """The config with the steps that its `num_train_epochs` passes through the rows take, the last one rounded up."""
-    if config.num_train_epochs is None:
-        return config
-    steps = config.num_train_epochs * rows / prompts_per_step(config)
-    return replace(config, max_steps=max(1, math.ceil(round(steps, 6))))
-
-
-def _epochs(config: Config) -> str:
-    if config.num_train_epochs is None:
-        return ""
-    return f"; {config.num_train_epochs:g} epochs are {config.max_steps} steps"
 
 
 SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}

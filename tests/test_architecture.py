@@ -92,7 +92,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"grao_ref.records", "grao_ref.equations.masked", "grao_ref.equations.reduce", "grao_ref.training"},
     "training/machine.py": {"torch", "grao_ref.records"},
-    "training/schedule.py": {"torch", "transformers", "grao_ref.settings.config"},
+    "training/schedule.py": {"torch", "transformers", "grao_ref.methods.registry", "grao_ref.settings.config"},
     "training/checkpoint.py": TENSORS | {"safetensors", "grao_ref.settings.config", "grao_ref.training"},
     "evaluation": TENSORS
     | INTERFACES

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from grao_ref.data.parts import WHOLE
 from grao_ref.data.rows import Row
 from grao_ref.text.encoding import Encoder
+from grao_ref.text.whole import whole_text_ids
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,19 @@ class Limits:
 def encode(rows: Sequence[Row], encoder: Encoder, *, closed: bool) -> list[Example]:
     """Every row with its tokens, in order. `closed`: answers end with the token that ends their turn.
 
-    A system prompt of the encoder's is in the examples' rows too, so that rewards see what the policy sees. Raises
-    `ValueError` that names the row where `Encoder.answer_ids` does.
+    A row that is one whole text has its first token as prompt (`whole_text_ids`). A system prompt of the encoder's is
+    in the examples' rows too, so that rewards see what the policy sees. Raises `ValueError` that names the row where
+    `Encoder.answer_ids` or `whole_text_ids` does.
     """
+    texts = [row for row in rows if row.prompt == WHOLE]
+    ids = whole_text_ids(encoder, [row.reference or "" for row in texts], [row.number for row in texts], closed=closed)
+    whole = iter([Example(row, prompt, answer, None) for row, (prompt, answer) in zip(texts, ids, strict=True)])
+    asked = iter(_asked([row for row in rows if row.prompt != WHOLE], encoder, closed=closed))
+    return [next(whole if row.prompt == WHOLE else asked) for row in rows]
+
+
+def _asked(rows: Sequence[Row], encoder: Encoder, *, closed: bool) -> list[Example]:
+    """Rows that have a prompt, with their tokens."""
     opened = encoder.opened([row.prompt for row in rows], [row.number for row in rows])
     references = encoder.answer_ids(opened, [row.reference for row in rows], closed=closed)
     rejected = encoder.answer_ids(opened, [row.rejected for row in rows], closed=closed)

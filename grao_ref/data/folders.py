@@ -48,7 +48,10 @@ def read_hub(name: str, split: str, options: Mapping[str, str]) -> Table:
 
 
 def _table(rows: Any, name: str) -> Table:
-    entries = list(rows)
+    try:
+        entries = list(rows)
+    except Exception as error:  # a decoder of images or sounds, a file of the cache
+        raise ValueError(f"the rows of {name} could not be read: {' '.join(str(error).split())}") from error
     return Table(entries, range(1, len(entries) + 1), [name] * len(entries))
 
 

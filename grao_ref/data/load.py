@@ -43,7 +43,7 @@ def load_rows(name: str, *, split: str = "train", config: str | None = None, col
         table = read_hub(hub_id, split, options | ({"name": config} if config else {}))
     elif name and path.is_dir():
         table = read_folder(path, split, config)
-    elif path.is_file() or suffix_of(name):
+    elif suffix_of(name) or path.is_file():
         _require_one_split(path, split, config)
         table = read_table(path)
     elif name.count("/") == 1 and name[0] not in "./~":

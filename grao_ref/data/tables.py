@@ -40,7 +40,7 @@ def read_table(path: Path) -> Table:
         raise ValueError(f"no file {path}; {near}")
     suffix = suffix_of(path.name)
     if suffix is None:
-        raise ValueError(f"{path} is no file that can be read here; it must end in {ENDINGS}")
+        raise ValueError(f"{path} is no file that can be read here; {_advice(path)}")
     try:
         rows = list(SUFFIXES[suffix](path))
     except (OSError, EOFError, zlib.error) as error:
@@ -70,6 +70,13 @@ def _parquet(path: Path) -> Numbered:
     except ArrowException as error:
         raise ValueError(f"{path} can't be read: {' '.join(str(error).split())}") from None
     yield from enumerate(entries, start=1)
+
+
+def _advice(path: Path) -> str:
+    """What to do about a file of another kind."""
+    if path.suffix.lower() == ".arrow":
+        return "name the folder that save_to_disk wrote"
+    return f"it must end in {ENDINGS}"
 
 
 SUFFIXES: dict[str, Callable[[Path], Numbered]] = {

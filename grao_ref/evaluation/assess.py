@@ -30,11 +30,12 @@ class Evaluated:
 def assess(comparison: Comparison, *, resamples: int) -> dict[str, Measured]:
     """Every registered metric of one policy, each over the prompts where it is defined.
 
-    What could not be scored is left out of RAS, NAG and the reward; its share is a metric too.
-    Raises `ValueError` where nothing could be scored.
+    What could not be scored is left out of RAS, NAG and the reward; its share is a metric too. Without references there
+    is no RAS. Raises `ValueError` where nothing could be scored.
     """
     if not comparison.scored.any():
-        raise ValueError("no prompt has an answer and a reference that could be scored")
+        both = "an answer and a reference" if comparison.has_references else "an answer"
+        raise ValueError(f"no prompt has {both} that could be scored")
     measured = {}
     for name, metric in METRICS.items():
         values = metric.values(comparison)

@@ -42,9 +42,14 @@ class Comparison:
     reference_scored: Bool[Tensor, "N"]
 
     @property
+    def has_references(self) -> bool:
+        """Whether a reference could be scored; rows that are prompts alone have none."""
+        return bool(self.reference_scored.any())
+
+    @property
     def scored(self) -> Bool[Tensor, "N"]:
-        """True where both the answer and the reference could be scored."""
-        return self.after.scored & self.reference_scored
+        """True where both the answer and the reference could be scored; without references, the answer."""
+        return self.after.scored & self.reference_scored if self.has_references else self.after.scored
 
     @property
     def both_scored(self) -> Bool[Tensor, "N"]:
@@ -53,7 +58,10 @@ class Comparison:
 
     @property
     def relative(self) -> Float[Tensor, "N"]:
-        """R(o, y): the answer's reward minus the reference's. A judge's verdict is relative already: R(y, y) = 0."""
+        """R(o, y): the answer's reward minus the reference's, which is 0 where there is none.
+
+        A judge's verdict is relative already: R(y, y) = 0.
+        """
         return self.after.rewards - self.reference
 
     @property
@@ -86,8 +94,8 @@ class Metric:
     statistic: Callable[..., float] = mean
 
 
-def _relative(c: Comparison) -> Values:
-    return (c.relative[c.scored],)
+def _relative(c: Comparison) -> Values | None:
+    return (c.relative[c.scored],) if c.has_references else None
 
 
 def _both(c: Comparison) -> Values | None:

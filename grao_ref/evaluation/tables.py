@@ -33,12 +33,12 @@ def markdown(evaluated: Evaluated, cases: int) -> str:
     """The same table, what its rows mean, and every policy's answers to the first prompts (not the best)."""
     policies = list(evaluated.metrics)
     scored = evaluated.reference_rewards[evaluated.reference_scored]
+    of_references = f" The references' mean reward is {scored.mean().item():.3f}." if len(scored) else ""
     lines = [
         "# Evaluation",
         "",
         f"{len(evaluated.prompts)} held-out prompts, one answer each, {_sampling(evaluated)}; 95 % bootstrap intervals "
-        "over prompts. The references' mean reward is "
-        f"{scored.mean().item():.3f}.",
+        f"over prompts.{of_references}",
         "",
         f"| metric | {' | '.join(map(in_cell, policies))} | meaning |",
         f"| --- |{' ---: |' * len(policies)} --- |",
@@ -48,7 +48,7 @@ def markdown(evaluated: Evaluated, cases: int) -> str:
         lines.append(f"| {in_cell(name)} | {' | '.join(cells)} | {in_cell(METRICS[name].meaning)} |")
     for n in range(min(cases, len(evaluated.prompts))):
         reference = _reward(evaluated.reference_rewards[n], evaluated.reference_scored[n])
-        rows = {"reference": (evaluated.references[n], reference)}
+        rows = {"reference": (evaluated.references[n], reference)} if evaluated.references[n] else {}
         rows |= {
             policy: (answers.texts[n], _reward(answers.rewards[n], answers.scored[n]))
             for policy, answers in evaluated.answers.items()

@@ -1,5 +1,6 @@
 """A language model as a config describes it: loaded, with its adapter, as a policy that stops where it should."""
 
+import copy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,15 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def encoder_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: Config) -> Encoder:
-    """How texts become tokens for this model: by its chat template, or by the config's own, which the tokenizer keeps.
+    """How texts become tokens for this model: by its chat template or by the config's own.
 
-    Raises `ValueError` on a template or a system prompt that can't be read.
+    The encoder's tokenizer is the one given, or a copy of it that has the config's template. Raises `ValueError` on a
+    template or a system prompt that can't be read.
     """
     if config.chat_template_path is not None:
-        tokenizer.chat_template = template_at(config.chat_template_path)
+        template = template_at(config.chat_template_path)
+        tokenizer = copy.copy(tokenizer)
+        tokenizer.chat_template = template
     return Encoder(
         tokenizer,
         options=config.chat_template_kwargs,

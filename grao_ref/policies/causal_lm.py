@@ -61,12 +61,17 @@ class CausalLMPolicy:
         self.critic = new_critic(model) if critic else None
 
     def stop_at(self, eos_ids: Iterable[int]) -> None:
-        """End answers with these ids from now on. Raises `ValueError` on ids outside the vocabulary."""
+        """End answers with these ids from now on, and write them into the generation config, where `generate` stops.
+
+        Raises `ValueError` on ids outside the vocabulary.
+        """
         ends = sorted(set(eos_ids))
         outside = [token for token in ends if not 0 <= token < self.vocabulary]
         if outside:
             raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), the model's vocabulary, got {outside[0]}")
         self.eos_ids = torch.tensor(ends, dtype=torch.long, device=self.model.device)
+        if ends and self.model.generation_config is not None:
+            self.model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
 
     def parameters(self) -> Iterable[Tensor]:
         """The model's trainable parameters and the critic's."""
@@ -83,13 +88,7 @@ class CausalLMPolicy:
         return twin
 
     def save(self, folder: Path) -> None:
-        """The model (or its adapter) as `from_pretrained` loads it, and the critic if there is one, as safetensors.
-
-        Its generation config names every id that the policy stops at, so that `generate` stops there too.
-        """
-        ends = self.eos_ids.tolist()
-        if ends and self.model.generation_config is not None:
-            self.model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
+        """The model (or its adapter) as `from_pretrained` loads it, and the critic if there is one, as safetensors."""
         if adapter_of(self.model) is not None:
             save_adapter(self.model, folder)
         else:

@@ -53,7 +53,8 @@ def without_dropout(model: PreTrainedModel) -> None:
 def as_it_was(model: PreTrainedModel) -> Iterator[None]:
     """Whatever a policy changes of a model to train it, and of torch's switches, is put back when the block ends.
 
-    Its dropout and its adapter's, each module's training mode, checkpointing, and cuDNN's attention kernel. Not its parameters.
+    Its dropout and its adapter's, each module's training mode, checkpointing, and cuDNN's attention kernel. Not its
+    parameters.
     """
     dropouts = [(holder, name, getattr(holder, name)) for holder, name in _dropouts(model)]
     modes = [(module, module.training) for module in model.modules()]

@@ -31,7 +31,10 @@ def offer(
     columns = {name: values for name, values in columns.items() if name not in DROPPED}
     for name in columns:
         if name in OURS:
-            raise ValueError(f"the data set's column {name!r} has the name of a reward function's argument; rename it")
+            raise ValueError(
+                f"the data set's column {name!r} has the name of a reward function's argument; give it another one: "
+                f"--column other_{name}={name}"
+            )
     offered: dict[str, Any] = {"prompts": prompts, "completions": completions, "references": references}
     if completion_ids is not None:
         offered["completion_ids"] = completion_ids
@@ -90,5 +93,6 @@ def _reward(name: str, row: int, reward: Any) -> float | None:
         return None
     number = number_of(reward)
     if number is None or not math.isfinite(number):
-        raise ValueError(f"reward function {name!r} gave row {row} {reward!r}: it must be a finite number, or None")
+        shown = repr(reward if number is None else number)[:80]
+        raise ValueError(f"reward function {name!r} gave row {row} {shown}: it must be a finite number, or None")
     return number

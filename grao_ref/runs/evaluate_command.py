@@ -70,6 +70,8 @@ def evaluate(settings: EvaluationSettings, console: Console) -> Evaluated:
     base, monitor = setup.policy, setup.evaluation
     if not isinstance(base, CausalLMPolicy) or not isinstance(monitor, TextEvaluation):
         raise ValueError("a bandit's policy is known exactly: there is nothing to sample")
+    if not monitor.scored:
+        raise ValueError(f"the {config.method} run had no reward: --reward-funcs must say what scores the answers")
     held_out, size = monitor.held_out, settings.per_device_eval_batch_size
     temperature = config.temperature if settings.temperature is None else settings.temperature
     before = answers_of(base, base, held_out, temperature=temperature, size=size)

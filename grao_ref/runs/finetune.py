@@ -15,17 +15,18 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from grao_ref.data.rows import apart, split_by_prompt
+from grao_ref.data.rows import Row, apart, split_by_prompt
 from grao_ref.evaluation.monitor import LOGLIK
-from grao_ref.methods.registry import summary_of
+from grao_ref.methods.registry import method_of, summary_of
 from grao_ref.policies.build import policy_of
+from grao_ref.policies.lora import set_dropout
 from grao_ref.policies.modes import get_ready
 from grao_ref.rewards.build import scorer_from
 from grao_ref.runs.alarm import Alarm
-from grao_ref.runs.log import Row as Line
 from grao_ref.runs.log import completion_rows
 from grao_ref.runs.own_objects import borrowed, config_from, require_tokenizer, rows_from, trainable
 from grao_ref.settings.checks import check
+from grao_ref.settings.config import Config
 from grao_ref.setups import Setup, check_rows, text_setup
 from grao_ref.training.loop import Report, Training, proceed, start
 from grao_ref.training.machine import this_machine
@@ -36,10 +37,10 @@ Rewarding = str | Callable[..., Any]
 def finetune(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any] | Row],
     *,
     reward_funcs: Rewarding | Sequence[Rewarding] = (),
-    eval_rows: Iterable[Mapping[str, Any]] | None = None,
+    eval_rows: Iterable[Mapping[str, Any] | Row] | None = None,
     **settings: Any,
 ) -> "Finetuning":
     """Train the model in place. Returns an iterator of reports: each `next` makes one optimiser step.
@@ -67,11 +68,9 @@ def finetune(
     this_machine()
     require_tokenizer(tokenizer)
     inner = trainable(model)
-    config = replace(config_from(settings), model_name_or_path=type(inner).__name__, dataset_name="rows")
-    train_on, held_out = (
-        rows_from(rows, "rows", config),
-        [] if eval_rows is None else rows_from(eval_rows, "eval_rows", config),
-    )
+    config = replace(config_from(settings), model_name_or_path=type(inner).__name__)
+    train_on = rows_from(rows, config.dataset_name, config)
+    held_out = [] if eval_rows is None else rows_from(eval_rows, "eval_rows", config)
     if "test_size" in settings:
         if eval_rows is not None:
             raise ValueError("eval_rows are given, and test_size would hold out others: leave out one of the two")
@@ -81,7 +80,7 @@ def finetune(
     check_rows(config, train_on, held_out, scorer)
     with borrowed(model), torch.random.fork_rng(devices=[inner.device] if inner.device.type == "cuda" else []):
         torch.manual_seed(config.seed)  # a new adapter's numbers come from torch's own generator
-        policy = policy_of(model, tokenizer, config)
+        policy = policy_of(model, tokenizer, config, critic=method_of(config.method).needs(config).critic)
         setup = text_setup(config, policy, tokenizer, rows=train_on, held_out=held_out, scorer=scorer)
         return Finetuning(setup, start(policy, setup.config), model)
 
@@ -94,11 +93,12 @@ class Finetuning(Iterator[Report]):
     """
 
     def __init__(self, setup: Setup, training: Training, model: Any) -> None:
-        self.setup, self.config, self._training, self._model = setup, setup.config, training, model
+        self.setup, self.config, self._training = setup, setup.config, training
         self.notes = (f"Method: {summary_of(setup.config)}", *setup.notes)
         self.before = {name: value.item() for name, value in setup.evaluation.metrics(0).items()}
-        self._alarm, self._reports = Alarm(), self._steps()
-        self._watch(self.before)
+        watch = _Watch(setup.config)
+        watch(self.before)
+        self._reports = _steps(setup, training, model, watch)  # which must not know `self`: a circle would outlive it
         _warn_of(setup)
 
     def __iter__(self) -> "Finetuning":
@@ -117,7 +117,7 @@ class Finetuning(Iterator[Report]):
         """End the training here; the model stays as trained as it is."""
         self._reports.close()
 
-    def completions(self, report: Report) -> list[Line]:
+    def completions(self, report: Report) -> list[dict[str, Any]]:
         """A report's samples: a dictionary for each, with prompt, completion, rewards, advantage and extra columns.
 
         As the command writes them into completions/*.jsonl; empty for a method that samples nothing.
@@ -125,24 +125,32 @@ class Finetuning(Iterator[Report]):
         assert self.setup.text is not None
         return completion_rows(report, list(self.setup.task.reward_weights), self.setup.text)
 
-    def _steps(self) -> Generator[Report, None, None]:
-        config = self.config
-        with borrowed(self._model) as inner:
-            get_ready(inner, checkpointing=config.gradient_checkpointing)
-            try:
-                for report in proceed(self.setup.task, self._training, config):
-                    last = report.step == config.max_steps
-                    yield self._evaluated(report) if last or report.step % config.eval_steps == 0 else report
-            finally:
-                self._training.optimizer.zero_grad(set_to_none=True)
 
-    def _evaluated(self, report: Report) -> Report:
-        measured = self.setup.evaluation.metrics(report.step)
-        self._watch({name: value.item() for name, value in measured.items()})
-        return replace(report, metrics=report.metrics | {n: v for n, v in measured.items() if not v.isnan().any()})
+def _steps(setup: Setup, training: Training, model: Any, watch: "_Watch") -> Generator[Report, None, None]:
+    config = setup.config
+    with borrowed(model) as inner:
+        get_ready(inner, checkpointing=config.gradient_checkpointing)
+        set_dropout(inner, config.lora_dropout)
+        try:
+            for report in proceed(setup.task, training, config):
+                if report.step % config.eval_steps == 0 or report.step == config.max_steps:
+                    measured = setup.evaluation.metrics(report.step)
+                    watch({name: value.item() for name, value in measured.items()})
+                    known = {name: value for name, value in measured.items() if not value.isnan().any()}
+                    report = replace(report, metrics=report.metrics | known)
+                yield report
+        finally:
+            training.optimizer.zero_grad(set_to_none=True)
 
-    def _watch(self, measured: Mapping[str, float]) -> None:
-        warning = self._alarm.check(measured[LOGLIK], self.config) if LOGLIK in measured else None
+
+class _Watch:
+    """Warns of thm-4 as the command does."""
+
+    def __init__(self, config: Config) -> None:
+        self.alarm, self.config = Alarm(), config
+
+    def __call__(self, measured: Mapping[str, float]) -> None:
+        warning = self.alarm.check(measured[LOGLIK], self.config) if LOGLIK in measured else None
         if warning is not None:
             warnings.warn(warning, stacklevel=4)
 

@@ -30,6 +30,7 @@ ELSEWHERE = {
         ("dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split", "dataset_test_name"),
         "the rows are the third argument, and eval_rows those that are evaluated on",
     ),
+    "chat_template_path": "the tokenizer is the second argument; set its chat_template",
     "device": "the model is trained where it is; model.to(...) moves it",
     **dict.fromkeys(
         ("output_dir", "overwrite_output_dir", "save_steps", "save_total_limit", "push_to_hub", "hub_model_id"),
@@ -96,15 +97,16 @@ def borrowed(model: Any) -> Iterator[PreTrainedModel]:
     would make its `save_pretrained` write an adapter after `merge_and_unload`.
     """
     inner: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
-    with as_it_was(inner):
-        marked = {name: vars(inner)[name] for name in MARKS if name in vars(inner)}
-        try:
-            yield unwrapped(model)
-        finally:
-            if inner is not model:
-                for name in MARKS:
-                    vars(inner).pop(name, None)
-                vars(inner).update(marked)
+    marked = {name: vars(inner)[name] for name in MARKS if name in vars(inner)}
+    try:
+        unwrapped(model)
+        with as_it_was(inner):
+            yield inner
+    finally:
+        if inner is not model:
+            for name in MARKS:
+                vars(inner).pop(name, None)
+            vars(inner).update(marked)
 
 
 def config_from(settings: dict[str, Any]) -> Config:
@@ -122,7 +124,7 @@ def config_from(settings: dict[str, Any]) -> Config:
     if "max_steps" in settings:
         settings.setdefault("num_train_epochs", None)
     values = {name: as_kind(value, kinds[name]) for name, value in settings.items() if name in known}
-    return replace(OWN, **values)
+    return replace(OWN, **values, dataset_name="rows", dataset_test_name="eval_rows")
 
 
 def rows_from(given: Any, name: str, config: Config) -> list[Row]:
@@ -140,4 +142,4 @@ def rows_from(given: Any, name: str, config: Config) -> list[Row]:
     for number, entry in enumerate(table, start=1):
         if not isinstance(entry, Mapping):
             raise ValueError(f"row {number} of {name} must be a dictionary, got {type(entry).__name__}")
-    return rows_of([dict(entry) for entry in table], name)
+    return rows_of([dict(entry) for entry in table], name, column=config.column)

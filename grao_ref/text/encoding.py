@@ -10,7 +10,7 @@ from typing import Any
 from grao_ref.text.messages import Message, Prompt
 from grao_ref.text.opened import Opened, named, names_of
 from grao_ref.text.seam import Ids, blank_keeper, leading_ids, tail_ids, tokens
-from grao_ref.text.special import Tokenizer, require_embeddings
+from grao_ref.text.special import Tokenizer, called, require_embeddings
 from grao_ref.text.template import ChatTemplate, Turn, continues
 
 
@@ -89,8 +89,8 @@ class Encoder:
         ids = [[*start, *each] if count else each for each, count in zip(ids, leading, strict=True)]
         for each, name in zip(ids, names, strict=True):
             if not each:
-                raise ValueError(f"{name}: the prompt has no token in {self.tokenizer.name_or_path!r}")
-        return Opened(asked, texts, self._within(ids, names), leading, names)
+                raise ValueError(f"{name}: {called(self.tokenizer)} has no token for the prompt")
+        return Opened(asked, texts, self.within(ids, names), leading, names)
 
     def prompt_ids(self, prompts: Sequence[Prompt]) -> list[Ids]:
         """Tokens of each prompt, up to where the answer begins; see `opened`."""
@@ -113,7 +113,7 @@ class Encoder:
         result: list[Ids] = [[] for _ in answers]
         for row, tail, (_, turn) in zip(given, tails, pieces, strict=True):
             result[row] = named(opened.names[row], self._ended, tail, turn) if closed else tail
-        return self._within(result, opened.names)
+        return self.within(result, opened.names)
 
     def conversation_ids(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[Ids]:
         """Tokens of each prompt and its answer as one text, which is what reward models are trained on.
@@ -128,7 +128,7 @@ class Encoder:
             texts = [named(names[row], self._whole, prompts[row], answers[row]) for row in rows]
             for row, ids in zip(rows, tokens(self.tokenizer, texts, there, special=special), strict=True):
                 result[row] = ids
-        return self._within(result, names)
+        return self.within(result, names)
 
     def text(self, ids: Sequence[int], prompt: Prompt | None = None) -> str:
         """The text of tokens, without the token that ends an answer.
@@ -151,9 +151,9 @@ class Encoder:
         prompt, start = opened.prompts[row], opened.texts[row]
         if isinstance(prompt, str):
             return answer, None
-        tail, turn = self.template.tail(start, self.template.whole(prompt, answer)), self._turn(prompt, start)
+        tail, turn = self.template.tail(start, self.template.whole(prompt, answer)), self._turn(prompt, start, answer)
         if not tail.endswith(turn.after):  # this conversation is closed otherwise than the first one
-            turn = self._turn(prompt, start, again=True)
+            turn = self._turn(prompt, start, answer, again=True)
             if not tail.endswith(turn.after):
                 raise ValueError(f"the chat template closes this answer otherwise than others: {tail[-40:]!r}")
         body = tail[: len(tail) - len(turn.after)]
@@ -161,11 +161,11 @@ class Encoder:
             self.rewritten.add(opened.names[row])
         return (body + turn.gap + (turn.end or "") if closed else body), turn
 
-    def _turn(self, prompt: Sequence[Message], opened: str, *, again: bool = False) -> Turn:
+    def _turn(self, prompt: Sequence[Message], opened: str, answer: str = "", *, again: bool = False) -> Turn:
         """How answers to such prompts are written, read off one of them and kept for the next ones."""
         kind = continues(prompt)
         if again or kind not in self._turns:
-            self._turns[kind] = turn = self.template.turn(prompt, opened)
+            self._turns[kind] = turn = self.template.turn(prompt, opened, answer)
             if turn.end_id is not None:
                 self._ends.add(turn.end_id)
         return self._turns[kind]
@@ -192,7 +192,8 @@ class Encoder:
     def _anchor(self) -> Ids:
         return blank_keeper(self.tokenizer)
 
-    def _within(self, sequences: list[Ids], names: Sequence[str]) -> list[Ids]:
+    def within(self, sequences: list[Ids], names: Sequence[str]) -> list[Ids]:
+        """The same tokens. Raises `ValueError` with the row's name on an id that the model has no embedding for."""
         if self.rows is not None:
             require_embeddings(self.tokenizer, sequences, names, self.rows)
         return sequences

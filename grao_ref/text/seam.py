@@ -8,7 +8,7 @@ are, and the answer gets tokens that give exactly its text in that place.
 import unicodedata
 from collections.abc import Sequence
 
-from grao_ref.text.special import Tokenizer, reason
+from grao_ref.text.special import Tokenizer, called, reason
 
 Ids = list[int]
 WINDOW = 120  # characters of a prompt that are read again with each of its answers; tokenizers are local
@@ -32,9 +32,7 @@ def tokens(
                 tokens(tokenizer, [text], [name], special=special)[0] for text, name in zip(texts, names, strict=True)
             ]
         name = f"{names[0]}: " if names else ""
-        raise ValueError(
-            f"{name}the tokenizer of {tokenizer.name_or_path!r} can't encode a text ({reason(error)})"
-        ) from None
+        raise ValueError(f"{name}{called(tokenizer)} can't encode a text ({reason(error)})") from None
     return ids
 
 
@@ -64,7 +62,7 @@ def tail_ids(
     for row, name in enumerate(names):
         if row not in found:
             raise ValueError(
-                f"{name}: the tokenizer of {tokenizer.name_or_path!r} has no tokens for {tails[row][:20]!r} behind "
+                f"{name}: {called(tokenizer)} has no tokens for {tails[row][:20]!r} behind "
                 f"{starts[row][0][-20:]!r} that give this text again; end the prompt in another place"
             )
     return [found[row] for row in range(len(tails))]

@@ -66,6 +66,11 @@ def require_embeddings(tokenizer: Tokenizer, sequences: Sequence[list[int]], nam
             )
 
 
+def called(tokenizer: Tokenizer) -> str:
+    """The tokenizer, by the name of its model where it has one."""
+    return f"the tokenizer of {tokenizer.name_or_path!r}" if tokenizer.name_or_path else "the tokenizer"
+
+
 def reason(error: Exception) -> str:
     """The kind of an exception and the first line of its message."""
     return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"

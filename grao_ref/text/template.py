@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from grao_ref.text.messages import Message
-from grao_ref.text.special import Tokenizer, first_special, reason
+from grao_ref.text.special import Tokenizer, called, first_special, reason
 
 HINT = "chat_template_kwargs may change what it writes, and chat_template_path names another template"
 PROBES = ("yes", "no")  # two answers that begin and end with different letters
@@ -46,13 +46,17 @@ class ChatTemplate:
         """The prompt with its answer, closed as the template closes it."""
         return self._render(answered(prompt, answer))
 
-    def turn(self, prompt: Sequence[Message], opened: str) -> Turn:
+    def turn(self, prompt: Sequence[Message], opened: str, answer: str = "") -> Turn:
         """What is written around an answer to this prompt, found by rendering two short answers.
 
-        `opened`: what the method of that name gives. Raises `ValueError` where the opened prompt is not how the prompt
-        with an answer begins, and where the template leaves the answer out.
+        `opened`: what the method of that name gives. `answer`: put before the two if they can't be rendered alone, as
+        behind a generation prompt that opens thoughts. Raises `ValueError` where the opened prompt is not how the
+        prompt with an answer begins, and where the template leaves the answer out.
         """
-        first, second = (self.tail(opened, self.whole(prompt, probe)) for probe in PROBES)
+        try:
+            first, second = (self.tail(opened, self.whole(prompt, probe)) for probe in PROBES)
+        except ValueError:
+            first, second = (self.tail(opened, self.whole(prompt, answer + probe)) for probe in PROBES)
         if first == second:
             raise ValueError("the chat template leaves the assistant's answer out; chat_template_path names another")
         before, after = _shared(first, second), _shared(first[::-1], second[::-1])[::-1]
@@ -70,18 +74,15 @@ class ChatTemplate:
         return whole[len(opened) :]
 
     def _render(self, messages: Sequence[Message], **how: bool) -> str:
-        name = self.tokenizer.name_or_path
         if not self.tokenizer.chat_template:
             raise ValueError(
-                f"its prompt is conversational, and the tokenizer of {name!r} has no chat template; "
+                f"its prompt is conversational, and {called(self.tokenizer)} has no chat template; "
                 "chat_template_path names a file that holds one"
             )
         try:
             return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, **{**self.options, **how}))
         except Exception as error:  # a template may raise anything
-            raise ValueError(
-                f"the chat template of {name!r} refuses this conversation ({reason(error)}); {HINT}"
-            ) from None
+            raise ValueError(f"the chat template refuses this conversation ({reason(error)}); {HINT}") from None
 
 
 def continues(prompt: Sequence[Message]) -> bool:

@@ -53,8 +53,7 @@ def _sample(batch: Batch, task: Task, policy: Policy, method: Method, config: Co
         rng=rng,
         likelihood_temperature=config.likelihood_temperature,
     )
-    of_references = task.reward_references(batch)
-    parts = task.reward(batch, samples.ids, samples.mask)  # last, so that `task.logged` is about the samples
+    parts, of_references = task.reward(batch, samples.ids, samples.mask), task.reward_references(batch)
     outputs, scored = weighted(parts, task.reward_weights)
     reference, reference_scored = weighted(of_references, task.reward_weights)
     rewards = Rewards(outputs, reference[:, 0], scored, reference_scored[:, 0], parts=parts)

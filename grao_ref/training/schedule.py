@@ -1,10 +1,12 @@
 """The learning rate of each step, by transformers' `get_scheduler`. It counts steps, not the updates within one."""
 
 import math
+from dataclasses import replace
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from grao_ref.methods.registry import prompts_per_step
 from grao_ref.settings.config import Config
 
 ENDLESS = {"constant", "constant_with_warmup", "inverse_sqrt"}  # whose rates do not depend on the number of steps
@@ -36,6 +38,21 @@ def make_schedule(optimizer: torch.optim.Optimizer, config: Config) -> LRSchedul
 def warmup_of(config: Config) -> int:
     """Steps of the warm-up: `warmup_steps`, or the share `warmup_ratio` of all steps, rounded up."""
     return config.warmup_steps or math.ceil(config.warmup_ratio * config.max_steps)
+
+
+def with_steps(config: Config, rows: int) -> Config:
+    """The config with the steps that its `num_train_epochs` passes through the rows take, the last one rounded up."""
+    if config.num_train_epochs is None:
+        return config
+    steps = config.num_train_epochs * rows / prompts_per_step(config)
+    return replace(config, max_steps=max(1, math.ceil(round(steps, 6))))
+
+
+def in_epochs(config: Config) -> str:
+    """How many steps the epochs are, for the log; nothing where they were not asked for."""
+    if config.num_train_epochs is None:
+        return ""
+    return f"; {config.num_train_epochs:g} epochs are {config.max_steps} steps"
 
 
 def fixed_by_schedule(config: Config) -> set[str]:

@@ -75,45 +75,49 @@ def ultrafeedback(n: int) -> tuple[Entry, Row]:
 def ultrafeedback_in_turns(n: int) -> tuple[Entry, Row]:
     """The text is the first question of a longer conversation with a system prompt."""
     head = [system("Be kind."), user(f"Why {n}?"), assistant("Guess."), user("Tell me.")]
-    entry = {"prompt": f"Why {n}?", "chosen": [*head, assistant("So.")], "rejected": [*head, assistant("No.")]}
-    return entry, Row(head, "So.", "No.")
+    entry = {"prompt": f"Why {n}?", "chosen": [*head, assistant("So it is.")], "rejected": [*head, assistant("No.")]}
+    return entry, Row(head, "So it is.", "No.")
 
 
 def conversational_pairs(n: int) -> tuple[Entry, Row]:
     prompt = [user(f"Why {n}?")]
-    return {"prompt": prompt, "chosen": [assistant("So.")], "rejected": [assistant("No.")]}, Row(prompt, "So.", "No.")
+    return {"prompt": prompt, "chosen": [assistant("So it is.")], "rejected": [assistant("No.")]}, Row(
+        prompt, "So it is.", "No."
+    )
 
 
 def whole_pairs(n: int) -> tuple[Entry, Row]:
     """The prompt as messages, and once more in each answer."""
     prompt = [user(f"Why {n}?")]
-    entry = {"prompt": prompt, "chosen": [*prompt, assistant("So.")], "rejected": [*prompt, assistant("No.")]}
-    return entry, Row(prompt, "So.", "No.")
+    entry = {"prompt": prompt, "chosen": [*prompt, assistant("So it is.")], "rejected": [*prompt, assistant("No.")]}
+    return entry, Row(prompt, "So it is.", "No.")
 
 
 def whole_completion(n: int) -> tuple[Entry, Row]:
     prompt = [user(f"Why {n}?")]
-    return {"prompt": f"Why {n}?", "completion": [*prompt, assistant("So.")]}, Row(prompt, "So.")
+    return {"prompt": f"Why {n}?", "completion": [*prompt, assistant("So it is.")]}, Row(prompt, "So it is.")
 
 
 def transcripts(n: int) -> tuple[Entry, Row]:
     start = f"\n\nHuman: Why {n}?\n\nAssistant:"
-    return {"chosen": f"{start} So.", "rejected": f"{start} No."}, Row([user(f"Why {n}?")], "So.", "No.")
+    return {"chosen": f"{start} So it is.", "rejected": f"{start} No."}, Row([user(f"Why {n}?")], "So it is.", "No.")
 
 
 def hh_as_messages(n: int) -> tuple[Entry, Row]:
     head = [user("Hello."), assistant("Hi."), user(f"Why {n}?")]
-    return {"chosen": [*head, assistant("So.")], "rejected": [*head, assistant("No.")]}, Row(head, "So.", "No.")
+    return {"chosen": [*head, assistant("So it is.")], "rejected": [*head, assistant("No.")]}, Row(
+        head, "So it is.", "No."
+    )
 
 
 def orca(n: int) -> tuple[Entry, Row]:
-    entry = {"system": "Be brief.", "question": f"Why {n}?", "chosen": "So.", "rejected": "No."}
-    return entry, Row([system("Be brief."), user(f"Why {n}?")], "So.", "No.")
+    entry = {"system": "Be brief.", "question": f"Why {n}?", "chosen": "So it is.", "rejected": "No."}
+    return entry, Row([system("Be brief."), user(f"Why {n}?")], "So it is.", "No.")
 
 
 def orca_without_a_system_prompt(n: int) -> tuple[Entry, Row]:
-    entry = {"system": "", "question": f"Why {n}?", "chosen": "So.", "rejected": "No."}
-    return entry, Row([user(f"Why {n}?")], "So.", "No.")
+    entry = {"system": "", "question": f"Why {n}?", "chosen": "So it is.", "rejected": "No."}
+    return entry, Row([user(f"Why {n}?")], "So it is.", "No.")
 
 
 def alpaca(n: int) -> tuple[Entry, Row]:
@@ -160,8 +164,8 @@ def prompts_beside_others(n: int) -> tuple[Entry, Row]:
 
 LAYOUTS: list[Callable[[int], tuple[Entry, Row]]] = [
     completion, messages, messages_with_other_keys, content_parts, sharegpt, sharegpt_with_a_system_column,
-    conversation, ultrafeedback, ultrafeedback_in_turns, conversational_pairs, whole_pairs, whole_completion, transcripts,
-    hh_as_messages, orca, orca_without_a_system_prompt, alpaca, alpaca_in_turns, worked, questions,
+    conversation, ultrafeedback, ultrafeedback_in_turns, conversational_pairs, whole_pairs, whole_completion,
+    transcripts, hh_as_messages, orca, orca_without_a_system_prompt, alpaca, alpaca_in_turns, worked, questions,
     questions_with_headings, whole_texts, prompts, prompts_beside_others,
 ]  # fmt: skip
 

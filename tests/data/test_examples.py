@@ -98,7 +98,7 @@ def test_a_prompt_that_leaves_no_room_for_an_answer_is_named():
 
 
 def test_a_prompt_without_a_token_is_named_by_its_number_in_the_file():
-    with pytest.raises(ValueError, match=r"^row 12: the prompt has no token in 'letters'$"):
+    with pytest.raises(ValueError, match=r"^row 12: the tokenizer of 'letters' has no token for the prompt$"):
         encode([Row("p", "a"), Row("", "a", number=12)], letters(), closed=True)
 
 

@@ -139,6 +139,9 @@ def test_a_file_of_another_kind_is_named(tmp_path):
         "and .gz, or .parquet",
         f"{tmp_path}/a.txt",
     )
+    (tmp_path / "data-00000-of-00001.arrow").write_text("")
+    path = tmp_path / "data-00000-of-00001.arrow"
+    refuses(f"{path} is no file that can be read here; name the folder that save_to_disk wrote", path)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,9 @@ def hub(tmp_path, monkeypatch):
     """A folder laid out as HH-RLHF is on the hub; what `datasets` keeps goes into another one."""
     datasets = pytest.importorskip("datasets", reason="the extra hub is not installed")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    datasets.disable_progress_bars()
+    shown = not datasets.are_progress_bars_disabled()
+    if shown:
+        datasets.disable_progress_bars()
     for folder in ("harmless-base", "helpful-base"):
         (tmp_path / "hub" / folder).mkdir(parents=True)
         for split in ("train", "test"):
@@ -170,7 +175,8 @@ def hub(tmp_path, monkeypatch):
             text = lines([{"chosen": f"{start} yes", "rejected": f"{start} no"}])
             (tmp_path / "hub" / folder / f"{split}.jsonl.gz").write_bytes(gzip.compress(text.encode()))
     yield tmp_path / "hub"
-    datasets.enable_progress_bars()
+    if shown:
+        datasets.enable_progress_bars()
 
 
 @pytest.mark.parametrize(("name", "folder"), [("hh-harmless", "harmless-base"), ("hh-helpful", "helpful-base")])

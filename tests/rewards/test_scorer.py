@@ -4,13 +4,18 @@ import asyncio
 import gc
 import math
 import re
+from dataclasses import fields
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from grao_ref.rewards.checkers import exact
 from grao_ref.rewards.scorer import ScoreLists, Scorer, name_of, named
+from grao_ref.rewards.trl import TrainerState
 
 PROMPTS, SAID, REFERENCES = ["p", "q", "r"], ["a", "bb", "ccc"], ["x", "y", "z"]
 TALK = [{"role": "user", "content": "hi"}]
@@ -97,7 +102,8 @@ def test_functions_get_what_they_name_and_with_kwargs_everything():
 
     score({"some": some, "everything": everything}, columns=columns, completion_ids=[[1], [2], [3]])
     assert seen["some"] == ([1, 2, 3], REFERENCES)
-    assert set(seen["everything"]) == {"prompts", "completions", "references", "completion_ids", "solution", "level"}
+    lists = {"prompts", "completions", "references", "completion_ids", "solution", "level"}
+    assert set(seen["everything"]) == lists | {"trainer_state", "log_metric", "log_extra"}
     assert seen["everything"]["completion_ids"] == [[1], [2], [3]]
 
 
@@ -151,6 +157,10 @@ def test_a_function_that_raises_is_named_with_its_error():
         ([0.0, "1.0", 0.0], "'f' gave row 1 '1.0'"),
         (torch.tensor([0.0, math.nan, 0.0]), "'f' gave row 1 nan"),
         ([[1.0], [2.0], [3.0]], re.escape("'f' gave row 0 [1.0]")),
+        (torch.ones(3, 2), "'f' gave row 0 tensor"),
+        (np.array([True, False]), "'f' returned 2 rewards for 3 completions"),
+        ([np.float64("nan"), 0, 0], "'f' gave row 0"),
+        ([1j, 0, 0], "'f' gave row 0 1j"),
     ],
 )
 def test_bad_rewards_name_the_function_and_the_row(result, message):
@@ -159,7 +169,18 @@ def test_bad_rewards_name_the_function_and_the_row(result, message):
 
 
 @pytest.mark.parametrize(
-    "result", [(1, 2.0, True), torch.tensor([1.0, 2.0, 1.0]), np.array([1, 2, 1], dtype=np.float32), iter([1, 2, 1])]
+    "result",
+    [
+        (1, 2.0, True),
+        torch.tensor([1.0, 2.0, 1.0]),
+        torch.tensor([1.0, 2.0, 1.0], dtype=torch.bfloat16),
+        np.array([1, 2, 1], dtype=np.float32),
+        iter([1, 2, 1]),
+        [np.bool_(True), np.float16(2), np.int64(1)],
+        [torch.tensor(1), torch.tensor([2.0]), np.array(1.0)],  # TRL takes a tensor of one element too
+        [Decimal("1"), Fraction(2), torch.tensor(True)],
+        (number for number in (1, 2, 1)),
+    ],
 )
 def test_numbers_of_every_kind_become_floats(result):
     rewards = score({"f": lambda **columns: result}).parts["f"]
@@ -251,3 +272,141 @@ def test_partials_and_callable_objects_are_filtered_like_functions():
 
     scores = score(named([partial(scaled, scale=2), Grader()]), columns={"unasked": [0, 0, 0]})
     assert scores.parts == {"scaled": [2.0, 4.0, 6.0], "Grader": [1.0, 1.0, 1.0]}
+
+
+def test_a_function_that_must_have_the_trainer_s_state_gets_it_and_can_not_change_it_for_others():
+    def annealed(completions, trainer_state):
+        trainer_state.global_step += 1  # TRL hands every function the same object
+        trainer_state.log_history.append({"seen": 1.0})
+        return [trainer_state.global_step / trainer_state.max_steps] * len(completions)
+
+    state = TrainerState(global_step=4, max_steps=10)
+    scorer = Scorer({"annealed": annealed, "again": annealed})
+    scores = scorer(PROMPTS, SAID, references=REFERENCES, columns={}, state=state)
+    assert scores.parts == {"annealed": [0.5] * 3, "again": [0.5] * 3}
+    assert (state.global_step, state.log_history) == (4, [])
+    assert score({"annealed": lambda completions, trainer_state: [trainer_state.epoch] * 3}).total == [0.0] * 3
+
+
+def test_the_state_has_every_attribute_of_transformers():
+    from transformers import TrainerState as Theirs
+
+    assert {field.name for field in fields(Theirs)} == {field.name for field in fields(TrainerState)}
+
+
+def test_what_functions_log_comes_with_the_scores():
+    def logs(completions, log_metric, log_extra):
+        log_metric("long", np.float32(0.25))
+        log_metric("long", torch.tensor(0.75))
+        log_metric("undefined", math.nan)  # TRL would log it; a metric that is not defined is left out here
+        log_extra("length", (len(completion) for completion in completions))
+        return [0.0] * len(completions)
+
+    def by_row(completions, log_extra=None):
+        for completion in completions:
+            log_extra("first", [completion[:1]])  # in TRL too, further calls append
+        return [0.0] * len(completions)
+
+    scores = score({"logs": logs, "by_row": by_row})
+    assert scores.metrics == {"long": 0.5}
+    assert scores.columns == {"length": [1, 2, 3], "first": ["a", "b", "c"]}
+    assert score({"f": length}).metrics == score({"f": length}).columns == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda log_metric: log_metric("x", "1.0"), "'f' raised ValueError: log_metric needs a finite number for 'x'"),
+        (lambda log_metric: log_metric("x", math.inf), "'f' raised ValueError: log_metric needs a finite number"),
+        (lambda log_metric: log_metric("step", 1.0), "'f' raised ValueError: log_metric needs a name of its own"),
+        (lambda log_extra: log_extra("prompt", "abc"), "'f' raised ValueError: log_extra needs a name of its own"),
+        (lambda log_extra: log_extra("f", "abc"), "'f' raised ValueError: log_extra needs a name of its own"),
+        (lambda log_extra: log_extra("x", [1]), "log_extra got 1 values for the column 'x' and 3 completions"),
+    ],
+)
+def test_what_can_not_be_logged_is_one_line(call, message):
+    def f(completions, log_metric, log_extra):
+        call(log_extra if call.__code__.co_varnames[0] == "log_extra" else log_metric)
+        return [0.0] * len(completions)
+
+    with pytest.raises(ValueError, match=re.escape(message)):
+        score({"f": f})
+
+
+def spoiled(prompts, completions, references, completion_ids, tests):
+    """Whatever can be changed in place is."""
+    prompts[0][0]["content"] = "spoiled"
+    completions[0][0]["content"] = "spoiled"
+    completion_ids[0].clear()
+    tests[0]["cases"].append("spoiled")
+    for values in (prompts, completions, references, completion_ids, tests):
+        values.clear()
+    return [0.0]
+
+
+@pytest.mark.parametrize("spoils", [spoiled, "async"])
+def test_no_function_can_spoil_another_s_inputs_or_the_data_set_s(spoils):
+    seen, kept = [], []
+
+    async def later(**columns):
+        return spoiled(**{name: values for name, values in columns.items() if isinstance(values, list)})
+
+    def looks(**columns):
+        seen.append({name: values for name, values in columns.items() if isinstance(values, list)})
+        kept.append(columns["tests"])
+        return [1.0]
+
+    prompts, ids, tests = [[{"role": "user", "content": "hi"}]], [[1, 2]], [{"cases": [1], "size": (1, [2])}]
+    whole = {
+        "prompts": [[{"role": "user", "content": "hi"}]],
+        "completions": [[{"role": "assistant", "content": "a"}]],
+        "references": ["y"],
+        "completion_ids": [[1, 2]],
+        "tests": [{"cases": [1], "size": (1, [2])}],
+    }
+    scorer = Scorer({"spoils": later if spoils == "async" else spoils, "looks": looks})
+    for _ in range(2):
+        scorer(prompts, ["a"], references=["y"], columns={"tests": tests}, completion_ids=ids)
+    assert seen == [whole, whole]
+    assert (prompts, ids, tests) == (whole["prompts"], whole["completion_ids"], whole["tests"])
+    tests[0]["cases"].append("later")
+    assert kept[0][0]["cases"] == [1]  # a function that keeps its inputs sees no later change
+
+
+def test_control_the_spoiling_function_does_spoil():
+    lists = [[[{"content": "hi"}]], [[{"content": "a"}]], ["y"], [[1]], [{"cases": []}]]
+    first = lists[4][0]
+    spoiled(*lists)
+    assert lists == [[], [], [], [], []]
+    assert first == {"cases": ["spoiled"]}
+
+
+def test_a_generator_that_raises_is_named_and_no_coroutine_is_left_open():
+    def broken(completions):
+        yield 1.0
+        raise KeyError("gold")
+
+    async def waits(completions):
+        raise AssertionError("never awaited")
+
+    with pytest.raises(ValueError, match="'broken' raised KeyError: 'gold'"):
+        score({"waits": waits, "broken": broken})
+    gc.collect()  # Python would warn of a coroutine that nobody awaited, and warnings are errors here
+
+
+def test_prompts_without_a_reference_are_scored_by_functions_that_need_none():
+    nobody, seen = [None, None, None], []
+
+    def look(completions, references="none"):
+        seen.append((completions, references))
+        return [0.0] * len(completions)
+
+    Scorer({"look": look})(PROMPTS, SAID, references=nobody, columns={})
+    Scorer({"look": look}).probe(PROMPTS, nobody, {})
+    assert seen == [(SAID, "none"), (["", "", ""], "none")]
+    with pytest.raises(ValueError, match="'exact' asks for 'references', and there is only completions, "):
+        Scorer({"exact": exact})(PROMPTS, SAID, references=nobody, columns={})
+    mute = Scorer({"mute": constant(None, None, None)})
+    assert mute.probe(PROMPTS, nobody, {}).total == nobody  # of an empty answer, a function may think as it likes
+    with pytest.raises(ValueError, match="'mute' could score none of the 1 references"):
+        mute.probe(PROMPTS, [None, "y", None], {})
