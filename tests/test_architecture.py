@@ -80,7 +80,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
     "policies/critic.py": TENSORS | MODEL,
     "policies/adapters.py": {"transformers", "peft", "grao_ref.policies.lora"},
-    "policies/load.py": TENSORS
+    "policies/load.py": {"grao_ref.plugins.blame"}
+    | TENSORS
     | MODEL
     | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
