@@ -113,10 +113,14 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/own_objects.py": {"torch", "transformers", "grao_ref.data.rows", "grao_ref.policies", "grao_ref.methods"}
     | {"grao_ref.settings"},
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
+    "runs/entrants.py": {"torch", "grao_ref"},
+    "runs/compared.py": {"grao_ref"},
+    "runs/card.py": {"huggingface_hub", "yaml", "grao_ref"},
+    "runs/hub.py": {"huggingface_hub", "grao_ref"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
     "runs/train_command.py": {"torch", "rich", "grao_ref"},
-    "runs/evaluate_command.py": {"rich", "grao_ref"},
+    "runs/evaluate_command.py": {"torch", "rich", "grao_ref"},
     "runs/head_command.py": {"torch", "numpy", "rich", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
     | {"grao_ref.policies.load", "grao_ref.training.machine", "grao_ref.settings.head"}
     | {"grao_ref.runs.folder", "grao_ref.runs.progress", "grao_ref.plugins", "grao_ref.settings.flags"},
@@ -134,6 +138,8 @@ ASSEMBLY = {
     "runs/sources.py",
     "runs/train_command.py",
     "runs/evaluate_command.py",
+    "runs/entrants.py",
+    "runs/compared.py",
 }  # what the commands are put together from
 TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}

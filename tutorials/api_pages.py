@@ -7,7 +7,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from tutorials.api import Entry, Field, Module, modules
-from tutorials.api_text import console, folded, parts, python
+from tutorials.api_text import block, folded, parts, python
 from tutorials.build import shell
 
 PACKAGE = Path(__file__).parents[1] / "grao_ref"
@@ -68,7 +68,7 @@ class Writer:
     def __init__(self, read: list[Module]) -> None:
         self.modules = read
         self.markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-        self.markdown.options["highlight"] = lambda text, *_: console(text)
+        self.markdown.options["highlight"] = lambda text, kind, _: block(text, kind)
         self.places = {module.name: page_of(module.package) for module in read}
         self.entries: dict[str, Entry] = {}
         for module in read:
@@ -103,7 +103,13 @@ class Writer:
         ours = self.of(package)
         top, rest = ours[0], ours[1:]
         heading = f'<h3><a href="{page_of(package)}"><code>{top.name}</code></a></h3>'
-        return heading + self.words(top.words, top, None) + self.contents(rest)
+        names = ", ".join(
+            f'<a href="{self.places[top.names[name]]}">{name}</a>'
+            for name in top.exported
+            if top.names.get(name) in self.places
+        )
+        own = f"<ul class='names'><li><b>from it</b> {names}</li></ul>" if names else ""
+        return heading + self.words(top.words, top, None) + own + self.contents(rest)
 
     def contents(self, ours: list[Module]) -> str:
         """A line for each module: itself, and its functions and classes."""

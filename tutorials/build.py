@@ -94,14 +94,14 @@ def words(markdown: str) -> str:
 
 
 def with_folded_pictures(body: str) -> str:
-    """Fold the code of cells with the tag `picture`: a tutorial does not teach drawing."""
+    """Fold the code of cells with the tag `picture` or `table`: a tutorial does not teach drawing."""
     soup = BeautifulSoup(body, "html.parser")
-    for source in soup.select(
-        "div.celltag_picture div.input, div.celltag_picture div.jp-Cell-inputWrapper"
-    ):
-        details, summary = soup.new_tag("details"), soup.new_tag("summary")
-        summary.string = "code of the picture"
-        source.wrap(details).insert(0, summary)
+    for what in ("picture", "table"):
+        cell = f"div.celltag_{what}"
+        for source in soup.select(f"{cell} div.input, {cell} div.jp-Cell-inputWrapper"):
+            details, summary = soup.new_tag("details"), soup.new_tag("summary")
+            summary.string = f"code of the {what}"
+            source.wrap(details).insert(0, summary)
     return str(soup)
 
 

@@ -9,8 +9,8 @@ import jupytext
 import nbformat
 
 HERE = Path(__file__).parent
-# A block that is run. One with another word after `python` is shown only.
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# A block that is run; `python table` is run and folded. One with another word after `python` is shown only.
+BLOCK = re.compile(r"^```python( table)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PLACE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 
 
@@ -74,8 +74,9 @@ def notebook_of(path: Path) -> Any:
     text, notebook, end = path.read_text(), nbformat.v4.new_notebook(), 0
     for block in BLOCK.finditer(text):
         _add_words(notebook, text[end : block.start()])
-        line = text.count("\n", 0, block.start(1)) + 1
-        code = nbformat.v4.new_code_cell(block[1].rstrip(), metadata={"line": line})
+        about: dict[str, Any] = {"line": text.count("\n", 0, block.start(2)) + 1}
+        about |= {"tags": ["table"]} if block[1] else {}
+        code = nbformat.v4.new_code_cell(block[2].rstrip(), metadata=about)
         notebook.cells.append(code)
         end = block.end()
     _add_words(notebook, text[end:])

@@ -2,6 +2,8 @@
 
 import base64
 import html
+import re
+from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
 
@@ -26,6 +28,7 @@ METHODS = {
     "GRAO": {"color": BLUE, "linestyle": "-"},
     "GRAO printed": {"color": RED, "linestyle": "-."},
 }
+CODE = re.compile(r"`([^`]+)`")
 WIDTH = 5.0  # inches; on a phone of 360 pixels letters are a quarter smaller
 STYLE: Any = {
     "font.size": 11,
@@ -75,6 +78,19 @@ def image(drawn: Figure, alt: str, *, dpi: int = 200, hidden: bool = False) -> s
     size = f'width="{inches[0] * 96:.0f}" height="{inches[1] * 96:.0f}"'
     mark = " hidden" if hidden else ""
     return f'<img{mark} {size} alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+
+
+def table(heading: list[str], rows: Iterable[Iterable[str]]) -> None:
+    """Show a table of words; what stands between `backticks` is code."""
+
+    def line(cells: Iterable[str], tag: str) -> str:
+        words = (CODE.sub(r"<code>\1</code>", html.escape(cell)) for cell in cells)
+        left = 'style="text-align: left"'
+        return f"<tr>{''.join(f'<{tag} {left}>{each}</{tag}>' for each in words)}</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    head = f"<thead>{line(heading, 'th')}</thead>"
+    present(f"<table>{head}<tbody>{body}</tbody></table>", ", ".join(heading))
 
 
 def present(markup: str, words: str) -> None:

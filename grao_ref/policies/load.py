@@ -60,9 +60,8 @@ def load_language_model(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
             f"an id on the hub ({reason})"
         ) from None
-    if adapter is not None:
-        model = with_adapter(model, name, merge=merge_adapter)
-    return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
+    whole = model if adapter is None else with_adapter(model, name, merge=merge_adapter)
+    return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
 
 _OWN_CODE = (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from grao_ref.data.rows import Row, apart
+from grao_ref.data.rows import Row, Rows, apart
 from grao_ref.data.splits import rows_of
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.build import encoder_of
@@ -99,10 +99,11 @@ def test_a_policy_is_evaluated_on_the_prompts_that_were_held_out(config):
 
 
 def test_prompts_of_a_test_split_are_not_trained_on(monkeypatch):
-    rows, test = [Row("a", "1"), Row("b", "2"), Row("a", "3")], [Row("a", "4")]
+    rows, test = Rows([Row("a", "1"), Row("b", "2"), Row("a", "3")]), Rows([Row("a", "4")])
     assert apart(rows, test) == [Row("b", "2")]
     monkeypatch.setattr(
-        "grao_ref.data.splits.load_rows", lambda name, *, split, config: test if split == "test" else rows[:1]
+        "grao_ref.data.splits.load_rows",
+        lambda name, *, split, config, column: test if split == "test" else Rows(rows[:1]),
     )
     with pytest.raises(ValueError, match="every prompt of the split 'train' is in 'test' too"):
         rows_of(Config(dataset_test_split="test"))

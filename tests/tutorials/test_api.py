@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+import grao_ref
 from grao_ref.settings.config import Config
 from tests.tutorials.pages import CHROMIUM, WIDTHS, browser, problems
 from tests.tutorials.test_build import outside
@@ -18,7 +19,11 @@ from tutorials.api_pages import PACKAGE, Writer, write_reference
 
 ROOT = PACKAGE.parent
 PLANTED = '''
-"""A module with `Kind` in it."""
+"""A module with `Kind` in it.
+
+name_of_it    what it is *called*
+more          and what <not>
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,6 +149,8 @@ def test_every_link_leads_to_a_page_and_to_a_place_on_it(reference, soups):
 def test_the_index_names_everything_that_can_be_called(soups):
     listed = {link["href"].partition("#")[2] for link in soups["api.html"].select(".names a")}
     assert public_names() <= listed
+    first = soups["api.html"].select(".names li")[0]
+    assert {link.text for link in first.find_all("a")} == set(grao_ref.__all__)
 
 
 def test_nothing_is_loaded_from_elsewhere(soups):
@@ -223,6 +230,8 @@ def test_a_planted_page_has_signatures_lists_examples_and_links(planted):
     assert links == {"Kind": "planted.module.Kind", "renamed": "planted.other.helper"}, "an argument's name is none"
     assert "LIMIT = 3  # of everything\nName = str | None" in [box.text for box in page.find_all("pre")]
     assert "_HIDDEN" not in page.text
+    (columns,) = [box.text for box in page.select("pre.highlight") if "name_of_it" in box.text]
+    assert columns == "name_of_it    what it is *called*\nmore          and what <not>\n"
     assert "_private" not in page.text
 
 

@@ -225,9 +225,22 @@ def test_the_code_of_a_page_is_run_and_highlighted(tiny_site):
         "x = 1 + 1",
         "exit 1",
         "assert False",
+        "from tutorials import style",
         "assert x == 2  # one namespace",
     ]
     assert all(code.find("span") for code in shown)
+
+
+def test_a_table_of_a_page_is_shown_and_its_code_folded(tiny_site):
+    page = soup(tiny_site / "recipe.html")
+    assert [cell.decode_contents() for cell in page.table.find_all(["th", "td"])] == [
+        *("word", "meaning"),
+        *("<code>x</code>", "a &lt;sum&gt;"),
+    ]
+    (folded,) = page.find_all("details")
+    assert folded.summary.text == "code of the table"
+    assert "style.table" in folded.text
+    assert not folded.table
 
 
 def test_a_page_is_linked_to_the_index_its_neighbours_and_what_it_names(tiny_site):

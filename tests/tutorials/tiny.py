@@ -71,6 +71,12 @@ exit 1
 assert False
 ```
 
+```python table
+from tutorials import style
+
+style.table(["word", "meaning"], [["`x`", "a <sum>"]])
+```
+
 See [the first](../01_tiny.py), [another page](another.md#here) and [the site](https://example.org/a.md).
 
 ```python
