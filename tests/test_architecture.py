@@ -80,7 +80,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
     "policies/critic.py": TENSORS | MODEL,
     "policies/adapters.py": {"transformers", "peft", "grao_ref.policies.lora"},
-    "policies/load.py": TENSORS
+    "policies/load.py": {"grao_ref.plugins.blame"}
+    | TENSORS
     | MODEL
     | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
@@ -136,6 +137,7 @@ COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main_
 ASSEMBLY = {
     "setups.py",
     "runs/run.py",
+    "runs/finetune.py",
     "runs/sources.py",
     "runs/train_command.py",
     "runs/evaluate_command.py",
@@ -354,8 +356,11 @@ def test_readme_s_tree_names_every_module():
 
 
 def test_readme_s_example_runs_and_its_commands_parse():
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    finetuned, example = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict[str, object] = {}
+    exec(finetuned.replace("max_steps=20", "max_steps=1"), names)
+    assert names["report"].step == 1
+    assert "reward" in names["report"].means()
     exec(example, names)
     assert names["output_loglik"].grad[1] < 0 < names["output_loglik"].grad[0]  # descent raises the best sample
     commands = re.findall(r'make train ARGS="([^"]*)"', README)
