@@ -79,7 +79,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | {f"grao_ref.policies.{name}" for name in ("critic", "lora", "modes", "sampler")},
     "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
     "policies/critic.py": TENSORS | MODEL,
-    "policies/adapters.py": {"transformers", "peft", "grao_ref.policies.lora"},
+    "policies/adapters.py": {"huggingface_hub", "transformers", "peft", "grao_ref.policies.lora"},
     "policies/load.py": {"grao_ref.plugins.blame"}
     | TENSORS
     | MODEL

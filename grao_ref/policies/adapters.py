@@ -10,14 +10,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import snapshot_download
 from transformers import PreTrainedModel
-from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from grao_ref.policies.lora import BASE
 
 # The end of the path at which a short name's model stands: adapters name it, and a package or a cache may move.
 SHORT: dict[tuple[str, ...], str] = {("policies", "tiny"): "tiny", ("grao_ref", "SmolLM2-135M-Instruct"): "smollm2"}
+FILES = ["*.json", "*.safetensors", "*.bin", "*.txt", "*.model", "*.jinja"]  # of an adapter's, to be downloaded
 INSTALL = "pip install 'grao_ref[peft]'"
 
 
@@ -77,16 +78,26 @@ def base_of(name: str, settings: dict[str, Any]) -> str:
     return named
 
 
-def has_tokenizer(name: str) -> bool:
+def adapter_folder(name: str) -> str:
+    """The folder that holds an adapter: its own, or its copy in the hub's cache, which is downloaded where needed.
+
+    Raises `ValueError` where the hub does not give it.
+    """
+    if Path(name).is_dir():
+        return name
+    try:
+        return snapshot_download(name, allow_patterns=FILES, ignore_patterns=["*/*"])
+    except OSError as error:
+        raise ValueError(f"the adapter {name} can't be downloaded: {' '.join(str(error).split())}") from None
+
+
+def has_tokenizer(folder: str) -> bool:
     """Whether an adapter has a tokenizer of its own; otherwise it uses its base's."""
-    folder, file = Path(name), "tokenizer_config.json"
-    if folder.is_dir():
-        return (folder / file).is_file()
-    return cached_file(name, file, _raise_exceptions_for_missing_entries=False) is not None
+    return (Path(folder) / "tokenizer_config.json").is_file()
 
 
-def with_adapter(model: PreTrainedModel, name: str, *, merge: bool = False) -> PreTrainedModel:
-    """The model with the adapter of this name on it, trainable; or merged into it: W + (α/r) B A, an ordinary model.
+def with_adapter(model: PreTrainedModel, folder: str, *, merge: bool = False) -> PreTrainedModel:
+    """The model with a folder's adapter on it, trainable; or merged into it: W + (α/r) B A, an ordinary model.
 
     Raises `ValueError` where the two don't fit, and on a kind of adapter that is no part of the model's layers.
     """
@@ -94,16 +105,16 @@ def with_adapter(model: PreTrainedModel, name: str, *, merge: bool = False) -> P
 
     def misfit(reason: object) -> ValueError:
         words = " ".join(str(reason).split())[:200] or type(reason).__name__
-        return ValueError(f"the adapter {name} can't be put on its base {model.name_or_path}: {words}")
+        return ValueError(f"the adapter {folder} can't be put on its base {model.name_or_path}: {words}")
 
     try:
-        kind = PeftConfig.from_pretrained(name)
+        kind = PeftConfig.from_pretrained(folder)
         if kind.is_prompt_learning or kind.is_adaption_prompt:
             raise ValueError(f"{kind.peft_type.value} is no part of its layers")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what it warns of, missing tensors, is an error below
-            adapted = PeftModel.from_pretrained(model, name, is_trainable=not merge)
-            found = adapted.load_adapter(name, "default", is_trainable=not merge)  # again, for its report
+            adapted = PeftModel.from_pretrained(model, folder, is_trainable=not merge)
+            found = adapted.load_adapter(folder, "default", is_trainable=not merge)  # again, for its report
     except Exception as error:  # peft and torch raise many kinds, some of them over many lines
         raise misfit(error) from None
     absent = [*found.missing_keys, *found.unexpected_keys]

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from grao_ref.plugins.blame import briefly
-from grao_ref.policies.adapters import adapter_settings, base_of, has_tokenizer, with_adapter
+from grao_ref.policies.adapters import adapter_folder, adapter_settings, base_of, has_tokenizer, with_adapter
 from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.smollm2 import smollm2_folder
 
@@ -39,9 +39,10 @@ def load_language_model(
     adapter = None if name in EMBEDDED else adapter_settings(name)
     if merge_adapter and adapter is None:
         raise ValueError(f"merge_adapter is for an adapter, and {name} is none: it has no adapter_config.json")
-    base = name if adapter is None else base_of(name, adapter)
+    place = name if adapter is None else adapter_folder(name)
+    base = name if adapter is None else base_of(place, adapter)
     folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
-    words = name if adapter is not None and has_tokenizer(name) else folder
+    words = place if adapter is not None and has_tokenizer(place) else folder
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
@@ -52,6 +53,7 @@ def load_language_model(
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause
+        reason = briefly(error)
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
         if attn_implementation is not None and ("attention" in reason.lower() or "attn" in reason):
@@ -59,9 +61,9 @@ def load_language_model(
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
-            f"an id on the hub ({briefly(error)})"
+            f"an id on the hub ({reason})"
         ) from None
-    whole = model if adapter is None else with_adapter(model, name, merge=merge_adapter)
+    whole = model if adapter is None else with_adapter(model, place, merge=merge_adapter)
     return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
 

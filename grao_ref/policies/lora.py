@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,7 +158,11 @@ def save_adapter(model: PreTrainedModel, folder: Path) -> None:
         adapter.base_model_name_or_path = str(folder.parent / BASE)
     if Path(adapter.base_model_name_or_path).is_dir():
         adapter.base_model_name_or_path = str(Path(adapter.base_model_name_or_path).resolve())
-    model.save_pretrained(folder)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Could not find a config file"
+        )  # peft asks the hub whether the base has grown
+        model.save_pretrained(folder)
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> None:

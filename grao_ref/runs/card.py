@@ -141,6 +141,7 @@ def _metadata(config: Config, *, adapter: bool, ends: Mapping[str, tuple[float, 
         for name, (_, after) in ends.items()
         if math.isfinite(after)
     ]
+    method = method_of(config.method).name
     library = "peft" if adapter else "transformers"
     return ModelCardData(
         base_model=base,
@@ -148,8 +149,8 @@ def _metadata(config: Config, *, adapter: bool, ends: Mapping[str, tuple[float, 
         datasets=[data] if data else None,
         library_name=library if text else "grao_ref",
         pipeline_tag="text-generation" if text else None,
-        tags=["grao_ref", method_of(config.method).name, *(["lora"] if adapter else [])],
-        model_name=shown(config.model_name_or_path) if results else None,
+        tags=["grao_ref", method, *(["lora"] if adapter else [])],
+        model_name=(config.hub_model_id or f"{shown(config.model_name_or_path)}-{method}") if results else None,
         eval_results=results or None,
     )
 

@@ -1,10 +1,12 @@
 """Adapters that are there already: where they and their bases are found, what is put on a model, what is merged."""
 
 import json
+import shutil
 import warnings
 
 import pytest
 import torch
+from huggingface_hub import constants
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from grao_ref.policies.adapters import adapter_settings, base_of, unwrapped, with_adapter
@@ -130,6 +132,31 @@ def test_the_base_is_found_by_a_short_name_a_moved_package_and_a_relative_folder
     monkeypatch.chdir(tmp_path)
     rewrite(folder, base_model_name_or_path="bases/small")
     assert base_of(str(folder), adapter_settings(str(folder))) == "bases/small"
+
+
+def in_cache(cache, name, folder):
+    """A repository of the hub as its client keeps it."""
+    repository = cache / f"models--{name.replace('/', '--')}"
+    shutil.copytree(folder, repository / "snapshots" / ("a" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a" * 40)
+
+
+def test_an_adapter_of_the_hub_comes_with_its_base_and_its_tokenizer(tmp_path, monkeypatch):
+    expected = saved_adapter(tmp_path / "here", base_model_name_or_path="team/base")
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = "its own"
+    tokenizer.save_pretrained(tmp_path / "here")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    in_cache(tmp_path / "cache", "team/adapter", tmp_path / "here")
+    in_cache(tmp_path / "cache", "team/base", tiny_folder())
+    for merge in (False, True):
+        model, tokenizer = load_language_model("team/adapter", device=CPU, merge_adapter=merge)
+        torch.testing.assert_close(model(IDS).logits, expected, rtol=1e-4, atol=1e-4 if merge else 0)
+        assert tokenizer.chat_template == "its own"
+        assert bool(getattr(model, "peft_config", None)) != merge
+    assert adapter_settings("team/base") is None
+    assert adapter_settings("team/absent") is None  # control
 
 
 def test_an_adapter_s_own_tokenizer_is_used(tmp_path):
