@@ -43,7 +43,7 @@ def test_every_setting_stands_once_in_a_group_with_its_whole_sentence(name, caps
     _, settings = COMMANDS[name]
     joined = " ".join(text.split())
     for field, told in sentences(settings).items():
-        flag = "RUNS" if field == "runs" else "--" + field.replace("_", "-")
+        flag = field.upper() if f" {field.upper()} ... [FLAGS]" in text else "--" + field.replace("_", "-")
         assert len(re.findall(rf"^  {flag}(?: |$)", text, flags=re.MULTILINE)) == 1, field
         assert told in joined, field
         assert told.endswith("."), f"{field}: a sentence ends with a full stop"
