@@ -80,7 +80,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
     "policies/critic.py": TENSORS | MODEL,
     "policies/adapters.py": {"transformers", "peft", "grao_ref.policies.lora"},
-    "policies/load.py": TENSORS
+    "policies/load.py": {"grao_ref.plugins.blame"}
+    | TENSORS
     | MODEL
     | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
@@ -115,8 +116,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
     "runs/entrants.py": {"torch", "grao_ref"},
     "runs/compared.py": {"grao_ref"},
-    "runs/card.py": {"huggingface_hub", "yaml", "grao_ref"},
-    "runs/hub.py": {"huggingface_hub", "grao_ref"},
+    "runs/card.py": {"huggingface_hub", "yaml", "grao_ref.data", "grao_ref.evaluation", "grao_ref.methods"}
+    | {"grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
+    "runs/hub.py": {"huggingface_hub", "grao_ref.plugins", "grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
     "runs/train_command.py": {"torch", "rich", "grao_ref"},
@@ -135,6 +137,7 @@ COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main_
 ASSEMBLY = {
     "setups.py",
     "runs/run.py",
+    "runs/finetune.py",
     "runs/sources.py",
     "runs/train_command.py",
     "runs/evaluate_command.py",
