@@ -13,14 +13,14 @@ import grao_ref.evaluate
 import grao_ref.reward_head
 import grao_ref.train
 from grao_ref.settings.config import Config
-from grao_ref.settings.evaluation import EvaluationSettings
+from grao_ref.settings.evaluation import DEFAULT
 from grao_ref.settings.head import HeadSettings
 from grao_ref.settings.help import groups, sentences, values_of
 from grao_ref.settings.kinds import kinds_of
 
 COMMANDS = {
     "train": (grao_ref.train.main, Config),
-    "evaluate": (grao_ref.evaluate.main, EvaluationSettings),
+    "evaluate": (grao_ref.evaluate.main, type(DEFAULT)),
     "reward_head": (grao_ref.reward_head.main, HeadSettings),
 }
 
