@@ -135,6 +135,19 @@ def test_labels_of_good_and_bad_completions_are_refused_and_other_labels_are_a_c
     assert rows_of(numbers, "table")[0].columns == {"label": 3}
 
 
+@pytest.mark.parametrize("name", ["image", "images", "tools", "chat_template_kwargs"])
+def test_columns_that_are_part_of_the_prompt_in_trl_are_not_left_out_without_a_word(name):
+    entries = [entry | {name: value} for entry, value in zip(table(messages), (None, [], "", ["x"]), strict=True)]
+    message = (
+        f"row 4 of table: the column {name!r} is part of the prompt in TRL, and only text can be read here; "
+        f"--column other_{name}={name} leaves it out of the prompt"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        rows_of(entries, "table")
+    assert len(rows_of(entries[:3], "table")) == 3  # control: no row has one
+    assert rows_of(entries, "table", column=[f"other_{name}={name}"])[3].columns[f"other_{name}"] == ["x"]
+
+
 ODD = [
     ("messages", {"messages": []}, "the conversation has no turn of the assistant"),
     ("messages", {"messages": [user("a")]}, "the conversation has no turn of the assistant"),
