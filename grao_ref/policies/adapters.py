@@ -117,6 +117,7 @@ def with_adapter(model: PreTrainedModel, name: str, *, merge: bool = False) -> P
         whole: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)
     except Exception as error:
         raise misfit(error) from None
+    vars(whole).pop("peft_config", None)  # peft before 0.20 leaves it
     whole.name_or_path = whole.config._name_or_path = ""  # it is no longer the base of that name
     return whole.requires_grad_(True)
 

@@ -42,7 +42,8 @@ def add_lora(model: PreTrainedModel, *, r: int, alpha: int, target_modules: Sequ
             )
         )
     except ValueError as error:
-        raise ValueError(f"lora_target_modules: {str(error).splitlines()[0]}") from None
+        setting = "lora_target_modules" if "target" in str(error).lower() else "use_peft"
+        raise ValueError(f"{setting}: {str(error).splitlines()[0]}") from None
     for tensor in trained_tensors(model):
         tensor.data = tensor.data.to(torch.promote_types(tensor.dtype, torch.float32))
 

@@ -15,7 +15,10 @@ from grao_ref.settings.config import Config
 from tests.policies.test_causal_lm import prompts_of, sampled
 
 peft = pytest.importorskip("peft", reason="needs the extra [peft]")
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")  # peft asks for it
+pytestmark = [  # of peft's own, when the tests make adapters with it
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated"),
+    pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`"),
+]
 CPU = torch.device("cpu")
 IDS = torch.arange(10)[None]
 KINDS = {
