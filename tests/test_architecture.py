@@ -136,6 +136,7 @@ COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main_
 ASSEMBLY = {
     "setups.py",
     "runs/run.py",
+    "runs/finetune.py",
     "runs/sources.py",
     "runs/train_command.py",
     "runs/evaluate_command.py",

@@ -184,4 +184,4 @@ def test_a_resumed_run_still_knows_where_its_references_began(tmp_path):
     run = Run("grao", output.config, Console(quiet=True), log, announce=False)
     log.close()
     assert run.alarm.first == output.kept[0]["eval_reference/logp_per_token"]
-    assert run.steps == [0, 1]
+    assert list(run.measured) == [0, 1]
