@@ -116,8 +116,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
     "runs/entrants.py": {"torch", "grao_ref"},
     "runs/compared.py": {"grao_ref"},
-    "runs/card.py": {"huggingface_hub", "yaml", "grao_ref"},
-    "runs/hub.py": {"huggingface_hub", "grao_ref"},
+    "runs/card.py": {"huggingface_hub", "yaml", "grao_ref.data", "grao_ref.evaluation", "grao_ref.methods"}
+    | {"grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
+    "runs/hub.py": {"huggingface_hub", "grao_ref.plugins", "grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
     "runs/train_command.py": {"torch", "rich", "grao_ref"},

@@ -58,7 +58,7 @@ def evaluate(settings: EvaluationSettings, console: Console) -> Evaluated:
     """
     candidates = [candidate_of(name) for name in settings.models]
     config = shared(settings, candidates)
-    if config.setup == "bandit":
+    if config.setup != "text":
         raise ValueError("a bandit's policy is known exactly: there is nothing to sample")
     device = choose_device(config.device)
     trained = any(each.config is not None for each in candidates) and "dataset_name" not in settings.given

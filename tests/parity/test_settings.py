@@ -15,9 +15,6 @@ CLASSES = [
     RewardConfig, TrainingArguments,
 ]  # fmt: skip
 SETTINGS = {field.name for field in fields(Config)}
-CHANGED = {  # what a recipe that spells out TRL's default is told that it can't have, or that has another form here
-    "dataset_streaming",
-}
 
 
 @pytest.mark.parametrize("config", CLASSES, ids=lambda config: config.__name__)

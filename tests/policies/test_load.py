@@ -140,7 +140,7 @@ def test_a_model_with_code_of_its_own_runs_it_only_if_it_is_trusted(tmp_path, mo
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(
-        ValueError, match="comes with Python files of its own.*read them, and then set --trust-remote-code"
+        ValueError, match=r"comes with Python files of its own.*read them, and then set --trust-remote-code"
     ):
         load_language_model(str(folder), device=torch.device("cpu"))
     assert not list(tmp_path.rglob("ran"))

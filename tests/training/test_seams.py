@@ -112,8 +112,8 @@ def test_prompts_of_a_test_split_are_not_trained_on(monkeypatch):
 def test_references_are_evaluated_no_more_at_once_than_a_micro_batch(config, monkeypatch):
     experiment = prepare(replace(config, per_device_train_batch_size=4))
     evaluation, sizes = experiment.evaluation, []
-    whole = prepare(replace(config, per_device_train_batch_size=8)).evaluation.reference_loglik()
-    evaluation.config = replace(evaluation.config, num_generations=2, per_device_train_batch_size=2)
+    whole = prepare(replace(config, per_device_train_batch_size=8)).evaluation.own.metrics()
+    evaluation.own.config = replace(evaluation.config, num_generations=2, per_device_train_batch_size=2)
     logprobs = type(experiment.policy).logprobs
 
     def counted(self, prompts, ids, mask, **settings):
@@ -121,7 +121,7 @@ def test_references_are_evaluated_no_more_at_once_than_a_micro_batch(config, mon
         return logprobs(self, prompts, ids, mask, **settings)
 
     monkeypatch.setattr(type(experiment.policy), "logprobs", counted)
-    assert evaluation.reference_loglik() == pytest.approx(whole, rel=1e-5)
+    assert evaluation.own.metrics() == pytest.approx(whole, rel=1e-5)
     assert sizes == [2, 2]
 
 
