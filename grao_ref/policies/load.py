@@ -52,6 +52,7 @@ def load_language_model(
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause
+        reason = briefly(error)
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
         reason = briefly(error)
