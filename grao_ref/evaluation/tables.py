@@ -49,7 +49,7 @@ def markdown(evaluated: Evaluated, cases: int) -> str:
     lines += [line for note in evaluated.notes for line in ("", in_cell(note))]
     for n in range(min(cases, len(evaluated.prompts))):
         reference = _reward(evaluated.reference_rewards[n], evaluated.reference_scored[n])
-        rows = {"reference": (evaluated.references[n], reference)} if any(evaluated.references) else {}
+        rows = {"reference": (evaluated.references[n], reference)} if evaluated.references[n] else {}
         rows |= {
             policy: (answers.texts[n], _reward(answers.rewards[n], answers.scored[n]))
             for policy, answers in evaluated.answers.items()
