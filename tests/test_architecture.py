@@ -356,8 +356,11 @@ def test_readme_s_tree_names_every_module():
 
 
 def test_readme_s_example_runs_and_its_commands_parse():
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    finetuned, example = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict[str, object] = {}
+    exec(finetuned.replace("max_steps=20", "max_steps=1"), names)
+    assert names["report"].step == 1
+    assert "reward" in names["report"].means()
     exec(example, names)
     assert names["output_loglik"].grad[1] < 0 < names["output_loglik"].grad[0]  # descent raises the best sample
     commands = re.findall(r'make train ARGS="([^"]*)"', README)
