@@ -54,12 +54,13 @@ def load_language_model(
     except Exception as error:  # whatever a model's class or its files may cause
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
+        reason = briefly(error)
         if attn_implementation is not None and ("attention" in reason.lower() or "attn" in reason):
             raise ValueError(f"attn_implementation {attn_implementation!r} of {name!r}: {reason}") from None
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
-            f"an id on the hub ({briefly(error)})"
+            f"an id on the hub ({reason})"
         ) from None
     whole = model if adapter is None else with_adapter(model, name, merge=merge_adapter)
     return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
