@@ -14,6 +14,8 @@ from grao_ref.data.parts import WHOLE, OddRowError, Parts
 from grao_ref.data.tables import Table
 from grao_ref.text.messages import Prompt
 
+NO_TEXT = ("images", "image", "tools")  # columns of TRL's, which would change the prompt
+
 
 @dataclass(frozen=True)
 class Row:
@@ -117,6 +119,13 @@ def _parts(form: Format, entry: dict[str, Any]) -> Parts:
     for name in form.columns:
         if name not in entry:
             raise ValueError(f"no column {name!r}")
+    for name in NO_TEXT:
+        value = entry.get(name)
+        if value is not None and not (hasattr(value, "__len__") and len(value) == 0):
+            raise ValueError(
+                f"a prompt is text here, without tools or images, and the column {name!r} is not empty; remove it, or "
+                f"rename it if it is for a reward function: --column other_{name}={name}"
+            )
     optional = {name: entry[name] for name in form.optional if name in entry}
     parts = form.parse(*(entry[name] for name in form.columns), **optional)
     prompt, *answers = parts[:3]

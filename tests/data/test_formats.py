@@ -135,6 +135,27 @@ def test_labels_of_good_and_bad_completions_are_refused_and_other_labels_are_a_c
     assert rows_of(numbers, "table")[0].columns == {"label": 3}
 
 
+def test_labels_of_an_answer_s_steps_are_refused():
+    entry = {"prompt": "a", "completions": ["b", "c"], "labels": [True, False]}
+    with pytest.raises(ValueError, match=r"^row 1 of table: labels are of an answer's steps, .* into a column completion"):
+        rows_of([entry], "table")
+    assert rows_of([{"prompt": "a", "completion": "bc"}], "table")[0].reference == "bc"  # what it says to do
+
+
+@pytest.mark.parametrize("value", ["a.png", [object()], [{"type": "function"}], object()])
+@pytest.mark.parametrize("name", ["tools", "images", "image"])
+def test_tools_and_images_that_a_prompt_would_have_are_refused_and_empty_columns_are_not(name, value):
+    entry = {"prompt": "a", "completion": "b"}
+    said = f"row 1 of table: a prompt is text here, without tools or images, and the column '{name}' is not empty"
+    with pytest.raises(ValueError, match=f"^{said}"):
+        rows_of([entry | {name: value}], "table")
+    with pytest.raises(ValueError, match=f"^{said}"):
+        rows_of([{"messages": [user("a"), assistant("b")], name: value}], "table")
+    for empty in (None, "", []):
+        assert rows_of([entry | {name: empty}], "table")[0].columns == {name: empty}
+    assert rows_of([entry | {name: value}], "table", column=[f"other_{name}={name}"])[0].reference == "b"
+
+
 ODD = [
     ("messages", {"messages": []}, "the conversation has no turn of the assistant"),
     ("messages", {"messages": [user("a")]}, "the conversation has no turn of the assistant"),
