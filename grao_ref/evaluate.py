@@ -1,15 +1,21 @@
-"""Evaluate trained policies beside their base on held-out prompts: the paper's RAS and NAG with bootstrap intervals.
+"""Evaluate models beside their base on held-out prompts: the paper's RAS and NAG with bootstrap intervals.
 
-The data, the reward and the lengths are those of the first run. Reward, length, repetition and the distance from the
-base stand side by side, because a reward can rise while the answers get worse. Writes evaluation.md, with case
-studies of the first prompts (not the best), and evaluation.json.
+For example `python -m grao_ref.evaluate runs/1`, or `python -m grao_ref.evaluate MODEL --base MODEL --dataset-name
+rows.jsonl --max-completion-length 256 --reward-funcs exact`.
+
+The base, the data, the reward and the lengths are those of the first run, unless flags give others. Models without a
+run need the flags of the second example. Of a data set that no run was trained on, the first --max-eval-prompts rows
+are taken, unless a test set or --test-size is given. Each model is prompted by its own tokenizer and chat template.
+
+Reward, length, repetition and the distance from the base stand side by side, because a reward can rise while the
+answers get worse. Writes evaluation.md, with case studies of the first prompts (not the best), and evaluation.json.
 """
 
 import sys
 from collections.abc import Sequence
 
 from grao_ref.plugins.blame import one_line_errors
-from grao_ref.settings.evaluation import EvaluationSettings
+from grao_ref.settings.evaluation import DEFAULT
 from grao_ref.settings.flags import parse_alone
 
 
@@ -18,10 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the flags, answer, score, print; the exit code."""
     settings = parse_alone(
         sys.argv[1:] if arguments is None else arguments,
-        EvaluationSettings(),
+        DEFAULT,
         module="grao_ref.evaluate",
         description=__doc__,
-        positional="runs",
+        positional="models",
     )
     from grao_ref.runs.evaluate_command import run  # here, since it imports torch, which `--help` does not need
 

@@ -13,9 +13,8 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.examples import Example, Limits, training_examples
-from grao_ref.data.parts import WHOLE
 from grao_ref.data.rows import Row, columns_of, left_out
-from grao_ref.data.splits import rows_of
+from grao_ref.data.splits import require_parts, rows_of
 from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
 from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, require_needs
@@ -158,29 +157,20 @@ def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], sco
     """
     method = method_of(config.method)
     needs = require_needs(method, config)
-    test_name = config.dataset_test_name or config.dataset_name
-    for row, name in (*((row, config.dataset_name) for row in rows), *((row, test_name) for row in held_out)):
-        place = f"row {row.number} of {name}" if row.number else name
-        if needs.references and row.reference is None:
-            free = [other.name for other in BUILT_IN.values() if not other.needs(config).references]
-            raise ValueError(
-                f"{method.name} needs a reference answer in every row, and {place} has none{_may_be(row)}; "
-                f"{' and '.join(free)} train on prompts alone"
-            )
-        if row.prompt == WHOLE and (needs.samples or scorer is not None):
-            what = f"{method.name} samples answers" if needs.samples else "reward_funcs score sampled answers"
-            raise ValueError(f"{what}, and {place} is a whole text without a prompt, for sft without reward_funcs")
-        if needs.rejected and row.rejected is None:
-            raise ValueError(f"{method.name} needs a rejected answer in every row, and {place} has none")
+    free = [other.name for other in BUILT_IN.values() if not other.needs(config).references]
+    for some, name in ((rows, config.dataset_name), (held_out, config.dataset_test_name or config.dataset_name)):
+        require_parts(
+            some,
+            name,
+            reader=method.name,
+            references=needs.references,
+            rejected=needs.rejected,
+            sampled=needs.samples or scorer is not None,
+            prompts_alone=free,
+        )
     if scorer is not None:
         few = rows[:PROBED]
         scorer.probe([r.prompt for r in few], [r.reference for r in few], columns_of(few), _state(config))
-
-
-def _may_be(row: Row) -> str:
-    """The columns of a prompt alone, one of which may be the reference."""
-    names = ", ".join(row.columns)
-    return f" (of its columns {names}, one is read as y by --column completion=NAME)" if names else ""
 
 
 def _state(config: Config) -> TrainerState:

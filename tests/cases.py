@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 TURNS = (
     "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}<stop>\n{% endfor %}"
@@ -97,11 +97,11 @@ def _finished(inner: Tokenizer, template, eos, extra, around) -> PreTrainedToken
 
 
 def save_model(folder: Path, tokenizer: PreTrainedTokenizerFast, *, rows: int | None = None, eos="<eos>") -> str:
-    """A Qwen2 of two layers, 32 wide, and its tokenizer. `rows`: of its embeddings, all tokens if left."""
+    """A Llama of two layers, 32 wide, and its tokenizer. `rows`: of its embeddings, all tokens if left."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = Qwen2ForCausalLM(
-            Qwen2Config(
+        model = LlamaForCausalLM(
+            LlamaConfig(
                 vocab_size=rows or len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
                 num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256, pad_token_id=None,
             )

@@ -80,7 +80,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
     "policies/critic.py": TENSORS | MODEL,
     "policies/adapters.py": {"transformers", "peft", "grao_ref.policies.lora"},
-    "policies/load.py": TENSORS
+    "policies/load.py": {"grao_ref.plugins.blame"}
+    | TENSORS
     | MODEL
     | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
     "policies/smollm2.py": {"transformers"},
@@ -113,10 +114,15 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/own_objects.py": {"torch", "transformers", "grao_ref.data.rows", "grao_ref.policies", "grao_ref.methods"}
     | {"grao_ref.settings"},
     "runs/sources.py": {"huggingface_hub", "grao_ref"},
+    "runs/entrants.py": {"torch", "grao_ref"},
+    "runs/compared.py": {"grao_ref"},
+    "runs/card.py": {"huggingface_hub", "yaml", "grao_ref.data", "grao_ref.evaluation", "grao_ref.methods"}
+    | {"grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
+    "runs/hub.py": {"huggingface_hub", "grao_ref.plugins", "grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},
     "runs/train_command.py": {"torch", "rich", "grao_ref"},
-    "runs/evaluate_command.py": {"rich", "grao_ref"},
+    "runs/evaluate_command.py": {"torch", "rich", "grao_ref"},
     "runs/head_command.py": {"torch", "numpy", "rich", "grao_ref.data", "grao_ref.rewards", "grao_ref.text"}
     | {"grao_ref.policies.load", "grao_ref.training.machine", "grao_ref.settings.head"}
     | {"grao_ref.runs.folder", "grao_ref.runs.progress", "grao_ref.plugins", "grao_ref.settings.flags"},
@@ -131,9 +137,12 @@ COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main_
 ASSEMBLY = {
     "setups.py",
     "runs/run.py",
+    "runs/finetune.py",
     "runs/sources.py",
     "runs/train_command.py",
     "runs/evaluate_command.py",
+    "runs/entrants.py",
+    "runs/compared.py",
 }  # what the commands are put together from
 TOP = COMMANDS | {"setups.py", "records.py", "__init__.py"}
 UNREACHED = {"grao_ref.policies.causal_lm", "grao_ref.policies.load", "grao_ref.train", "grao_ref.setups"}
@@ -347,8 +356,11 @@ def test_readme_s_tree_names_every_module():
 
 
 def test_readme_s_example_runs_and_its_commands_parse():
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    finetuned, example = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict[str, object] = {}
+    exec(finetuned.replace("max_steps=20", "max_steps=1"), names)
+    assert names["report"].step == 1
+    assert "reward" in names["report"].means()
     exec(example, names)
     assert names["output_loglik"].grad[1] < 0 < names["output_loglik"].grad[0]  # descent raises the best sample
     commands = re.findall(r'make train ARGS="([^"]*)"', README)

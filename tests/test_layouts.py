@@ -4,13 +4,15 @@ import json
 
 import pytest
 
+from grao_ref.data.rows import Row
 from grao_ref.reward_head import main as reward_head
+from grao_ref.runs.own_objects import rows_from
+from grao_ref.settings.config import Config
 from grao_ref.train import main
 from tests.command import refused, rows_of
-from tests.data.layouts import LAYOUTS, alpaca, messages, orca, prompts, questions, table, ultrafeedback, whole_texts
+from tests.data.layouts import alpaca, messages, orca, prompts, questions, table, ultrafeedback, whole_texts
 from tests.language import save_model, save_rows
 
-NAMES = {layout.__name__: layout for layout in LAYOUTS}
 STEP = ["--max-steps", "1", "--device", "cpu", "--max-completion-length", "48", "--max-eval-prompts", "2"]
 SAMPLED = [*STEP, "--num-generations", "2", "--per-device-train-batch-size", "4"]
 
@@ -83,12 +85,13 @@ def test_prompts_alone_are_refused_where_a_reference_is_needed_with_the_column_t
 
 def test_whole_texts_are_for_sft_without_a_reward(run, tmp_path, capsys):
     entries = table(whole_texts, 8)
-    line = refused(main, run(entries, "--reward-funcs", "tests.test_layouts.length", *SAMPLED), capsys)
-    assert line.startswith("error: grao samples answers, and row ")
-    assert line.endswith(" is a whole text without a prompt, for sft without reward_funcs")
-    line = refused(main, run(entries, "--method", "sft", "--reward-funcs", "exact", *STEP), capsys)
-    assert line.startswith("error: reward_funcs score sampled answers, and row ")
-    assert not (tmp_path / "run").exists()
+    for others in (["--reward-funcs", "exact", *SAMPLED], ["--method", "sft", "--reward-funcs", "exact", *STEP]):
+        line = refused(main, run(entries, *others), capsys)
+        assert line.endswith(
+            "rows.jsonl is a whole text without a prompt, and answers to prompts are sampled here; sft without "
+            "reward_funcs trains on whole texts"
+        )
+        assert not (tmp_path / "run").exists()
     assert main(run(entries, "--method", "sft", *STEP)) == 0
 
 
@@ -110,6 +113,13 @@ def test_what_no_row_can_be_made_of_is_one_line_and_leaves_nothing(run, tmp_path
         line = refused(main, run([*entries, bad], "--method", "sft", *STEP), capsys)
         assert message in line
         assert not (tmp_path / "run").exists()
+
+
+def test_columns_are_renamed_in_rows_of_a_user_s_own():
+    entries = [{"q": "a", "completion": "b"}]
+    assert rows_from(entries, "rows", Config(column=("prompt=q",))) == [Row("a", "b")]
+    with pytest.raises(ValueError, match=r"^rows has the columns q, completion; expected one of"):
+        rows_from(entries, "rows", Config())
 
 
 def test_the_column_of_a_config_file_may_be_a_mapping(run, tmp_path):

@@ -7,11 +7,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from grao_ref.evaluate import main as evaluate
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.settings.config import Config
 from grao_ref.setups import prepare
 from grao_ref.train import main
 from grao_ref.training.loop import train
+from tests.command import refused as refused_by
 from tests.language import pairs, save_model, save_rows, texts
 
 REWARD = "tests.language.share_of_wanted"
@@ -60,6 +62,87 @@ def test_every_method_trains_and_leaves_a_model_that_from_pretrained_loads(metho
         assert {"rewards/share_of_wanted/mean", "completions/mean_length", "completions/clipped_ratio"} <= set(row)
         assert row["num_tokens"] > 0
     assert (folder / "README.md").read_text().startswith("---\nlibrary_name: transformers")
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "tests.extensions.ipo.IPO"])
+def test_methods_that_sample_nothing_need_no_reward_and_are_evaluated_by_the_rows_own_answers(
+    method, model, data, tmp_path, capsys
+):
+    flags = [
+        "--method",
+        method,
+        "--learning-rate",
+        "1e-2",
+        "--max-steps",
+        "6",
+        "--eval-steps",
+        "3",
+        "--save-steps",
+        "3",
+    ]
+    flags += ["--per-device-train-batch-size", "6"]  # rows, and no multiple of --num-generations
+    assert main(command(model, data, tmp_path / "run", *flags, reward=None)) == 0
+    shown = capsys.readouterr().out
+    assert "Rewards: none." in shown
+    assert "log-likelihood of y" in shown
+    rows = {row["step"]: row for row in rows_of(tmp_path / "run")}
+    assert not [name for row in rows.values() for name in row if name in ("reward", "eval_reward")]
+    assert rows[6]["eval_reference/logp_per_token"] > rows[0]["eval_reference/logp_per_token"] + 0.3
+    assert rows[6]["eval_loss"] < rows[0]["eval_loss"]
+    pairs_told_apart = [rows[step].get("eval_rewards/accuracies") for step in (0, 6)]
+    assert pairs_told_apart == ([None, None] if method == "sft" else [0.0, 1.0])
+    assert (tmp_path / "run" / "curves.png").exists()
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert f"| {rows[0]['eval_loss']:.3f} | {rows[6]['eval_loss']:.3f} |" in card
+    again = ["--config", str(tmp_path / "run" / "config.yaml"), "--resume-from-checkpoint", str(tmp_path / "run")]
+    assert main([*again, "--max-steps", "7"]) == 0  # whose table begins where the first run's did
+    assert len(rows_of(tmp_path / "run")) == 8
+
+
+def test_with_a_reward_they_are_sampled_and_scored_as_well(model, data, tmp_path):
+    assert main(command(model, data, tmp_path / "run", "--method", "dpo", "--max-steps", "1")) == 0
+    last = rows_of(tmp_path / "run")[-1]
+    assert {"eval_reward", "eval_rewards/accuracies", "eval_rewards/margins", "eval_loss"} <= set(last)
+
+
+def test_prompts_without_references_are_trained_on_and_evaluated_without_ras(model, tmp_path, capsys):
+    alone = [{"prompt": row["prompt"], "wanted": "e"} for row in pairs()]
+    data = save_rows(tmp_path / "prompts.jsonl", alone)
+    for method in ("grpo", "ppo"):
+        assert main(command(model, data, tmp_path / method, "--method", method, "--learning-rate", "1e-2")) == 0
+        rows = rows_of(tmp_path / method)
+        assert all("eval_reward" in row for row in (rows[0], rows[-1]))
+        assert not [name for row in rows for name in row if "reference/" in name]
+    shown = capsys.readouterr().out
+    assert "there is no reference to score" in shown
+    assert "references:" not in shown
+    assert evaluate([str(tmp_path / "grpo"), "--resamples", "20"]) == 0
+    metrics = json.loads((tmp_path / "grpo" / "evaluation.json").read_text())
+    assert "RAS" not in metrics["base"]
+    assert {"NAG", "reward", "length", "KL"} <= set(metrics["base"])
+    page = (tmp_path / "grpo" / "evaluation.md").read_text()
+    assert "nan" not in page
+    assert "| reference |" not in page
+    for method in ("grao", "sft", "dpo"):
+        line = refused(command(model, data, tmp_path / "refused", "--method", method), capsys)
+        assert f"{method} needs a reference answer in every row, and row 1 of" in line
+        assert not (tmp_path / "refused").exists()
+
+
+def test_what_reward_functions_log_is_in_the_metrics_and_beside_the_completions(model, data, tmp_path):
+    assert main(command(model, data, tmp_path / "run", reward="tests.language.logging")) == 0
+    rows = rows_of(tmp_path / "run")
+    assert [row.get("progress") for row in rows] == [None, 0.0, pytest.approx(1 / 3), pytest.approx(2 / 3)]
+    assert [rows[0]["eval_progress"], rows[-1]["eval_progress"]] == [0.0, 1.0]  # steps that are done
+    lines = (tmp_path / "run" / "completions" / "completions_00003.jsonl").read_text().splitlines()
+    samples = [json.loads(line) for line in lines]
+    assert list(samples[0]) == ["step", "prompt", "completion", "logging", "advantage", "letters"]
+    assert all(sample["letters"] == len(sample["completion"]) for sample in samples)
+
+
+def test_a_metric_with_the_name_of_the_trainer_s_own_is_one_line(model, data, tmp_path, capsys):
+    line = refused(command(model, data, tmp_path / "run", reward="tests.language.logging_the_loss"), capsys)
+    assert "a reward function logs the metric 'loss', which the trainer logs itself; rename it" in line
 
 
 def test_training_reaches_what_the_reference_shows(model, data, tmp_path):
@@ -158,11 +241,7 @@ def test_rows_that_the_policy_could_not_say_are_dropped_and_counted(model, tmp_p
 
 
 def refused(arguments, capsys) -> str:
-    with pytest.raises(SystemExit) as exit_:
-        main(arguments)
-    assert exit_.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
+    return refused_by(main, arguments, capsys)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,10 @@ from grao_ref.plugins.near import nearest
 Entries = Sequence[Mapping[str, Any]]
 
 
+IN_PROMPTS = ("image", "images", "tools", "chat_template_kwargs")
+"""Columns that change a prompt in TRL, and are not read here."""
+
+
 def _always(names: Sequence[str], entries: Entries) -> bool:
     return True
 
@@ -31,6 +35,7 @@ class Format:
     about: str = ""  # what the values are, in a list of formats
     listed: bool = True  # whether it can be read
     contract: bool = False  # columns that mean the same in TRL, and can't be given another meaning
+    registered: bool = False  # a user's own (`register_format`)
 
     def __str__(self) -> str:
         return " + ".join(self.columns) + (f" ({self.about})" if self.about else "")
@@ -129,9 +134,9 @@ def register_format(columns: Sequence[str], parse: Parse) -> None:
     name = " + ".join(columns)
     if not columns or isinstance(columns, str):
         raise ValueError(f"a format needs the names of its columns, got {columns!r}")
-    if any(set(known.columns) == set(columns) and known.contract for known in FORMATS):
+    if any(set(known.columns) == set(columns) and (known.contract or known.registered) for known in FORMATS):
         raise ValueError(f"the format {name} is taken; it can't be registered again")
-    FORMATS.insert(0, Format(tuple(columns), parse, contract=True))
+    FORMATS.insert(0, Format(tuple(columns), parse, registered=True))
 
 
 def _advice(names: Sequence[str], entries: Entries) -> str:

@@ -8,13 +8,11 @@ from typing import Any
 
 from grao_ref.data.columns import renamed
 from grao_ref.data.formats import FORMATS as FORMATS
-from grao_ref.data.formats import Format, format_of
+from grao_ref.data.formats import IN_PROMPTS, Format, format_of
 from grao_ref.data.formats import register_format as register_format
 from grao_ref.data.parts import WHOLE, OddRowError, Parts
 from grao_ref.data.tables import Table
 from grao_ref.text.messages import Prompt
-
-NO_TEXT = ("images", "image", "tools")  # columns of TRL's, which would change the prompt
 
 
 @dataclass(frozen=True)
@@ -119,12 +117,12 @@ def _parts(form: Format, entry: dict[str, Any]) -> Parts:
     for name in form.columns:
         if name not in entry:
             raise ValueError(f"no column {name!r}")
-    for name in NO_TEXT:
+    for name in () if form.registered else IN_PROMPTS:
         value = entry.get(name)
-        if value is not None and not (hasattr(value, "__len__") and len(value) == 0):
+        if value is not None and value is not False and not (hasattr(value, "__len__") and len(value) == 0):
             raise ValueError(
-                f"a prompt is text here, without tools or images, and the column {name!r} is not empty; remove it, or "
-                f"rename it if it is for a reward function: --column other_{name}={name}"
+                f"the column {name!r} is part of the prompt in TRL, and only text can be read here; "
+                f"--column other_{name}={name} leaves it out of the prompt"
             )
     optional = {name: entry[name] for name in form.optional if name in entry}
     parts = form.parse(*(entry[name] for name in form.columns), **optional)

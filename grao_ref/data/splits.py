@@ -1,7 +1,10 @@
 """The rows of a run: those that are trained on, and those that are evaluated on."""
 
+from collections.abc import Sequence
+
 from grao_ref.data.load import load_rows, splits_of
-from grao_ref.data.rows import Rows, apart, split_by_prompt
+from grao_ref.data.parts import WHOLE
+from grao_ref.data.rows import Row, Rows, apart, split_by_prompt
 from grao_ref.settings.config import Config
 
 
@@ -15,8 +18,9 @@ def rows_of(config: Config) -> tuple[Rows, Rows]:
     rows = load_rows(
         config.dataset_name, split=config.dataset_train_split, config=config.dataset_config, column=config.column
     )
-    if config.dataset_test_name is not None or config.dataset_test_split is not None:
-        return _beside(rows, config)
+    test = evaluation_set(config)
+    if test is not None:
+        return _beside(rows, test, config)
     training, held_out = split_by_prompt(rows, share=config.test_size, seed=config.seed)
     if not training or not held_out:
         raise ValueError(
@@ -25,16 +29,56 @@ def rows_of(config: Config) -> tuple[Rows, Rows]:
     return Rows(training, rows.skipped), Rows(held_out)
 
 
-def _beside(rows: Rows, config: Config) -> tuple[Rows, Rows]:
-    """The rows without those of the test set, and the test set."""
+def evaluation_set(config: Config) -> Rows | None:
+    """The rows of the test set that the config names; None where rows are held out from those to train on."""
+    if config.dataset_test_name is None and config.dataset_test_split is None:
+        return None
     name = config.dataset_test_name or config.dataset_name
     split = config.dataset_test_split or splits_of(name)
     other = name != config.dataset_name  # which has its own configurations
-    test = load_rows(name, split=split, config=None if other else config.dataset_config, column=config.column)
+    return load_rows(name, split=split, config=None if other else config.dataset_config, column=config.column)
+
+
+def _beside(rows: Rows, test: Rows, config: Config) -> tuple[Rows, Rows]:
+    """The rows without those of the test set, and the test set."""
     training = apart(rows, test)
     if not training:
-        where = f"in {name}" if other else f"in {split!r}"
+        name = config.dataset_test_name or config.dataset_name
+        where = f"in {name}" if name != config.dataset_name else f"in {config.dataset_test_split!r}"
         raise ValueError(
             f"every prompt of the split {config.dataset_train_split!r} is {where} too: nothing is left to train on"
         )
     return training, test
+
+
+def require_parts(
+    rows: Sequence[Row],
+    source: str,
+    *,
+    reader: str,
+    references: bool,
+    rejected: bool,
+    sampled: bool,
+    prompts_alone: Sequence[str],
+) -> None:
+    """Raise `ValueError` on the first row that lacks what is read of it.
+
+    `reader`: the method, which reads `references`, or `rejected` answers too. `sampled`: answers are sampled, to which
+    a prompt is needed. `prompts_alone`: methods that read no reference, for the message.
+    """
+    for row in rows:
+        place = f"row {row.number} of {source}" if row.number else source
+        if references and row.reference is None:
+            names = ", ".join(row.columns)
+            one = f" (of its columns {names}, one is read as y by --column completion=NAME)" if names else ""
+            raise ValueError(
+                f"{reader} needs a reference answer in every row, and {place} has none{one}; "
+                f"{' and '.join(prompts_alone)} train on prompts alone"
+            )
+        if sampled and row.prompt == WHOLE:
+            raise ValueError(
+                f"{place} is a whole text without a prompt, and answers to prompts are sampled here; sft without "
+                "reward_funcs trains on whole texts"
+            )
+        if rejected and row.rejected is None:
+            raise ValueError(f"{reader} needs a rejected answer in every row, and {place} has none")

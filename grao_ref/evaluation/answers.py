@@ -13,13 +13,13 @@ from grao_ref.records import Samples, move
 
 @torch.no_grad()
 def answers_of(
-    policy: CausalLMPolicy, base: CausalLMPolicy, held_out: HeldOut, *, temperature: float, size: int
+    policy: CausalLMPolicy, base: CausalLMPolicy | None, held_out: HeldOut, *, temperature: float, size: int
 ) -> Answers:
-    """One answer to each held-out prompt, and the base's log-probabilities of it."""
+    """One answer to each held-out prompt, and the base's log-probabilities of it, unless the base has other tokens."""
     parts, rewards, scored, scores = [], [], [], []
     for part, samples in held_out.sampled(policy, num_generations=1, temperature=temperature, size=size):
         parts.append(samples)
-        if temperature > 0:
+        if temperature > 0 and base is not None:
             prompts, there = move(part.prompts, policy.device), move(samples, policy.device)
             scores.append(base.logprobs(prompts, there.ids, there.mask, temperature=temperature).cpu())
         reward, could = held_out.rewards(part, samples)

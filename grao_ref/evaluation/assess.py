@@ -25,6 +25,7 @@ class Evaluated:
     answers: dict[str, Answers]
     metrics: dict[str, dict[str, Measured]]  # by policy and by metric
     temperature: float  # 0: greedy
+    notes: tuple[str, ...] = ()  # what is left out, and why
 
 
 def assess(comparison: Comparison, *, resamples: int) -> dict[str, Measured]:

@@ -46,6 +46,7 @@ def markdown(evaluated: Evaluated, cases: int) -> str:
     for name in _names(evaluated):
         cells = [_cell(name, evaluated.metrics[policy].get(name)) for policy in policies]
         lines.append(f"| {in_cell(name)} | {' | '.join(cells)} | {in_cell(METRICS[name].meaning)} |")
+    lines += [line for note in evaluated.notes for line in ("", in_cell(note))]
     for n in range(min(cases, len(evaluated.prompts))):
         reference = _reward(evaluated.reference_rewards[n], evaluated.reference_scored[n])
         rows = {"reference": (evaluated.references[n], reference)} if evaluated.references[n] else {}

@@ -64,6 +64,18 @@ def message_of(error: BaseException) -> str:
     return (words if len(words) <= LONGEST else words[:LONGEST] + "…") or "no message"
 
 
+def briefly(error: BaseException) -> str:
+    r"""The first line of an exception's message, and those that a colon announces; its type where it is no sentence.
+
+    >>> briefly(OSError("No file\nSee the page")), briefly(ValueError("Wrong field:\n size")), briefly(KeyError(1))
+    ('No file', 'Wrong field: size', 'KeyError: 1')
+    """
+    lines = str(error).strip().splitlines()
+    count = next((number for number, line in enumerate(lines, start=1) if not line.endswith(":")), len(lines))
+    words = one_line(" ".join(lines[:count]))
+    return words if " " in words else f"{type(error).__name__}: {words or 'no message'}"
+
+
 def one_line(text: str) -> str:
     r"""The text with its line breaks and runs of blanks as single blanks.
 

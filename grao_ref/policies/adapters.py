@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel
-from transformers.utils import cached_file, find_adapter_config_file
+from transformers.utils.hub import cached_file
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from grao_ref.policies.lora import BASE
 
 # The end of the path at which a short name's model stands: adapters name it, and a package or a cache may move.
-SHORT = {("policies", "tiny"): "tiny", ("grao_ref", "SmolLM2-135M-Instruct"): "smollm2"}
+SHORT: dict[tuple[str, ...], str] = {("policies", "tiny"): "tiny", ("grao_ref", "SmolLM2-135M-Instruct"): "smollm2"}
 INSTALL = "pip install 'grao_ref[peft]'"
 
 

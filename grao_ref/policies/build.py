@@ -39,7 +39,8 @@ def policy_of(
 ) -> CausalLMPolicy:
     """A loaded model as a policy to be trained: all of it, the adapter that it has, or a new one with `use_peft`.
 
-    A `PeftModel`'s adapter is trained in its place. Raises `ValueError` on settings that its adapter contradicts.
+    A `PeftModel`'s adapter is trained in its place. Raises `ValueError` on settings that its adapter contradicts, and
+    on weights in float16 that would be trained.
     """
     model = unwrapped(model)
     if adapter_of(model) is not None:
@@ -49,6 +50,11 @@ def policy_of(
         keep_training(model, given)
     elif config.use_peft:
         add_lora(model, r=config.lora_r, alpha=config.lora_alpha, target_modules=config.lora_target_modules)
+    if any(p.dtype == torch.float16 for p in model.parameters() if p.requires_grad):
+        raise ValueError(
+            "weights in float16 can't be trained, since Adam's steps overflow in it: load them with dtype float32 or "
+            "bfloat16, or train an adapter (use_peft), which is float32"
+        )
     return policy_as_it_is(model, tokenizer, config, critic=critic)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from grao_ref.plugins.blame import briefly
 from grao_ref.policies.adapters import adapter_settings, base_of, has_tokenizer, with_adapter
 from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.smollm2 import smollm2_folder
@@ -45,22 +46,23 @@ def load_language_model(
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
     try:
+        AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)  # else the tokenizer would be blamed
         tokenizer = load_tokenizer(words, trust_remote_code=trust_remote_code)
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
+        if attn_implementation is not None and ("attention" in reason.lower() or "attn" in reason):
+            raise ValueError(f"attn_implementation {attn_implementation!r} of {name!r}: {reason}") from None
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
-            f"an id on the hub ({reason})"
+            f"an id on the hub ({briefly(error)})"
         ) from None
-    if adapter is not None:
-        model = with_adapter(model, name, merge=merge_adapter)
-    return model.to(device).eval(), tokenizer  # type: ignore[arg-type]
+    whole = model if adapter is None else with_adapter(model, name, merge=merge_adapter)
+    return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
 
 _OWN_CODE = (
@@ -86,8 +88,7 @@ def load_tokenizer(folder: str, *, trust_remote_code: bool = False) -> PreTraine
             raise
         if not any(file for pattern in TOKENIZER_FILES for file in Path(folder).glob(pattern)):
             raise NoTokenizerError(_NO_TOKENIZER.format(folder)) from None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise NoTokenizerError(f"the tokenizer in {folder!r} can't be loaded ({reason})") from None
+        raise NoTokenizerError(f"the tokenizer in {folder!r} can't be loaded ({briefly(error)})") from None
     if len(tokenizer.get_vocab()) <= len(tokenizer.added_tokens_decoder):
         raise NoTokenizerError(_NO_TOKENIZER.format(folder))
     return tokenizer

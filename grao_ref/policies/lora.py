@@ -174,7 +174,7 @@ def _save_base(model: PreTrainedModel, folder: Path) -> None:
     trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
     state = {n.replace(".base_layer.", "."): tensor for n, tensor in model.state_dict().items() if n not in trained}
     with torch.device("meta"):
-        base = type(model)._from_config(model.config)
+        base = type(model)._from_config(model.config)  # type: ignore[no-untyped-call]
     base.load_state_dict(state, assign=True)
     base.tie_weights()
     base.generation_config = model.generation_config

@@ -1,38 +1,40 @@
 """`python -m grao_ref.evaluate`, once its flags are read: answer, score, and write the report."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
+from grao_ref.data.load import own_rule
+from grao_ref.data.rows import Row, columns_of
 from grao_ref.evaluation.answers import answers_of
 from grao_ref.evaluation.assess import Evaluated, assess
 from grao_ref.evaluation.metrics import Comparison
-from grao_ref.evaluation.monitor import TextEvaluation
 from grao_ref.evaluation.tables import markdown, metrics_table
-from grao_ref.methods.registry import label_of
-from grao_ref.policies.build import language_policy
-from grao_ref.policies.causal_lm import CausalLMPolicy
+from grao_ref.plugins.blame import blame
+from grao_ref.rewards.build import judge_of
+from grao_ref.rewards.load import load_scorer
+from grao_ref.rewards.scorer import Scorer
+from grao_ref.runs.compared import candidate_of, labelled, rows_to_answer, shared
+from grao_ref.runs.entrants import entrant, unlike
 from grao_ref.runs.folder import require_writable
 from grao_ref.runs.sources import require_same_prompts
 from grao_ref.settings.config import Config
 from grao_ref.settings.evaluation import EvaluationSettings
-from grao_ref.settings.flags import parse, quiet_libraries
-from grao_ref.settings.presets import PRESETS
-from grao_ref.setups import prepare
+from grao_ref.settings.flags import quiet_libraries
+from grao_ref.training.machine import choose_device
 
-COMMON = ("model_name_or_path", "dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split")
-SPLIT = ("test_size", "seed")  # what the held-out prompts of a data set without a test split depend on
+PROBED = 4  # references that the reward functions are tried on
 
 
 def run(settings: EvaluationSettings) -> int:
     """Evaluate, print the table, and write evaluation.md and evaluation.json; the exit code."""
     quiet_libraries()
-    if not settings.runs:
-        raise ValueError("name at least one run's folder, such as runs/1")
-    folder = settings.output_dir or settings.runs[0]
+    if not settings.models:
+        raise ValueError("name at least one run's folder, such as runs/1, or a model")
+    is_run = (Path(settings.models[0]) / "config.yaml").is_file()
+    folder = settings.output_dir or (Path(settings.models[0]) if is_run else Path("evaluation"))
     require_writable(folder)
     console = Console()
     evaluated = evaluate(settings, console)
@@ -50,67 +52,58 @@ def run(settings: EvaluationSettings) -> int:
 
 
 def evaluate(settings: EvaluationSettings, console: Console) -> Evaluated:
-    """Answer every prompt with the base and with each trained policy, and assess them.
+    """Answer every prompt with the base and with each model, and assess them.
 
-    Raises `ValueError` on runs that can't be compared or whose model is missing.
+    Raises `ValueError` on models that can't be compared or loaded, on data and on rewards that can't be used.
     """
-    configs = {run: config_of(run) for run in settings.runs}
-    config = judging(settings, configs[settings.runs[0]])
-    for run, other in configs.items():
-        for setting in COMMON if config.dataset_test_split else COMMON + SPLIT:
-            if getattr(other, setting) != getattr(config, setting):
-                raise ValueError(
-                    f"the runs must have the same base and the same held-out prompts: {setting} is "
-                    f"{getattr(config, setting)!r} in {settings.runs[0]} and {getattr(other, setting)!r} in {run}"
-                )
-    setup = prepare(config)
-    for run in settings.runs:
-        for warning in require_same_prompts(run, config, setup):
-            console.print(warning, soft_wrap=True, highlight=False, markup=False, style="bold")
-    base, monitor = setup.policy, setup.evaluation
-    if not isinstance(base, CausalLMPolicy) or not isinstance(monitor, TextEvaluation):
+    candidates = [candidate_of(name) for name in settings.models]
+    config = shared(settings, candidates)
+    if config.setup != "text":
         raise ValueError("a bandit's policy is known exactly: there is nothing to sample")
-    if not monitor.scored:
-        raise ValueError(f"the {config.method} run had no reward: --reward-funcs must say what scores the answers")
-    held_out, size = monitor.held_out, settings.per_device_eval_batch_size
-    temperature = config.temperature if settings.temperature is None else settings.temperature
-    before = answers_of(base, base, held_out, temperature=temperature, size=size)
-    answers = {"base": before}
-    for run, other in configs.items():
-        trained, _ = language_policy(replace(config, model_name_or_path=str(run / "model")), base.device)
-        answers[_label(run, other, answers)] = answers_of(trained, base, held_out, temperature=temperature, size=size)
-    references = held_out.reference_rewards(size)
+    device = choose_device(config.device)
+    trained = any(each.config is not None for each in candidates) and "dataset_name" not in settings.given
+    with blame(f"dataset_name {config.dataset_name!r}: reading it raised", ours=True):
+        rows = rows_to_answer(config, settings.given, trained=trained)
+    if trained and settings.base is None:
+        for each in candidates:
+            if each.config is not None:
+                _print(console, require_same_prompts(Path(each.name), config, rows))
+    scorer = _scorer(config, device, rows)
+    base = entrant(config.model_name_or_path, config, rows, scorer, device)
+    size, temperature = settings.per_device_eval_batch_size, settings.temperature
+    temperature = config.temperature if temperature is None else temperature
+    before = answers_of(base.policy, base.policy, base.held_out, temperature=temperature, size=size)
+    answers, notes = {"base": before}, []
+    for each in candidates:
+        other, label = entrant(each.model, config, rows, scorer, device, like=base), labelled(each, list(answers))
+        why = unlike(other, base)
+        if why and temperature > 0:
+            notes.append(f"{label} has no KL: {why}.")
+        judge = None if why else base.policy
+        answers[label] = answers_of(other.policy, judge, other.held_out, temperature=temperature, size=size)
+        del other  # it makes room for the next one
+    _print(console, notes)
+    references = base.held_out.reference_rewards(size)
     metrics = {
         name: assess(Comparison(now, before, *references), resamples=settings.resamples)
         for name, now in answers.items()
     }
-    return Evaluated(*held_out.texts(), *references, answers, metrics, temperature)
+    return Evaluated(*base.held_out.texts(), *references, answers, metrics, temperature, tuple(notes))
 
 
-def judging(settings: EvaluationSettings, first: Config) -> Config:
-    """The first run's settings, as far as they are about data, base and reward, with what the flags change."""
-    return replace(
-        first,
-        reward_funcs=settings.reward_funcs or first.reward_funcs,
-        reward_weights=() if settings.reward_funcs else first.reward_weights,
-        max_eval_prompts=settings.max_eval_prompts or first.max_eval_prompts,
-        use_peft=False,
-        save_steps=0,
-        resume_from_checkpoint=None,
-    )
+def _scorer(config: Config, device: torch.device, rows: list[Row]) -> Scorer:
+    """The reward functions of the config, or the data set's own rule, tried on a few references."""
+    own = own_rule(config.dataset_name)
+    names = config.reward_funcs or ((own,) if own else ())
+    if not names:
+        raise ValueError(f"nothing says what scores an answer to {config.dataset_name}: --reward-funcs must")
+    with blame(f"reward_funcs {', '.join(names)}: loading raised", ours=True):
+        scorer = load_scorer(names, weights=config.reward_weights or None, device=device, judge=judge_of(config))
+    few = rows[:PROBED]
+    scorer.probe([row.prompt for row in few], [row.reference for row in few], columns_of(few))
+    return scorer
 
 
-def config_of(run: Path) -> Config:
-    """The settings that a run was trained with. Raises `ValueError` where they are missing."""
-    if not (run / "config.yaml").exists():
-        raise ValueError(f"{run} is no run's folder: it has no config.yaml")
-    config = parse(["--config", str(run / "config.yaml")], PRESETS, module="grao_ref.evaluate", description=None)
-    if not (run / "model").exists():
-        raise ValueError(f"{run} has no model: a run saves one at its end, if it is one method with one seed")
-    return config
-
-
-def _label(run: Path, config: Config, taken: Iterable[str]) -> str:
-    """Method and folder; the whole path where two runs' folders have the same name."""
-    label = f"{label_of(config)} ({run.resolve().name})"
-    return label if label not in taken else f"{label_of(config)} ({run})"
+def _print(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False, style="bold")

@@ -53,11 +53,11 @@ def finetune(
       one is `{"prompt": ..., "completion": ...}` for grao and sft, with `chosen` and `rejected` for dpo, `prompt` alone
       for grpo and ppo; each text or a list of messages. Other columns go to the reward functions.
     - `reward_funcs`: one function or several, or the names that the command knows; none for a method that samples
-      nothing (sft, dpo). f(prompts, completions, **columns) -> B rewards, each a number or None, as in TRL. B is the
-      batch times `gradient_accumulation_steps`, or fewer; `async` works too, also in a notebook.
-    - `eval_rows`: M rows like `rows`, evaluated every `eval_steps` steps and after the last one: the metrics of that
-      report begin with `eval_`, and `before` has them before the first step. Left out, nothing is evaluated, unless
-      `test_size` holds out a share of the rows.
+      nothing (sft, dpo). f(prompts, completions, **columns) -> B rewards, each a number or None, as in TRL: prompts,
+      completions and every column are lists of B, one entry for each sampled answer of the step. It may be `async`.
+    - `eval_rows`: M rows like `rows`, evaluated every `eval_steps` steps and after the last one: a report's metrics
+      whose names begin with `eval_`. `before` has them before the first step. No prompt of theirs is trained on. Left
+      out, nothing is evaluated, unless `test_size` holds out a share of the rows.
     - `settings`: those of the command (`Config`, `python -m grao_ref.train --help`), lists and numbers as Python has
       them. `method` may be a `Method` too. They start from the preset `OWN`: grao, one pass through the rows, learning
       rate 1e-5, two prompts a step with eight samples each, at most 256 tokens of an answer.
@@ -69,12 +69,7 @@ def finetune(
     require_tokenizer(tokenizer)
     inner = trainable(model)
     config = replace(config_from(settings), model_name_or_path=type(inner).__name__)
-    train_on = rows_from(rows, config.dataset_name, config)
-    held_out = [] if eval_rows is None else rows_from(eval_rows, "eval_rows", config)
-    if "test_size" in settings:
-        if eval_rows is not None:
-            raise ValueError("eval_rows are given, and test_size would hold out others: leave out one of the two")
-        train_on, held_out = split_by_prompt(train_on, share=config.test_size, seed=config.seed)
+    train_on, held_out = _both(rows, eval_rows, config, held_out="test_size" in settings)
     scorer, config = scorer_from(reward_funcs, config, inner.device)
     check(config)
     check_rows(config, train_on, held_out, scorer)
@@ -155,11 +150,25 @@ class _Watch:
             warnings.warn(warning, stacklevel=4)
 
 
+def _both(rows: Any, eval_rows: Any, config: Config, *, held_out: bool) -> tuple[list[Row], list[Row]]:
+    """Rows to train on and rows to evaluate on, which may be none; no prompt is among both, as in the command."""
+    train_on = rows_from(rows, config.dataset_name, config)
+    if eval_rows is None:
+        return split_by_prompt(train_on, share=config.test_size, seed=config.seed) if held_out else (train_on, [])
+    if held_out:
+        raise ValueError("eval_rows are given, and test_size would hold out others: leave out one of the two")
+    evaluated = rows_from(eval_rows, "eval_rows", config)
+    kept = apart(train_on, evaluated)
+    if not kept:
+        raise ValueError("every prompt of rows is in eval_rows too: nothing is left to train on")
+    if len(kept) < len(train_on):
+        count = len(train_on) - len(kept)
+        warnings.warn(f"{count} of {len(train_on)} rows are left out: their prompts are in eval_rows", stacklevel=4)
+    return kept, evaluated
+
+
 def _warn_of(setup: Setup) -> None:
-    """Of rows that were left out, and of prompts that are trained on and evaluated on: a notebook shows no log."""
-    shared = len(setup.rows) - len(apart(setup.rows, setup.held_out))
-    if shared:
-        warnings.warn(f"{shared} rows have a prompt that eval_rows have too: they are trained on", stacklevel=4)
+    """Of rows that were too long, which a notebook does not show: it has no log."""
     if setup.dropped:
         config, total = setup.config, len(setup.rows) + len(setup.held_out)
         limits = f"max_prompt_length {config.max_prompt_length}, max_completion_length {config.max_completion_length}"

@@ -46,19 +46,18 @@ NAMED_IN = {ADAPTER: "base_model_name_or_path", "head.json": "model_name_or_path
 
 def sources_of(config: Config, setup: Setup) -> Sources:
     """The hashes of everything that the settings name, as it is now."""
+    rows = {TRAINED: hash_of_rows(setup.rows), HELD_OUT: hash_of_rows(setup.held_out)} if setup.rows else {}
+    found = {"dataset_name": rows, "method": code_file(method_of(config.method), config.method)} | _named(config)
+    return {name: parts for name, parts in found.items() if parts}
+
+
+def _named(config: Config) -> Sources:
+    """The hashes of what an evaluation needs too, but for the rows: the model, the rewards and the texts."""
     settings = settings_of(config)
-    found: Sources = {
-        "dataset_name": {TRAINED: hash_of_rows(setup.rows), HELD_OUT: hash_of_rows(setup.held_out)}
-        if setup.rows
-        else {},
-        "model_name_or_path": model_files(config.model_name_or_path),
-        "reward_funcs": {},
-        "method": code_file(method_of(config.method), config.method),
-    }
+    found: Sources = {"model_name_or_path": model_files(config.model_name_or_path), "reward_funcs": {}}
     for name in config.reward_funcs:
         found["reward_funcs"] |= reward_files(name)
-    found |= {name: model_files(settings.get(name)) for name in FILES}
-    return {name: parts for name, parts in found.items() if parts}
+    return found | {name: model_files(settings.get(name)) for name in FILES}
 
 
 def require_same(then: Mapping[str, Mapping[str, str]], now: Sources, *, since: str, instead: str) -> list[str]:
@@ -79,15 +78,17 @@ def require_same(then: Mapping[str, Mapping[str, str]], now: Sources, *, since: 
     return warnings
 
 
-def require_same_prompts(run: Path, config: Config, setup: Setup) -> list[str]:
+def require_same_prompts(run: Path, config: Config, held_out: Iterable[Row]) -> list[str]:
     """The warnings of `require_same` for the evaluation of a trained run, by its sources.json.
 
-    What counts is what it was evaluated on and began from: the rows held out, the base, the texts and the rewards.
-    Raises `ValueError` where another one than a reward has changed. A run without sources.json is not compared.
+    held_out: the rows to evaluate on, as they are now. What counts is what the run was evaluated on and began from: the
+    rows held out, the base, the texts and the rewards. Raises `ValueError` where another one than a reward has changed.
+    A run without sources.json is not compared.
     """
     if not (run / SOURCES).exists():
         return []
-    then, now = json.loads((run / SOURCES).read_text()), sources_of(config, setup)
+    then, now = json.loads((run / SOURCES).read_text()), _named(config)
+    now["dataset_name"] = {HELD_OUT: hash_of_rows(held_out)}
     then.pop("method", None)
     for setting in ("dataset_name", "reward_funcs"):
         both = {HELD_OUT} if setting == "dataset_name" else {*then.get(setting, {})} & {*now.get(setting, {})}

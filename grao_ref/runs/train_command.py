@@ -10,6 +10,7 @@ from rich.console import Console
 
 from grao_ref.plugins.blame import expected, one_line, refuse, why
 from grao_ref.runs.folder import METRICS, PICTURE, TRACE, Output, how_to_go_on
+from grao_ref.runs.hub import push, require_hub
 from grao_ref.runs.log import Log
 from grao_ref.runs.plots import draw
 from grao_ref.runs.run import train_all
@@ -32,6 +33,7 @@ def run(config: Config) -> int:
     console = Console()
     check(config)
     require_tracker(config)
+    require_hub(config)
     this_machine()
     log = Log(Output(config))
     previous = signal.signal(signal.SIGTERM, _interrupt)
@@ -50,6 +52,12 @@ def run(config: Config) -> int:
     written = f"Every step: {log.folder / METRICS}\nPicture:    {picture}"
     written += f"\nModel:      {model}" if model.exists() else ""
     console.print(written, soft_wrap=True, markup=False, highlight=False)
+    if config.push_to_hub:
+        try:
+            console.print(f"On the hub: {push(model, config)}", soft_wrap=True, markup=False, highlight=False)
+        except ConnectionError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

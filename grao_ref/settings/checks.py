@@ -61,8 +61,9 @@ def _require_bandit(config: Config) -> None:
         raise ValueError(f"seed must be a whole number from 0 to {LARGEST - 1}, got {config.seed}")
     if config.num_train_epochs is not None:
         raise ValueError("num_train_epochs counts passes through rows, and the bandit has none: set max_steps")
-    if config.use_peft:
-        raise ValueError("use_peft is for language models, and the bandit's policy is a table")
+    for name in ("use_peft", "merge_adapter", "lora_dropout", "push_to_hub"):
+        if getattr(config, name):
+            raise ValueError(f"{name} is for language models, and the bandit's policy is a table")
     if config.reward_funcs:
         raise ValueError("the bandit has its own rewards: leave out reward_funcs")
 
@@ -92,8 +93,6 @@ def _require_together(config: Config) -> None:
         raise ValueError("save_steps and resume_from_checkpoint are for a single run, without compare or num_seeds")
     if config.push_to_hub and (config.compare or config.num_seeds > 1):
         raise ValueError("push_to_hub is for a single run, which saves a model: without compare or num_seeds")
-    if config.hub_model_id is not None and not config.push_to_hub:
-        raise ValueError(f"hub_model_id says where push_to_hub uploads to: set it too, got {config.hub_model_id!r}")
 
 
 _TABLES = (

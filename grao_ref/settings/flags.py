@@ -13,7 +13,7 @@ from grao_ref.plugins.near import hint
 from grao_ref.settings.command_line import Typed, read
 from grao_ref.settings.help import help_text
 from grao_ref.settings.kinds import kinds_of
-from grao_ref.settings.trl_words import VALUES
+from grao_ref.settings.trl_words import VALUES, without_unset
 from grao_ref.settings.unknown import UnknownNamesError, require_known
 from grao_ref.settings.values import as_kind
 
@@ -45,7 +45,8 @@ def parse(
         require_known(keys, typed.unknown, kinds, f"config {file}")
         _require_nothing_loose(typed)
         values = {_name(key): as_kind(value, kinds[_name(key)]) for key, value in written.items() if key not in keys}
-        return _over(_over(default, values, f"config {file}: "), typed.values)
+        of_file = _over(default, without_unset(values), f"config {file}: ")
+        return _over(of_file, without_unset(typed.values))
     except ValueError as error:
         fail(error)
 

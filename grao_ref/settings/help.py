@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from grao_ref.settings.kinds import kinds_of, plain
 
 WIDTH = 80
+SENTENCES = "__sentences__"  # of a dataclass without a source of its own: setting -> sentence
 GLUE = "\0"  # stands for a space at which no line ends
 WORDS = {str: "TEXT", int: "INT", float: "NUMBER", Path: "PATH", dict: "JSON", bool: "[true|false]"}
 PRECEDENCE = """A flag beats the file of --config, whose keys are the names below, and the file beats the preset.
@@ -58,8 +59,11 @@ def groups(settings: type) -> dict[str, list[str]]:
 
 def sentences(settings: type) -> dict[str, str]:
     """Setting -> the text below it in the source, on one line."""
-    found = {}
+    found: dict[str, str] = {}
     for each in reversed(settings.__mro__[:-1]):
+        if SENTENCES in vars(each):
+            found |= vars(each)[SENTENCES]
+            continue
         (body,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
         assert isinstance(body, ast.ClassDef)
         for field, text in zip(body.body, body.body[1:], strict=False):

@@ -171,5 +171,11 @@ def changes_nothing(name: str, value: Any) -> bool:
     return row is not None and ("*" in row[1] or text.lower() in row[1])
 
 
+def without_unset(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings without TRL's `max_steps: -1`, which says that the steps follow from num_train_epochs."""
+    epochs = values.get("num_train_epochs") is not None
+    return {name: value for name, value in values.items() if (name, value, epochs) != ("max_steps", -1, True)}
+
+
 def _row(name: str) -> tuple[str, tuple[str, ...]] | None:
     return ROWS.get(name) or next((row for word, row in ROWS.items() if fnmatchcase(name, word)), None)

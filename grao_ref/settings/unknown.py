@@ -22,7 +22,7 @@ def require_known(keys: Mapping[str, Any], flags: Mapping[str, Any], known: Iter
     keys, flags: what is no setting, as it was written, with its value. known: the settings. source: where the keys are.
     A word of TRL's whose value says what is done here anyway is left out, and a note on standard error says so.
     """
-    given = {**keys, **flags}
+    given = {str(name): value for name, value in (*keys.items(), *flags.items())}
     harmless = [name for name, value in given.items() if trl_words.changes_nothing(*_plainly(name, value))]
     if len(harmless) == len(given):
         if harmless:

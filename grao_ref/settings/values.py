@@ -4,6 +4,7 @@ What does not fit stays as it is, and is refused by name when the settings are m
 """
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -64,6 +65,6 @@ def _tuple(value: Any, item: Any) -> tuple[Any, ...]:
         return ()
     if isinstance(value, dict) and plain(item) is str:
         value = [f"{key}={each}" for key, each in value.items()]
-    if isinstance(value, str) and plain(item) is not Path and not Path(value).exists():
+    if isinstance(value, str) and plain(item) is not Path and not os.path.exists(value):
         value = [part.strip() for part in value.split(",") if part.strip()]
     return tuple(as_kind(each, item) for each in (value if isinstance(value, list | tuple) else [value]))

@@ -42,8 +42,9 @@ def tail_ids(
     """Tokens of each tail behind its start, a text with its tokens.
 
     They are those of the whole text where it begins with the start's tokens. Otherwise they are the tail's own, or its
-    own behind another text, if decoding start and tail gives what decoding the whole gives. Raises `ValueError` with
-    the name of the first tail for which there are none.
+    own behind another text, if decoding start and tail gives what decoding the whole gives. A tokenizer whose tokens
+    don't give a text back anyway, such as one of whole words, has the tail's own. Raises `ValueError` with the name of
+    the first tail for which there are none.
     """
     cut = _windows(tokenizer, starts)
     wholes = tokens(tokenizer, [text + tail for (text, _), tail in zip(cut, tails, strict=True)], names)
@@ -52,19 +53,22 @@ def tail_ids(
         for row, ((_, ids), whole) in enumerate(zip(cut, wholes, strict=True))
         if whole[: len(ids)] == ids
     }
+    own: dict[int, Ids | None] = {}
     for anchor in ("", *ANCHORS):
         left = [row for row in range(len(tails)) if row not in found]
-        if not left:
-            break
-        for row, ids in zip(left, _behind(tokenizer, anchor, [tails[row] for row in left]), strict=True):
+        tried = dict(zip(left, _behind(tokenizer, anchor, [tails[row] for row in left]), strict=True))
+        own = own or tried
+        for row, ids in tried.items():
             if ids is not None and _reads(tokenizer, [*cut[row][1], *ids]) == _reads(tokenizer, wholes[row]):
                 found[row] = ids
-    for row, name in enumerate(names):
-        if row not in found:
+    for row in [row for row in own if row not in found]:
+        ids, text = own[row], unicodedata.normalize("NFC", cut[row][0] + tails[row])
+        if ids is None or _reads(tokenizer, wholes[row]).lstrip(" ") == text.lstrip(" "):
             raise ValueError(
-                f"{name}: {called(tokenizer)} has no tokens for {tails[row][:20]!r} behind "
+                f"{names[row]}: {called(tokenizer)} has no tokens for {tails[row][:20]!r} behind "
                 f"{starts[row][0][-20:]!r} that give this text again; end the prompt in another place"
             )
+        found[row] = ids
     return [found[row] for row in range(len(tails))]
 
 
@@ -111,7 +115,7 @@ def _windows(tokenizer: Tokenizer, starts: Sequence[tuple[str, Ids]]) -> list[tu
 def _behind(tokenizer: Tokenizer, anchor: str, texts: Sequence[str]) -> list[Ids | None]:
     """Tokens of each text behind the anchor, without the anchor's; None where they are not apart."""
     try:
-        start = tokens(tokenizer, [anchor])[0] if anchor else []
+        start = tokens(tokenizer, [anchor])[0] if anchor and texts else []
         wholes = tokens(tokenizer, [anchor + text for text in texts])
     except ValueError:  # the anchor has no tokens here
         return [None] * len(texts)

@@ -15,6 +15,11 @@ from tests.language import save_rows
 PICTURE = "grao_ref.runs.train_command.draw"  # takes seconds, and no script looks at it
 
 
+@pytest.fixture(autouse=True)
+def as_a_user(without_shape_checks):
+    """The package's own errors are what a user sees."""
+
+
 @pytest.fixture(scope="session")
 def embedded():
     return tiny_model()

@@ -137,23 +137,22 @@ def test_labels_of_good_and_bad_completions_are_refused_and_other_labels_are_a_c
 
 def test_labels_of_an_answer_s_steps_are_refused():
     entry = {"prompt": "a", "completions": ["b", "c"], "labels": [True, False]}
-    with pytest.raises(ValueError, match=r"^row 1 of table: labels are of an answer's steps, .* into a column completion"):
+    with pytest.raises(ValueError, match=r"^row 1 of table: labels are of an answer's steps, .* a column completion"):
         rows_of([entry], "table")
     assert rows_of([{"prompt": "a", "completion": "bc"}], "table")[0].reference == "bc"  # what it says to do
 
 
-@pytest.mark.parametrize("value", ["a.png", [object()], [{"type": "function"}], object()])
-@pytest.mark.parametrize("name", ["tools", "images", "image"])
-def test_tools_and_images_that_a_prompt_would_have_are_refused_and_empty_columns_are_not(name, value):
-    entry = {"prompt": "a", "completion": "b"}
-    said = f"row 1 of table: a prompt is text here, without tools or images, and the column '{name}' is not empty"
-    with pytest.raises(ValueError, match=f"^{said}"):
-        rows_of([entry | {name: value}], "table")
-    with pytest.raises(ValueError, match=f"^{said}"):
-        rows_of([{"messages": [user("a"), assistant("b")], name: value}], "table")
-    for empty in (None, "", []):
-        assert rows_of([entry | {name: empty}], "table")[0].columns == {name: empty}
-    assert rows_of([entry | {name: value}], "table", column=[f"other_{name}={name}"])[0].reference == "b"
+@pytest.mark.parametrize("name", ["image", "images", "tools", "chat_template_kwargs"])
+def test_columns_that_are_part_of_the_prompt_in_trl_are_not_left_out_without_a_word(name):
+    entries = [entry | {name: value} for entry, value in zip(table(messages), (None, [], "", ["x"]), strict=True)]
+    message = (
+        f"row 4 of table: the column {name!r} is part of the prompt in TRL, and only text can be read here; "
+        f"--column other_{name}={name} leaves it out of the prompt"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        rows_of(entries, "table")
+    assert len(rows_of(entries[:3], "table")) == 3  # control: no row has one
+    assert rows_of(entries, "table", column=[f"other_{name}={name}"])[3].columns[f"other_{name}"] == ["x"]
 
 
 ODD = [

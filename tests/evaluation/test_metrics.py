@@ -103,3 +103,14 @@ def test_a_greedy_answer_has_no_kl():
 def test_every_metric_has_a_unit_that_tables_know_and_a_meaning_of_its_own():
     assert {metric.unit for metric in BUILT_IN} == {"%", "", "tokens", "nats"}
     assert len({metric.meaning for metric in BUILT_IN}) == len(BUILT_IN) == len(METRICS)
+
+
+def test_answers_to_prompts_without_references_are_compared_with_the_base_s_and_have_no_ras():
+    after, before, nobody = answers([1.0, 0.0, None]), answers([0.0, 0.0, 0.0]), [None, None, None]
+    metrics = values(after, before, nobody)
+    assert not {"RAS", "RAS, ties won"} & set(metrics)
+    assert (metrics["reward"], metrics["NAG"], metrics["NAG, signed"]) == (0.5, 0.5, 0.5)
+    assert metrics["unscored"] == pytest.approx(1 / 3)
+    assert "RAS" in values(after, before, [0.5, None, None])  # control: with a reference that could be scored
+    with pytest.raises(ValueError, match="no prompt has an answer that could be scored"):
+        assess(comparison(answers([None]), answers([None]), [None]), resamples=50)

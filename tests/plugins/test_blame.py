@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grao_ref.plugins.blame import blame, expected, one_line_errors, why
+from grao_ref.plugins.blame import blame, briefly, expected, one_line_errors, why
 from grao_ref.settings.kinds import require_kind
 
 
@@ -119,3 +119,11 @@ def test_the_traceback_is_there_for_who_asks(capsys, monkeypatch):
     assert code == 2
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[-1].startswith("error: RecursionError: deep")
+
+
+def test_a_library_s_message_is_cut_to_its_first_sentence_and_not_to_half_of_one():
+    assert briefly(OSError("No config.json.\nOtherwise, make sure of much more.")) == "No config.json."
+    field = ValueError("Validation error for field 'heads':\n    TypeError: expected int, got str\nmore")
+    assert briefly(field) == "Validation error for field 'heads': TypeError: expected int, got str"
+    assert briefly(KeyError("added_tokens")) == "KeyError: 'added_tokens'"
+    assert briefly(AssertionError()) == "AssertionError: no message"

@@ -1,6 +1,7 @@
 """Language models by name: folders, names that lead nowhere, devices that are not there, and smollm2."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from grao_ref.policies import smollm2
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.load import load_language_model
 from grao_ref.records import Tokens
+from grao_ref.settings.config import Config
 from tests.policies.architectures import random_model
 from tests.policies.test_causal_lm import prompts_of
 
@@ -82,3 +84,82 @@ def test_smollm2_knows_the_capital_of_france():
     answer = policy.greedy(Tokens(ids, torch.ones_like(ids, dtype=torch.bool)))
     assert "The capital of France is Paris." in words.decode(answer.ids[0, 0].tolist())
     assert answer.ended.all()
+
+
+def folder_of(tmp_path, dtype=torch.float32) -> str:
+    random_model("llama").to(dtype).save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_weights_are_loaded_in_the_type_that_is_asked_for(dtype, tmp_path):
+    folder = folder_of(tmp_path, torch.bfloat16)
+    model, _ = load_language_model(folder, device=torch.device("cpu"), dtype=dtype)
+    assert model.dtype == getattr(torch, dtype)
+    assert load_language_model(folder, device=torch.device("cpu"), dtype="auto")[0].dtype == torch.bfloat16
+    assert load_language_model(folder, device=torch.device("cpu"))[0].dtype == torch.float32  # by default
+
+
+def test_an_attention_is_chosen_by_its_name_and_one_that_is_not_here_is_a_line(tmp_path):
+    folder = folder_of(tmp_path)
+    for name in ("eager", "sdpa"):
+        model, _ = load_language_model(folder, device=torch.device("cpu"), attn_implementation=name)
+        assert model.config._attn_implementation == name
+    with pytest.raises(ValueError, match=r"^attn_implementation 'egaer' of '.*': .*not supported"):
+        load_language_model(folder, device=torch.device("cpu"), attn_implementation="egaer")
+    if importlib.util.find_spec("flash_attn") is None:
+        with pytest.raises(ValueError, match=r"^attn_implementation 'flash_attention_2' of"):
+            load_language_model(folder, device=torch.device("cpu"), attn_implementation="flash_attention_2")
+
+
+OWN = """
+from pathlib import Path
+from transformers import LlamaConfig, LlamaForCausalLM
+Path(__file__).with_name("ran").touch()
+class OwnConfig(LlamaConfig):
+    model_type = "own"
+class OwnModel(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
+
+
+def test_a_model_with_code_of_its_own_runs_it_only_if_it_is_trusted(tmp_path, monkeypatch):
+    """The file is found to have run by the mark that it leaves beside itself, in transformers' cache of modules."""
+    import json
+
+    from transformers import dynamic_module_utils
+
+    modules = tmp_path / "modules"
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(modules))
+    monkeypatch.syspath_prepend(str(modules))
+    (tmp_path / "model").mkdir()
+    folder = Path(folder_of(tmp_path / "model"))
+    (folder / "own.py").write_text(OWN)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        ValueError, match=r"comes with Python files of its own.*read them, and then set --trust-remote-code"
+    ):
+        load_language_model(str(folder), device=torch.device("cpu"))
+    assert not list(tmp_path.rglob("ran"))
+    model, _ = load_language_model(str(folder), device=torch.device("cpu"), trust_remote_code=True)
+    assert type(model).__name__ == "OwnModel"
+    assert list(tmp_path.rglob("ran"))  # control
+
+
+def test_weights_in_float16_are_refused_unless_only_an_adapter_is_trained(tmp_path):
+    from grao_ref.policies.build import policy_of
+
+    for dtype in ("float16", "float32"):
+        model, words = load_language_model(folder_of(tmp_path), device=torch.device("cpu"), dtype=dtype)
+        if dtype == "float32":
+            policy_of(model, words, Config())
+            continue
+        with pytest.raises(ValueError, match="weights in float16 can't be trained"):
+            policy_of(model, words, Config())
+        if importlib.util.find_spec("peft") is not None:
+            policy = policy_of(model, words, Config(use_peft=True))
+            assert {p.dtype for p in policy.parameters()} == {torch.float32}
+            assert policy.model.dtype == torch.float16

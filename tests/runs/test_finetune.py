@@ -110,13 +110,13 @@ def test_a_method_may_be_defined_again_as_in_a_notebook_s_cell(model, tokenizer)
 def test_prompts_alone_are_enough_for_grpo_and_grao_says_which_row_has_no_reference(model, tokenizer):
     alone = [{"prompt": row["prompt"], "wanted": "e"} for row in pairs()]
     common = {"reward_funcs": share_of_wanted, "eval_rows": alone[:4], "max_steps": 2, "eval_steps": 1, **FAST}
-    with pytest.warns(UserWarning, match="4 rows have a prompt that eval_rows have too"):
+    with pytest.warns(UserWarning, match="4 of 40 rows are left out: their prompts are in eval_rows"):
         run = finetune(model, tokenizer, alone, method="grpo", **common)
     reports = list(run)
     assert set(run.before) == {"eval_reward"}
     assert not {name for report in reports for name in report.means() if name.startswith("reference/")}
     with pytest.raises(ValueError, match="grao needs a reference answer in every row, and row 1 of rows has none"):
-        finetune(model, tokenizer, alone, **common)
+        finetune(model, tokenizer, alone, **(common | {"eval_rows": None}))
 
 
 def test_the_default_is_one_pass_through_the_rows(model, tokenizer):
@@ -275,6 +275,7 @@ def test_rows_that_are_left_out_are_said(model, tokenizer):
         ({"reward_funcs": torch.nn.Linear(1, 1)}, "reward_funcs has a model: give its folder or hub id"),
         ({"reward_weights": [1, 2]}, r"1 reward functions \(share_of_wanted\) got 2 weights"),
         ({"eval_rows": pairs(2), "test_size": 0.1}, "eval_rows are given, and test_size would hold out others"),
+        ({"eval_rows": pairs()}, "every prompt of rows is in eval_rows too: nothing is left to train on"),
         ({"rows": []}, "rows is empty: it has no rows"),
         ({"rows": "rows.jsonl"}, "rows must be a list of dictionaries or a datasets.Dataset, got str"),
         ({"rows": {"train": pairs()}}, r"of several splits, name one: rows\['train'\]"),

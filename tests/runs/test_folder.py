@@ -89,7 +89,7 @@ def test_a_template_in_the_folder_that_would_be_cleared_is_needed_too(tmp_path):
     template.touch()
     config = Config(output_dir=tmp_path, overwrite_output_dir=True)
     Output(config)  # control
-    with pytest.raises(ValueError, match="--overwrite-output-dir would delete .*completions, which this run needs"):
+    with pytest.raises(ValueError, match=r"--overwrite-output-dir would delete .*completions, which this run needs"):
         Output(replace(config, run_name=str(template)))  # whatever the setting: a text that is its path
 
 

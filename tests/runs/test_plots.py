@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from grao_ref.runs.plots import draw, picture
-from tests.runs.results import results
+from tests.runs.results import results, unscored
 
 
 def test_the_picture_of_one_run_has_three_panels_and_that_of_several_one(tmp_path):
@@ -29,3 +29,25 @@ def test_the_picture_of_one_run_has_three_panels_and_that_of_several_one(tmp_pat
     assert seeds.get_title() == "mean and middle 80 % of 2 runs"
     draw(results(), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_reward_each_measure_of_the_held_out_rows_has_a_panel_and_the_loss_both_its_curves(tmp_path):
+    accuracy, margin, loglik, loss = picture(unscored()).axes
+    assert [axes.get_title() for axes in (accuracy, margin, loglik)] == [
+        "held-out rows: accuracy of pairs",
+        "held-out rows: margin of pairs",
+        "held-out rows: log-likelihood of y, nats/token",
+    ]
+    assert accuracy.get_lines()[0].get_ydata().tolist() == [0.0, 0.75]
+    assert accuracy.get_ylim() == (0, 1.02)
+    drawn = {line.get_label(): [float(value) for value in line.get_ydata()] for line in loss.get_lines()}
+    assert drawn["each training step"] == [0.5, 1.0, 1.5]
+    assert drawn["held-out rows"] == pytest.approx([0.7, 0.3])
+    *_, loss = picture(unscored(runs=2, seeds=(0, 1))).axes
+    assert "each training step" not in {line.get_label() for line in loss.get_lines()}  # of several runs
+    draw(unscored(), tmp_path / "curves.png")
+
+
+def test_prompts_without_references_have_no_line_of_references():
+    rewards, *_ = picture(replace(results(), reference=None)).axes
+    assert "references" not in {line.get_label() for line in rewards.get_lines()}

@@ -166,7 +166,7 @@ def test_a_reward(code, message, place, capsys):
     [
         (written("config.json", '{"model_type": '), "config.json' is not a valid JSON file"),
         (written("config.json", "{}"), "Should have a `model_type` key"),
-        (written("config.json", "[1]"), "must be a mapping, not list"),
+        (written("config.json", "[1]"), "no language model could be loaded from 'model'"),
         (configured(num_attention_heads="two"), "'num_attention_heads' expected int, got str"),
         (configured(num_attention_heads=0, head_dim=None), ""),
         (configured(model_type="nosuch", architectures=["NoSuchForCausalLM"]), "does not recognize this architecture"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from grao_ref.methods.registry import prompts_per_step
 from grao_ref.runs.plan import plan
 from grao_ref.settings.config import Config
 from grao_ref.settings.presets import PRESETS
@@ -22,6 +23,27 @@ def test_plan_gives_the_language_model_a_run_for_each_seed_and_the_bandit_a_row(
     betas = {name: runs[0].beta for name, runs in plan(Config(compare=True, method="grpo", beta=0.3)).items()}
     assert {name for name, beta in betas.items() if beta == 0.3} == {"dpo", "ppo", "grpo"}
     assert betas["sft"] is betas["grao, repaired"] is betas["grao, as printed"] is None
+
+
+def test_every_method_of_a_comparison_sees_the_same_prompts_and_the_same_random_numbers():
+    """A batch counts samples where a method samples groups, and rows where it does not."""
+    for sizes in ({}, {"per_device_train_batch_size": 12, "num_generations": 4, "gradient_accumulation_steps": 3}):
+        config = Config(compare=True, **sizes)
+        runs = {name: settings for name, (settings,) in plan(config).items()}
+        assert {prompts_per_step(settings) for settings in runs.values()} == {9 if sizes else 16}
+        size = config.per_device_train_batch_size
+        assert {settings.per_device_eval_batch_size for settings in runs.values()} == {8 * size}
+        batches = {name: settings.per_device_train_batch_size for name, settings in runs.items()}
+        assert batches["sft"] == batches["dpo"] == size // config.num_generations
+        assert batches["grpo"] == batches["grao, repaired"] == size
+    assert prompts_per_step(Config(method="sft")) == 128  # control: alone, its batch counts rows
+    assert plan(Config(compare=True, per_device_eval_batch_size=40))["sft"][0].per_device_eval_batch_size == 40
+
+
+def test_a_comparison_without_a_reward_is_refused_before_its_first_run():
+    with pytest.raises(ValueError, match=r"rows\.jsonl has no rule of its own: reward_funcs must say what scores"):
+        plan(Config(compare=True, dataset_name="rows.jsonl"))
+    assert plan(Config(method="sft", dataset_name="rows.jsonl"))  # control: sft alone needs none
 
 
 def test_a_comparison_leaves_terms_out_of_grao_alone():

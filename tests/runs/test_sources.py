@@ -88,8 +88,8 @@ def test_a_run_and_its_checkpoints_hold_the_hashes_of_what_their_settings_name(p
         ),
         (
             "model/chat_template.jinja",
-            "<assistant>",
-            "<assistant>a",
+            "{% endfor %}",
+            "{% endfor %}{# other #}",
             "(chat_template.jinja): put it back, or start a new",
         ),
     ],

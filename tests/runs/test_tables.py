@@ -1,6 +1,8 @@
 """Tables on the terminal."""
 
 import math
+import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -9,7 +11,7 @@ from rich.console import Console
 
 from grao_ref.runs.results import Curve
 from grao_ref.runs.tables import completions_table, number, samples_table, score_table, shortened
-from tests.runs.results import results
+from tests.runs.results import results, unscored
 
 
 def test_an_interval_needs_several_runs():
@@ -41,3 +43,31 @@ def test_what_could_not_be_scored_is_a_dash(value, shown):
 def test_a_long_text_is_shown_from_its_end():
     assert shortened("a" * 200 + "b", length=3) == "…aab"
     assert shortened("abc", length=3) == "abc"
+
+
+def test_a_run_without_a_reward_shows_what_its_held_out_rows_came_to():
+    console = Console(width=100, file=StringIO())
+    console.print(score_table(unscored()))
+    console.print(samples_table(unscored()))
+    text = console.file.getvalue()
+    lines = [line.split() for line in text.splitlines()]
+    assert "the held-out rows under dpo" in text
+    assert ["measure", "base", "step", "3"] in lines
+    order = [line.strip().split("  ")[0] for line in text.splitlines() if re.search(r"-?\d\.\d{3} +-?\d\.\d{3}", line)]
+    assert order == ["accuracy of pairs", "margin of pairs", "log-likelihood of y, nats/token", "loss", "eval_mine"]
+    assert "reward" not in text
+    assert "references" not in text
+
+
+def test_prompts_without_references_have_no_references_to_compare_with():
+    console = Console(width=100, file=StringIO())
+    console.print(score_table(replace(results(), reference=None)))
+    assert "mean reward" in console.file.getvalue()
+    assert "references" not in console.file.getvalue()
+
+
+def test_a_column_that_a_reward_function_logged_is_shown_whatever_it_holds():
+    row = {"step": 3, "prompt": "p", "completion": "c", "f": 1.0, "advantage": 0.5, "tests": ["[b]", 2], "ok": True}
+    console = Console(width=100, file=StringIO())
+    console.print(completions_table([row], 1))
+    assert "['[b]', 2]" in console.file.getvalue()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grao_ref.runs.trackers import require_tracker, tracker_of
+from grao_ref.runs.trackers import TRACKERS, require_tracker, tracker_of, trackers_named
 from grao_ref.settings.config import Config
 from grao_ref.train import main
 from tests.command import refused
@@ -87,3 +87,124 @@ def test_a_tracker_that_is_not_installed_is_named(monkeypatch, tmp_path, capsys)
     line = refused(main, ["--report-to", "trackio", "--output-dir", tmp_path / "run"], capsys)
     assert line == "error: report_to trackio needs it installed: pip install 'grao_ref[track]'"
     assert not (tmp_path / "run").exists()
+
+
+class Kept:
+    """A tracker that keeps what it is given, and may raise."""
+
+    def __init__(self, raises=""):
+        self.rows, self.closed, self.raises = [], False, raises
+
+    def log(self, row, step):
+        if self.raises == "log":
+            raise OSError("no space")
+        self.rows.append((step, row))
+
+    def close(self):
+        self.closed = True
+        if self.raises == "close":
+            raise OSError("no space")
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Three trackers that can be named: two that work, and one that raises where it is told to."""
+    trackers = {"a": Kept(), "b": Kept(), "broken": Kept()}
+
+    def opener(name):
+        def open_one(config, folder, run):
+            if trackers[name].raises == "open":
+                raise RuntimeError("No API key configured.\n Log in.")
+            return trackers[name]
+
+        return open_one
+
+    for name in trackers:
+        monkeypatch.setitem(TRACKERS, name, opener(name))
+    return trackers
+
+
+def test_several_trackers_get_the_same_rows_and_are_all_closed(kept, tmp_path):
+    tracker = tracker_of(Config(report_to=("a", "b", "a")), tmp_path)
+    tracker.log({"reward": 0.5}, 1)
+    tracker.close()
+    assert kept["a"].rows == kept["b"].rows == [(1, {"reward": 0.5})]
+    assert kept["a"].closed
+    assert kept["b"].closed
+    assert not kept["broken"].rows  # control: it was not named
+
+
+@pytest.mark.parametrize(
+    ("raises", "message"),
+    [
+        ("open", r"report_to broken: opening the tracker raised RuntimeError: No API key configured. Log in."),
+        ("log", "report_to broken: the tracker raised OSError: no space"),
+        ("close", "report_to broken: closing the tracker raised OSError: no space"),
+    ],
+)
+def test_a_tracker_that_raises_is_named_and_the_others_are_closed(kept, raises, message, tmp_path):
+    kept["broken"].raises = raises
+
+    def whole():
+        tracker = tracker_of(Config(report_to=("a", "broken", "b")), tmp_path)
+        try:
+            tracker.log({"reward": 0.5}, 1)
+        finally:
+            tracker.close()
+
+    with pytest.raises(ValueError, match=message):
+        whole()
+    assert kept["a"].closed
+    assert kept["b"].closed == (raises != "open")  # it was not opened then
+
+
+def test_none_and_all_are_the_words_of_transformers(monkeypatch):
+    assert trackers_named(Config()) == trackers_named(Config(report_to=("none",))) == []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name == "wandb" else None)
+    assert trackers_named(Config(report_to=("all",))) == ["wandb"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert trackers_named(Config(report_to=("all",))) == []
+    for names in (("none", "wandb"), ("all", "wandb"), ("none", "all")):
+        with pytest.raises(ValueError, match="none and all stand alone, got"):
+            require_tracker(Config(report_to=names))
+
+
+def test_trackers_get_every_so_many_steps_and_every_evaluation_and_the_log_gets_each(kept, tmp_path):
+    flags = ["--preset", "bandit", "--num-seeds", "1", "--max-steps", "9", "--eval-steps", "5", "--report_to", "a"]
+    assert main([*flags, "--logging_steps", "4", "--output-dir", str(tmp_path / "some")]) == 0
+    assert [step for step, _ in kept["a"].rows] == [0, 4, 5, 8, 9]
+    lines = (tmp_path / "some" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(10))
+    kept["a"].rows.clear()
+    assert main([*flags, "--output-dir", str(tmp_path / "every")]) == 0  # control
+    assert [step for step, _ in kept["a"].rows] == list(range(10))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="needs the extra [track]")
+def test_wandb_logs_into_the_run_s_folder_without_a_network(tmp_path):
+    code = """
+from pathlib import Path
+from grao_ref.runs.trackers import tracker_of
+from grao_ref.settings.config import Config
+for run in ("first", "second"):
+    tracker = tracker_of(Config(report_to=("wandb",), run_name="mine"), Path("folder"), run)
+    print(tracker.trackers["wandb"].run.name, tracker.trackers["wandb"].run.config["imitation_coef"])
+    tracker.log({"reward": 0.5, "objective/imitation": -0.25}, 1)
+    tracker.log({"reward": 0.75}, 2)
+    tracker.close()
+"""
+    (tmp_path / "folder").mkdir()
+    environment = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("mine")] == ["mine first 0.5", "mine second 0.5"]
+    files = [path.read_bytes() for path in (tmp_path / "folder" / "wandb").glob("offline-run-*/*.wandb")]
+    assert len(files) == 2
+    for content in files:  # protobuf, whose texts stand in it as they are
+        assert b"objective/imitation" in content
+        assert b"-0.25" in content
+        assert b"0.75" in content
+        assert b"objective/exploration" not in content  # control

@@ -26,6 +26,10 @@ BANDIT = PRESETS["bandit"]
             Config(num_generations=5),
             "per_device_train_batch_size (128) must be a multiple of num_generations (5): a group is never split",
         ),
+        (
+            Config(compare=True, method="sft", num_generations=5),
+            "per_device_train_batch_size (128) must be a multiple of num_generations (5): a group is never split",
+        ),
         (Config(seed=SEEDS), "seed must be a whole number from 0 to 9999, got 10000"),
         (Config(seed=SEEDS - 2, num_seeds=3), "seed must be a whole number from 0 to 9997, got 9998"),
         (Config(test_size=1.0), "test_size must lie between 0 and 1 without a dataset_test_split, got 1.0"),
@@ -58,6 +62,8 @@ def test_what_can_not_be_together_is_one_line(config, message):
         Config(beta=0.0),
         Config(beta=0.1, method="grpo"),
         Config(seed=SEEDS - 3, num_seeds=3),
+        Config(method="sft", num_generations=5),  # it samples no groups: its batch counts rows
+        Config(method="dpo", per_device_train_batch_size=3),
         replace(BANDIT, seed=SEEDS),  # nothing is evaluated by sampling there
         replace(BANDIT, num_generations=5),
         Config(test_size=0.0, dataset_test_split="test"),

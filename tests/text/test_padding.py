@@ -16,5 +16,5 @@ def test_padding_is_by_length_whatever_the_tokens_are():
 def test_the_mask_gives_the_sequences_back(sequences):
     tokens = padded(sequences)
     assert [ids[mask].tolist() for ids, mask in zip(tokens.ids, tokens.mask, strict=True)] == sequences
-    assert tokens.ids.shape == (len(sequences), max(map(len, sequences)))
+    assert tokens.ids.shape == (len(sequences), max(1, *map(len, sequences)))
     assert not tokens.ids.is_floating_point()

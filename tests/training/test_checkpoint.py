@@ -1,11 +1,12 @@
 """run(10) == run(5) + resume(5): identical weights, rewards and order; and what a checkpoint refuses."""
 
+import importlib.util
 import json
 from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from grao_ref.methods.registry import BUILT_IN
@@ -57,6 +58,28 @@ def test_resuming_is_exact(base, method, tmp_path):
         assert torch.equal(p, q)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="needs the extra [peft]")
+def test_resuming_is_exact_with_an_adapter_whose_dropout_draws_from_torch_s_own_generator(tmp_path):
+    config = replace(SMALL, use_peft=True, lora_r=4, lora_dropout=0.5)
+    torch.manual_seed(0)
+    whole, at_once = trained(config, 4)
+    torch.manual_seed(0)
+    first, _ = trained(config, 2, folder=tmp_path)
+    torch.manual_seed(0)
+    second, resumed = trained(config, 4, start_from=tmp_path / "checkpoint-2")
+    losses = [report.means()["loss"] for report in whole]
+    assert losses == [report.means()["loss"] for report in first + second]
+    for p, q in zip(parameters_of(at_once), parameters_of(resumed), strict=True):
+        assert torch.equal(p, q)
+    tensors = load_file(tmp_path / "checkpoint-2" / "training.safetensors")
+    save_file(
+        {n: t for n, t in tensors.items() if n != "torch_rng"}, tmp_path / "checkpoint-2" / "training.safetensors"
+    )
+    torch.manual_seed(0)
+    other, _ = trained(config, 4, start_from=tmp_path / "checkpoint-2")  # control: without the generator's state
+    assert [report.means()["loss"] for report in other] != losses[2:]
+
+
 def test_control_without_the_optimiser_or_the_random_generator_the_resumed_run_is_another(tmp_path):
     _, at_once = trained(SMALL, 4)
     trained(SMALL, 2, folder=tmp_path)
@@ -87,7 +110,14 @@ def test_only_the_newest_checkpoints_stay_and_each_holds_a_whole_model(tmp_path)
         assert torch.equal(model.get_parameter(name), parameter)
     assert not list(tmp_path.rglob("*.bin"))
     assert not list(tmp_path.rglob("*.pt"))
-    assert load_file(tmp_path / "checkpoint-4" / "critic.safetensors")["weight"].shape == (1, 96)
+    assert not (tmp_path / "checkpoint-4" / "critic.safetensors").exists()  # grao has none
+
+
+def test_a_checkpoint_of_a_method_with_a_critic_holds_it(tmp_path):
+    _, training = trained(replace(SMALL, method="ppo"), 1, folder=tmp_path)
+    saved = load_file(tmp_path / "checkpoint-1" / "critic.safetensors")
+    assert torch.equal(saved["weight"], training.policy.critic.weight)
+    assert saved["weight"].any()
 
 
 def test_an_unfinished_checkpoint_is_not_found(tmp_path):
@@ -128,9 +158,8 @@ def test_the_command_goes_on_where_it_was_and_its_metrics_and_model_are_those_of
     resume = ["--config", str(parts / "config.yaml"), "--resume-from-checkpoint", str(parts)]
     assert main([*resume, "--max-steps", "6"]) == 0
     assert without_times(parts) == without_times(whole)
-    for name in ("model.safetensors", "critic.safetensors"):
-        ours, theirs = load_file(parts / "model" / name), load_file(whole / "model" / name)
-        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    ours, theirs = (load_file(folder / "model" / "model.safetensors") for folder in (parts, whole))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert (parts / "curves.png").exists()
     for folder in (parts / "checkpoint-6", parts / "model"):  # a whole model, its tokenizer beside it
         assert AutoTokenizer.from_pretrained(folder)("14=")["input_ids"] == [1, 4, 10]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from grao_ref.data.rows import Row, apart
+from grao_ref.data.rows import Row, Rows, apart
 from grao_ref.data.splits import rows_of
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.build import encoder_of
@@ -99,10 +99,11 @@ def test_a_policy_is_evaluated_on_the_prompts_that_were_held_out(config):
 
 
 def test_prompts_of_a_test_split_are_not_trained_on(monkeypatch):
-    rows, test = [Row("a", "1"), Row("b", "2"), Row("a", "3")], [Row("a", "4")]
+    rows, test = Rows([Row("a", "1"), Row("b", "2"), Row("a", "3")]), Rows([Row("a", "4")])
     assert apart(rows, test) == [Row("b", "2")]
     monkeypatch.setattr(
-        "grao_ref.data.splits.load_rows", lambda name, *, split, config: test if split == "test" else rows[:1]
+        "grao_ref.data.splits.load_rows",
+        lambda name, *, split, config, column: test if split == "test" else Rows(rows[:1]),
     )
     with pytest.raises(ValueError, match="every prompt of the split 'train' is in 'test' too"):
         rows_of(Config(dataset_test_split="test"))
@@ -111,8 +112,8 @@ def test_prompts_of_a_test_split_are_not_trained_on(monkeypatch):
 def test_references_are_evaluated_no_more_at_once_than_a_micro_batch(config, monkeypatch):
     experiment = prepare(replace(config, per_device_train_batch_size=4))
     evaluation, sizes = experiment.evaluation, []
-    whole = prepare(replace(config, per_device_train_batch_size=8)).evaluation.reference_loglik()
-    evaluation.config = replace(evaluation.config, num_generations=2, per_device_train_batch_size=2)
+    whole = prepare(replace(config, per_device_train_batch_size=8)).evaluation.own.metrics()
+    evaluation.own.config = replace(evaluation.config, num_generations=2, per_device_train_batch_size=2)
     logprobs = type(experiment.policy).logprobs
 
     def counted(self, prompts, ids, mask, **settings):
@@ -120,7 +121,7 @@ def test_references_are_evaluated_no_more_at_once_than_a_micro_batch(config, mon
         return logprobs(self, prompts, ids, mask, **settings)
 
     monkeypatch.setattr(type(experiment.policy), "logprobs", counted)
-    assert evaluation.reference_loglik() == pytest.approx(whole, rel=1e-5)
+    assert evaluation.own.metrics() == pytest.approx(whole, rel=1e-5)
     assert sizes == [2, 2]
 
 
@@ -183,4 +184,4 @@ def test_a_resumed_run_still_knows_where_its_references_began(tmp_path):
     run = Run("grao", output.config, Console(quiet=True), log, announce=False)
     log.close()
     assert run.alarm.first == output.kept[0]["eval_reference/logp_per_token"]
-    assert run.steps == [0, 1]
+    assert list(run.measured) == [0, 1]

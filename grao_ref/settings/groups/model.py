@@ -14,8 +14,8 @@ class ModelGroup:
     """The policy: `tiny` (embedded), `tabular` (the bandit's), `smollm2`, a folder, or an id on the hub. An
     adapter's folder or id goes on training that adapter."""
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
-    """The type of the loaded weights; `auto` is the type that they were saved in. Steps that are smaller than the
-    rounding of the type are lost: with bfloat16, train an adapter or use a large learning rate."""
+    """The type of the loaded weights; `auto`: as they were saved. In bfloat16, steps smaller than the rounding are
+    lost, so that an adapter or a large learning rate is needed; in float16, only an adapter can be trained."""
     attn_implementation: str | None = None
     """How attention is computed: sdpa, eager, flash_attention_2, or another name that transformers knows. By default
     transformers chooses."""
