@@ -16,6 +16,7 @@ COMMANDS = {  # name -> the module of the command, and what it does
     "evaluate": ("grao_ref.evaluate", "compare trained models with their base on held-out prompts"),
     "reward-head": ("grao_ref.reward_head", "train a reward from preference pairs"),
 }
+METHODS = ("sft", "dpo", "ppo", "grpo", "grao")  # which are no commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not words:
         print(usage(), file=sys.stderr)
+        return 2
+    if name in METHODS:  # as in TRL
+        print(f"error: there is no command {words[0]!r}; it is `grao train --method {name}`", file=sys.stderr)
         return 2
     instead = hint(name, COMMANDS, f"there are {', '.join(COMMANDS)}")
     print(f"error: there is no command {words[0]!r}; {instead}", file=sys.stderr)

@@ -13,14 +13,14 @@ import grao_ref.evaluate
 import grao_ref.reward_head
 import grao_ref.train
 from grao_ref.settings.config import Config
-from grao_ref.settings.evaluation import EvaluationSettings
+from grao_ref.settings.evaluation import DEFAULT
 from grao_ref.settings.head import HeadSettings
 from grao_ref.settings.help import groups, sentences, values_of
 from grao_ref.settings.kinds import kinds_of
 
 COMMANDS = {
     "train": (grao_ref.train.main, Config),
-    "evaluate": (grao_ref.evaluate.main, EvaluationSettings),
+    "evaluate": (grao_ref.evaluate.main, type(DEFAULT)),
     "reward_head": (grao_ref.reward_head.main, HeadSettings),
 }
 
@@ -43,7 +43,7 @@ def test_every_setting_stands_once_in_a_group_with_its_whole_sentence(name, caps
     _, settings = COMMANDS[name]
     joined = " ".join(text.split())
     for field, told in sentences(settings).items():
-        flag = "RUNS" if field == "runs" else "--" + field.replace("_", "-")
+        flag = field.upper() if f" {field.upper()} ... [FLAGS]" in text else "--" + field.replace("_", "-")
         assert len(re.findall(rf"^  {flag}(?: |$)", text, flags=re.MULTILINE)) == 1, field
         assert told in joined, field
         assert told.endswith("."), f"{field}: a sentence ends with a full stop"

@@ -66,6 +66,7 @@ def _nothing_but_a_prompt(names: Sequence[str], entries: Entries) -> bool:
 SYSTEM = ("system",)
 FORMATS: list[Format] = [
     Format(("prompt", "completion", "label"), parsers.labelled, fits=_labels, listed=False),
+    Format(("prompt", "completions", "labels"), parsers.stepwise, listed=False),
     Format(("prompt", "completion"), parsers.completion, contract=True),
     Format(("prompt", "chosen", "rejected"), parsers.preference, contract=True),
     Format(("question", "chosen", "rejected"), parsers.asked_pair, SYSTEM, kept=("question", "system"), about="Orca"),

@@ -112,6 +112,14 @@ def labelled(prompt: Any, completion: Any, label: Any) -> Parts:
     )
 
 
+def stepwise(prompt: Any, completions: Any, labels: Any) -> Parts:
+    """TRL's stepwise supervision, which has no counterpart here: `ValueError`."""
+    raise ValueError(
+        "labels are of an answer's steps, and a reward here is one number for a whole answer: join the steps of good "
+        "answers into a column completion, and remove the other two"
+    )
+
+
 def _answered(prompt: Any, answers: Mapping[str, Any]) -> tuple[Prompt, list[str]]:
     """(prompt, answers): each answer is a text, a list of one message, or a whole conversation that has the prompt."""
     asked = prompt_of(prompt)

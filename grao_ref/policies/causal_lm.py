@@ -68,7 +68,7 @@ class CausalLMPolicy:
         ends = sorted(set(eos_ids))
         outside = [token for token in ends if not 0 <= token < self.vocabulary]
         if outside:
-            raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), the model's vocabulary, got {outside[0]}")
+            raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), got {outside[0]}")
         self.eos_ids = torch.tensor(ends, dtype=torch.long, device=self.model.device)
         if ends and self.model.generation_config is not None:
             self.model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]

@@ -56,6 +56,7 @@ def load_language_model(
         reason = briefly(error)
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
+        reason = briefly(error)
         if attn_implementation is not None and ("attention" in reason.lower() or "attn" in reason):
             raise ValueError(f"attn_implementation {attn_implementation!r} of {name!r}: {reason}") from None
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""

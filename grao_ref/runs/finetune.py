@@ -67,8 +67,9 @@ def finetune(
     """
     this_machine()
     require_tokenizer(tokenizer)
-    inner = trainable(model)
-    config = replace(config_from(settings), model_name_or_path=type(inner).__name__)
+    config = config_from(settings)
+    inner = trainable(model, new_adapter=config.use_peft)
+    config = replace(config, model_name_or_path=type(inner).__name__)
     train_on, held_out = _both(rows, eval_rows, config, held_out="test_size" in settings)
     scorer, config = scorer_from(reward_funcs, config, inner.device)
     check(config)

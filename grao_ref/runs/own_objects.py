@@ -57,10 +57,10 @@ def require_tokenizer(tokenizer: Any) -> None:
     raise ValueError(f"the tokenizer must be one of transformers, got {got}{inner}")
 
 
-def trainable(model: Any) -> PreTrainedModel:
+def trainable(model: Any, *, new_adapter: bool = False) -> PreTrainedModel:
     """The model itself; of a `PeftModel`, the model inside with its adapter in place.
 
-    Warns of half precision, where small steps are lost. Raises `ValueError` on what is no causal language model on one
+    Warns of half precision, where small steps are lost, unless a `new_adapter` is trained instead. Raises `ValueError` on what is no causal language model on one
     device with a trainable parameter.
     """
     if isinstance(model, str):
@@ -79,7 +79,7 @@ def trainable(model: Any) -> PreTrainedModel:
     if not trained:
         raise ValueError("no parameter of the model has requires_grad: nothing would be trained")
     half = {parameter.dtype for parameter in trained} & {torch.bfloat16, torch.float16}
-    if half:
+    if half and not new_adapter:
         name = str(half.pop()).removeprefix("torch.")
         warnings.warn(
             f"the model's trained weights are {name}, which rounds away small steps: load it in float32, and let "

@@ -46,12 +46,13 @@ class TensorBoard:
 
 
 class Trackio:
-    """Hugging Face's local-first tracker; `trackio show` opens it."""
+    """Hugging Face's local-first tracker; `trackio show` opens it. TRACKIO_PROJECT names another project."""
 
     def __init__(self, name: str, config: Config) -> None:
         import trackio
 
-        self.run = trackio.init(project="grao_ref", name=name, config=settings_of(config))
+        project = os.environ.get("TRACKIO_PROJECT", "grao_ref")
+        self.run = trackio.init(project=project, name=name, config=settings_of(config))
 
     def log(self, row: dict[str, float], step: int) -> None:
         """Take the metrics of one step."""

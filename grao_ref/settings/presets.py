@@ -21,7 +21,7 @@ OWN = replace(
     per_device_train_batch_size=16,  # 2 prompts a step with 8 samples each; 16 rows in sft and dpo
     learning_rate=1e-5,
     num_train_epochs=1,
-    max_completion_length=256,  # TRL's
+    max_completion_length=256,
 )
 # A real model and real data on two cores: 4 prompts x 4 answers a step, half a minute each.
 SMOLLM2 = replace(

@@ -36,25 +36,25 @@ INSTEAD = {  # TRL's name -> what to write here
     "kl_coef init_kl_coef": "beta",
     "lam": "gae_lambda",
     "num_ppo_epochs mu": "num_iterations",
-    "num_sample_generations": "eval_steps",
+    "num_sample_generations": "eval_steps; samples are written at every evaluation",
     "total_episodes": "max_steps or num_train_epochs",
-    "scale_rewards=group|true": "pool says which rewards the advantages are normalised over",
     "chat_template": "chat_template_path",
     "exp_name": "run_name",
     "hub_token": "the environment variable HF_TOKEN",
     "tokenizer_name_or_path": "model_name_or_path; the tokenizer lies in the model's folder",
-    "wandb_project project": "the environment variable WANDB_PROJECT; the project is grao_ref otherwise",
+    "wandb_project": "the environment variable WANDB_PROJECT; the project is grao_ref otherwise",
+    "project": "the environment variable TRACKIO_PROJECT; the project is grao_ref otherwise",
     "env": "environment variables are set in the shell",
     "logging_dir": "output_dir; event files are in its folder tensorboard",
 }
 
 NOT_HERE = {  # why -> TRL's names
-    "transformers samples here, no inference server": "use_vllm vllm_* use_transformers_* cache_implementation "
+    "the trained model samples its answers itself, without an inference server": "use_vllm vllm_* use_transformers_* cache_implementation "
     "transformers_continuous_batching_config ds3_gather_for_generation",
     "samples follow the policy's whole distribution at `temperature`, as the objective supposes": "top_p=1|1.0 top_k "
     "min_p repetition_penalty=1|1.0 generation_kwargs stop_token stop_token_id",
     "one process and one device": "fsdp* deepspeed* ddp_* local_rank=-1|none|0 *_on_each_node parallelism_config "
-    "accelerator_config average_tokens_across_devices=* log_level_replica ignore_bias_buffers",
+    "accelerate_config num_processes=1 num_machines=1 accelerator_config average_tokens_across_devices=* log_level_replica ignore_bias_buffers",
     "weights are not quantised": "load_in_8bit load_in_4bit *bnb_*",
     "LoRA has lora_r, lora_alpha, lora_dropout and lora_target_modules": "lora_target_parameters lora_modules_to_save "
     "lora_task_type=causal_lm use_rslora use_dora",
@@ -65,15 +65,16 @@ NOT_HERE = {  # why -> TRL's names
     "dataloader_* preprocessing_num_workers",
     "every column goes to the reward functions": "remove_unused_columns label_names",
     "a prompt is never trained on, only its answer": "completion_only_loss=true|none assistant_only_loss",
-    "an answer ends as the chat template ends a turn": "eos_token missing_eos_penalty mask_truncated_completions "
-    "template",
+    "an answer ends as the chat template ends a turn": "eos_token template",
+    "an answer that is cut off is scored and trained on as any other": "missing_eos_penalty mask_truncated_completions",
+    "the advantages of a group are divided by its rewards' standard deviation": "scale_rewards=group|true",
     "rows are shuffled anew for each epoch": "shuffle_dataset=true train_sampling_strategy=random",
-    "a model is trained without dropout": "disable_dropout=true",
+    "a model is trained without dropout; an adapter has lora_dropout": "disable_dropout=true",
     "log-probabilities are computed in float32": "cast_lm_head_to_fp32=*",
     "the loss has only the terms of the method's equation": "router_aux_loss_coef *label_smoothing* neftune_* "
     "entropy_* use_adaptive_entropy top_entropy_quantile=1|1.0 center_rewards_coefficient loss_weights rpo_alpha "
     "whiten_rewards",
-    "ratios are per token, and advantages one a sequence": "importance_sampling_level=token sapo_* vespo_* "
+    "ratios are per token, and there is one advantage for each answer": "importance_sampling_level=token sapo_* vespo_* "
     "off_policy_mask_threshold use_bias_correction_kl normalize_advantages",
     "rewards are added up with reward_weights": "multi_objective_aggregation=sum_then_normalize reward_clip_range",
     "DPO here is the sigmoid of the whole margin": "ld_alpha f_divergence_type=reverse_kl f_alpha_divergence_coef "
@@ -89,11 +90,11 @@ NOT_HERE = {  # why -> TRL's names
     "jit_mode_eval activation_checkpointing_kwargs=* gradient_checkpointing_kwargs=* torch_empty_cache_steps "
     "auto_find_batch_size",
     "name a folder that holds that revision of the model": "model_revision=main|none",
-    "the final model is uploaded, when training has ended": "hub_* push_to_hub_* log_completions_hub_repo "
-    "trackio_* wandb_*",
+    "the final model is uploaded, when training has ended": "hub_* push_to_hub_* log_completions_hub_repo",
+    "trackers read their own environment variables, such as WANDB_ENTITY": "trackio_* wandb_*",
     "there is one kind of evaluation, before the first step, each eval_steps and at the end": "eval_* "
     "prediction_loss_only include_for_metrics batch_eval_metrics include_inputs_for_metrics eval_on_start=true",
-    "the final model is saved; the best one is among the checkpoints": "load_best_model_at_end metric_for_best_model "
+    "the final model is saved, and checkpoints by save_steps and save_total_limit; none is called the best": "load_best_model_at_end metric_for_best_model "
     "greater_is_better save_only_model save_safetensors=true enable_jit_checkpoint early_stopping_patience",
     "metrics.jsonl holds every step and every count": "logging_first_step=* logging_nan_inf_filter=* include_* "
     "log_unique_prompts log_level=* disable_tqdm skip_memory_metrics=* debug",
@@ -105,7 +106,8 @@ NOT_HERE = {  # why -> TRL's names
 
 VALUES = {  # a setting that both have -> what to do with TRL's values that are refused here
     "max_steps": "TRL's -1: leave it out, and set num_train_epochs",
-    "loss_type": "leave it out in sft and dpo, which train TRL's nll and sigmoid; the other losses are not here",
+    "loss_type": "it is grpo's; leave it out in sft, whose loss is TRL's nll but weighs each row the same, however long "
+    "its answer, and in dpo, whose loss is TRL's sigmoid; the other losses are not here",
     "lr_scheduler_type": "transformers' other schedules need a metric or an optimiser of their own",
     "warmup_steps": "a share of the steps is warmup_ratio",
     "eval_steps": "a share of the steps has to be given as a number of steps",
@@ -114,11 +116,34 @@ VALUES = {  # a setting that both have -> what to do with TRL's values that are 
     "beta": "without a KL penalty: leave it out",
 }
 
+ARGUMENTS = {  # of TRL's trainers -> of `finetune`
+    "args": "settings are keywords of `finetune`, under the names of TRL's configs",
+    "processing_class": "`tokenizer`, the second argument",
+    "train_dataset": "`rows`, the third argument: a `datasets.Dataset` or a list of dictionaries",
+    "eval_dataset": "`eval_rows`, of the same kinds",
+    "reward_processing_classes": "not needed: a reward model brings its tokenizer",
+    "peft_config": "`use_peft=True`, `lora_r`, `lora_alpha` and others; or a model that is a `PeftModel` already",
+    "ref_model": "not an argument: it is the model as it is before the first step",
+    "quantization_config": "not here: weights are not quantised",
+    "callbacks": "the body of your loop",
+    "compute_metrics preprocess_logits_for_metrics": "the body of your loop: `report.batch` has the samples, their "
+    "log-probabilities and rewards",
+    "compute_loss_func": "a method of your own",
+    "formatting_func data_collator": "not needed: rows are dictionaries with the columns of a known format, and padding "
+    "never changes a result",
+    "optimizers optimizer_cls_and_kwargs": "`optimizer`, `learning_rate`, `lr_scheduler_type` and `warmup_steps`",
+    "tools environment_factory rollout_func": "not here: agents are no goal of this package",
+}
+
 ROWS = {  # name or pattern -> its answer, and the values that change nothing
     entry.partition("=")[0]: (text, tuple(entry.partition("=")[2].split("|")) if "=" in entry else OFF)
     for table in (
         {names: f"here: {text}" for names, text in INSTEAD.items()},
         {names: f"not here: {reason}" for reason, names in NOT_HERE.items()},
+        {
+            names: text.replace("`", "") if text.startswith("not ") else f"here: {text}".replace("`", "")
+            for names, text in ARGUMENTS.items()
+        },
     )
     for names, text in table.items()
     for entry in names.split()
@@ -129,7 +154,7 @@ def answer(name: str) -> str | None:
     """What a TRL user writes here instead, or `not here: ...`; None where the name is no word of TRL's.
 
     >>> answer("logging_strategy"), answer("vllm_mode")
-    ('here: logging_steps', 'not here: transformers samples here, no inference server')
+    ('here: logging_steps', 'not here: the trained model samples its answers itself, without an inference server')
     """
     row = _row(name)
     return None if row is None else row[0]

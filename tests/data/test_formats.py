@@ -135,6 +135,13 @@ def test_labels_of_good_and_bad_completions_are_refused_and_other_labels_are_a_c
     assert rows_of(numbers, "table")[0].columns == {"label": 3}
 
 
+def test_labels_of_an_answer_s_steps_are_refused():
+    entry = {"prompt": "a", "completions": ["b", "c"], "labels": [True, False]}
+    with pytest.raises(ValueError, match=r"^row 1 of table: labels are of an answer's steps, .* a column completion"):
+        rows_of([entry], "table")
+    assert rows_of([{"prompt": "a", "completion": "bc"}], "table")[0].reference == "bc"  # what it says to do
+
+
 @pytest.mark.parametrize("name", ["image", "images", "tools", "chat_template_kwargs"])
 def test_columns_that_are_part_of_the_prompt_in_trl_are_not_left_out_without_a_word(name):
     entries = [entry | {name: value} for entry, value in zip(table(messages), (None, [], "", ["x"]), strict=True)]

@@ -93,7 +93,7 @@ def test_a_dotted_path_trains_from_the_command_line_to_the_saved_model(path, nam
     assert main([*flags, "--method", path, "--output-dir", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith(f"Method: {name}.")
     assert (tmp_path / "model" / "model.safetensors").exists()
-    assert f"tags: [grao_ref, {name}]" in (tmp_path / "model" / "README.md").read_text()
+    assert f"- {name}\n" in (tmp_path / "model" / "README.md").read_text()
 
 
 def test_a_registered_object_trains_by_its_name_and_improves():

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from grao_ref import finetune
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.records import move
@@ -13,6 +15,7 @@ from grao_ref.setups import prepare
 from grao_ref.train import main
 from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
 from grao_ref.training.loop import proceed, start, train
+from tests import cases
 from tests.language import pairs, save_model, save_rows
 from tests.policies.architectures import CONFIGS, EOS, random_model
 from tests.sorting_twin import ANSWER, END, Sorting
@@ -107,3 +110,59 @@ def test_a_policy_s_attention_has_a_finite_gradient_at_every_length():
     CausalLMPolicy(random_model("llama").float().to("cuda"), eos_ids=EOS, max_completion_length=4)
     for length in (64, 100, 128, 192):
         assert attention_gradient(length).isfinite().all()
+
+
+def chat_model(folder):
+    """A model on the GPU whose turns end in another token than the tokenizer's, and its tokenizer."""
+    name = cases.save_model(folder, cases.byte_tokenizer(template=cases.TURNS), eos=("<eos>", "<stop>"))
+    return AutoModelForCausalLM.from_pretrained(name).to("cuda"), AutoTokenizer.from_pretrained(name)
+
+
+def test_a_user_s_own_chat_model_learns_to_end_its_turns_where_it_is(tmp_path):
+    model, tokenizer = chat_model(tmp_path)
+    settings = {"per_device_train_batch_size": 16, "max_completion_length": 24, "learning_rate": 3e-3}
+    *_, report = finetune(model, tokenizer, cases.chats(), method="sft", max_steps=60, **settings)
+    assert report.means()["loss"] < 1.0  # 5.5 before
+    assert {p.device.type for p in model.parameters()} == {"cuda"}
+    group = {"reward_funcs": cases.as_long, "num_generations": 4, "temperature": 0.5}
+    sampled = next(finetune(model, tokenizer, cases.chats(), **settings | group)).batch.samples
+    stop = tokenizer.convert_tokens_to_ids("<stop>")
+    assert sampled.ended.float().mean() > 0.9
+    ends = [ids[mask][-1].item() for ids, mask in zip(sampled.ids[0], sampled.mask[0], strict=True)]
+    assert stop in ends
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_adapter_is_trained_on_weights_of_either_type(tmp_path, dtype):
+    model, tokenizer = chat_model(tmp_path)
+    model = model.to(dtype)
+    kept = {name: p.detach().clone() for name, p in model.named_parameters()}
+    settings = {"per_device_train_batch_size": 8, "num_generations": 4, "max_completion_length": 8}
+    lora = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.1, "learning_rate": 1e-2}
+    rows = cases.chats()
+    *_, last = finetune(model, tokenizer, rows, reward_funcs=cases.as_long, max_steps=3, **settings, **lora)
+    assert last.means()["grad_norm"] > 0
+    now = dict(model.named_parameters())
+    assert all(torch.equal(p, now.get(n, now.get(n.replace(".weight", ".base_layer.weight")))) for n, p in kept.items())
+    moved = [p for name, p in now.items() if "lora_B" in name]
+    assert moved
+    assert any(p.abs().max() > 0 for p in moved)
+
+
+def test_a_run_whose_adapter_drops_inputs_goes_on_as_the_whole_run_does(tmp_path):
+    config = replace(SMALL, use_peft=True, lora_r=4, lora_dropout=0.5, bf16=False, learning_rate=1e-2)
+    losses = []
+    for stop in (False, True):
+        torch.manual_seed(0)
+        setup = prepare(config)
+        training = start(setup.policy, config)
+        if stop:
+            torch.manual_seed(123)  # the checkpoint has to bring the random numbers back
+            load_checkpoint(tmp_path / "checkpoint-2", training, config)
+        for report in proceed(setup.task, training, config):
+            losses.append((report.step, report.means()["loss"]))
+            if not stop and report.step == 2:
+                save_checkpoint(tmp_path, training, config)
+    whole, resumed = dict(losses[:4]), dict(losses[4:])
+    assert list(resumed) == [3, 4]
+    assert resumed[3] == pytest.approx(whole[3], rel=1e-4)

@@ -12,9 +12,9 @@ from grao_ref.records import Advantages, Batch
 from grao_ref.settings.config import Config
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
+from grao_ref.tasks.bandit import Bandit
 from grao_ref.text.padding import padded
 from tests.extensions.rloo import RLOO
-from tests.training.test_collect import collected
 
 ROWS = Batch(padded([[1, 2], [3]]), padded([[4], [5, 6, 7]]), rejected=padded([[8, 9], [1]]))
 PROMPTS_ALONE = Batch(padded([[1, 2], [3]]), padded([[], []]))
@@ -32,7 +32,7 @@ def _as_before(without_shape_checks):
 def test_methods_that_are_right_pass_whatever_they_need(method, beta):
     config = Config(method=method, num_generations=3, beta=beta)
     try_out(config, ROWS)
-    try_out(config, collected("dpo")[0])  # a bandit's
+    try_out(config, Bandit(torch.tensor([1.0, 0.7, 0.0]).double(), 1, 4).draw(torch.Generator()))
 
 
 @pytest.mark.parametrize("method", ["grpo", "ppo"])

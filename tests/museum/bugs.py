@@ -555,6 +555,27 @@ LOOP = [
         "of the kind of trl#4970: never learns to stop",
     ),
     bug(
+        "turn_closed_with_eos",
+        "../text/template.py",
+        "*first_special(self.tokenizer, after)",
+        '"", None, None',
+        "axolotl#3754, LLaMA-Factory#7454, an early version of this package: Gemma and Phi 3 end turns otherwise",
+    ),
+    bug(
+        "prompt_ends_in_eos",
+        "../text/encoding.py",
+        "ids = tokens(self.tokenizer, texts, names)",
+        "ids = tokens(self.tokenizer, texts, names, special=True)",
+        "reward-bench#90: tokenizers append it",
+    ),
+    bug(
+        "answer_read_apart_from_its_prompt",
+        "../text/seam.py",
+        "_reads(tokenizer, [*cut[row][1], *ids]) == _reads(tokenizer, wholes[row])",
+        "True",
+        "easily made: SentencePiece puts a blank in front of it",
+    ),
+    bug(
         "cache_tiled_instead_of_repeated",
         "../policies/sampler.py",
         "logits, attended = logits.repeat_interleave(group, 0), left.mask.repeat_interleave(group, 0)",

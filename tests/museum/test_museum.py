@@ -33,6 +33,8 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "../methods/grpo.py": ("../training/test_collect.py", "../methods/test_objectives.py"),
     "../methods/grao.py": ("../training/test_unscored.py",),
     "../text/encoding.py": ("../text/test_encoding.py", "../data/test_examples.py"),
+    "../text/template.py": ("../text/test_template.py",),
+    "../text/seam.py": ("../text/test_seam.py",),
     "../policies/sampler.py": ("../policies/test_causal_lm.py",),
 }
 REJECTIONS = ("AssertionError", "Failed")  # the error of a pytest.raises without an exception is called Failed

@@ -151,3 +151,13 @@ def test_bad_input_is_named(without_shape_checks, name):
         sampled(policy, Tokens(torch.zeros(2, 1).long(), torch.tensor([[True], [False]])))
     with pytest.raises(ValueError, match="temperature must be a finite number > 0, got 0"):
         sampled(policy, prompts_of([1]), temperature=0.0)
+
+
+def test_where_answers_end_is_written_into_the_generation_config(name):
+    model = random_model(name)
+    policy = CausalLMPolicy(model, eos_ids=[2], max_completion_length=3)
+    assert model.generation_config.eos_token_id == 2
+    policy.stop_at([2, 5])
+    assert (model.generation_config.eos_token_id, policy.eos_ids.tolist()) == ([2, 5], [2, 5])
+    policy.stop_at([])
+    assert model.generation_config.eos_token_id == [2, 5]

@@ -8,7 +8,7 @@ import torch
 
 from grao_ref.policies import smollm2
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.load import load_language_model
+from grao_ref.policies.load import NoTokenizerError, embedding_rows, load_language_model, load_tokenizer
 from grao_ref.records import Tokens
 from grao_ref.settings.config import Config
 from tests.policies.architectures import random_model
@@ -47,9 +47,29 @@ def test_a_name_that_leads_nowhere_is_one_line(tmp_path, what):
     if what == "damaged":
         tokenizer().save_pretrained(folder)
         (folder / "model.safetensors").write_bytes(b"no tensors")
-    with pytest.raises(ValueError, match=f"no language model could be loaded from '{folder}': it has to be") as caught:
+    words = f"no language model could be loaded from '{folder}': it has to be"
+    if what == "no tokenizer":
+        words = f"'{folder}' has no tokenizer: a model needs its tokenizer's files beside config.json"
+    with pytest.raises(ValueError, match=words) as caught:
         load_language_model(str(folder), device=torch.device("cpu"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_that_is_there_and_broken_is_another_line(tmp_path):
+    random_model("llama").save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    assert len(load_tokenizer(str(tmp_path))) == 24  # control
+    (tmp_path / "tokenizer.json").write_text('{"version": "1.0", "model": 7}')
+    with pytest.raises(NoTokenizerError, match=r"^the tokenizer in '.*' can't be loaded \(") as caught:
+        load_tokenizer(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_rows_of_the_embeddings_are_those_of_the_text_s(tmp_path):
+    assert embedding_rows(random_model("llama")) == embedding_rows(random_model("gpt2")) == 24
+    grown = random_model("llama")
+    grown.resize_token_embeddings(30)
+    assert embedding_rows(grown) == 30
 
 
 def test_smollm2_says_how_it_is_installed(monkeypatch, tmp_path):

@@ -314,6 +314,7 @@ def test_models_that_nothing_can_be_trained_of_are_refused_and_half_precision_is
         finetune(model=absent, **common)
     with pytest.warns(UserWarning, match="trained weights are bfloat16, which rounds away small steps"):
         finetune(model=copy.deepcopy(model).to(torch.bfloat16), **common)
+    finetune(model=copy.deepcopy(model).to(torch.bfloat16), **common, use_peft=True, lora_r=2)  # an adapter is float32
 
 
 def test_every_setting_of_the_command_is_taken_or_refused_by_name():

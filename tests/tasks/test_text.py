@@ -58,6 +58,28 @@ def test_every_answer_is_scored_with_its_own_row_by_each_function_in_its_place()
     assert scored.all()
 
 
+def test_references_are_scored_as_the_data_set_writes_them_and_a_row_without_one_is_not_scored():
+    seen = []
+
+    def texts(completions, references, **columns):
+        seen.extend(completions)
+        assert completions == references
+        return [float(len(text)) for text in completions]
+
+    task = task_of(texts=texts)
+    long = Example(Row("q", "<think>a</think>b"), [1], [1], None)
+    task.examples += [long, Example(Row("q", None), [1], [], None)]
+    scores = task.reward_references(task.rows([4, 3, 0]))
+    assert scores.values.tolist() == [[[0.0]], [[17.0]], [[1.0]]]
+    assert scores.scored.tolist() == [[[False]], [[True]], [[True]]]
+    assert seen == ["<think>a</think>b", "x"]  # and not "b", which its tokens read
+    assert task.text(long.reference) == "b"
+    batch = task.rows([4])
+    assert not batch.references.mask.any()
+    assert task.reward_references(batch).scored.tolist() == [[[False]]]  # no function is asked
+    assert len(seen) == 2
+
+
 def test_what_no_function_can_score_is_0_and_marked():
     task = task_of(never=lambda completions: [None] * len(completions))
     ids = torch.ones(2, 4, 3, dtype=torch.long)
