@@ -65,9 +65,7 @@ def test_the_last_message_of_the_assistant_is_the_answer(chat):
         assert set(prompts_of(chat, report)) <= {earlier + asked for asked in ASKED}
 
 
-@row(
-    "prompt only | prompt, and columns for the rewards", "grpo, ppo. GRAO and SFT need a reference as well"
-)
+@row("prompt only | prompt, and columns for the rewards", "grpo, ppo. GRAO and SFT need a reference as well")
 def test_a_prompt_alone_is_enough_for_methods_that_read_no_reference(chat):
     rows = [{"prompt": said(words), "solution": str(n)} for n, words in enumerate(TEN)]
     seen = []
@@ -93,13 +91,13 @@ def test_the_completion_is_the_reference(chat):
     assert all(set(trained_on(chat, report)) <= set(ANSWERED) for report in reports.values())
 
 
-@row(
-    "preference | prompt, chosen, rejected", "every method: chosen is the reference y, and rejected is read by dpo"
-)
+@row("preference | prompt, chosen, rejected", "every method: chosen is the reference y, and rejected is read by dpo")
 @row("preference, implicit prompt | chosen, rejected", "the same; both hold the prompt's messages")
 def test_the_chosen_answer_is_the_reference_and_dpo_reads_the_rejected_one(chat):
     right, wrong = ([said("", answer)[1:] for answer in answers] for answers in ("0123456789", "abcdefghij"))
-    explicit = [{"prompt": said(words), "chosen": c, "rejected": r} for words, c, r in zip(TEN, right, wrong, strict=True)]
+    explicit = [
+        {"prompt": said(words), "chosen": c, "rejected": r} for words, c, r in zip(TEN, right, wrong, strict=True)
+    ]
     implicit = [{"chosen": e["prompt"] + e["chosen"], "rejected": e["prompt"] + e["rejected"]} for e in explicit]
     assert list(rows_of(implicit, "rows")) == list(rows_of(explicit, "rows"))
     for rows in (explicit, implicit):
@@ -121,13 +119,13 @@ def test_labelled_answers_are_refused_and_the_good_ones_can_be_kept(chat):
     assert next(finetune(*chat, good, method="sft", **LONG)).step == 1
 
 
-@row(
-    "stepwise supervision | prompt, completions, labels", "not here: a reward is a number for a whole answer"
-)
+@row("stepwise supervision | prompt, completions, labels", "not here: a reward is a number for a whole answer")
 def test_labels_of_steps_are_refused(chat):
     rows = [{"prompt": words, "completions": ["One.", "Two."], "labels": [True, False]} for words in TEN]
     for method in ("sft", "grpo"):
-        with pytest.raises(ValueError, match=r"row 1 of rows: labels are .* a reward here is one number for a whole answer"):
+        with pytest.raises(
+            ValueError, match=r"row 1 of rows: labels are .* a reward here is one number for a whole answer"
+        ):
             finetune(*chat, rows, method=method, reward_funcs=anything, **LONG)
 
 
@@ -135,15 +133,19 @@ def test_labels_of_steps_are_refused(chat):
 @pytest.mark.parametrize("name", ["images", "tools"])
 def test_columns_that_would_change_the_prompt_are_refused(chat, name):
     rows = ten("prompt", "completion")
-    with pytest.raises(ValueError, match=f"row 1 of rows: the column '{name}' is part of the prompt in TRL, and only text"):
+    with pytest.raises(
+        ValueError, match=f"row 1 of rows: the column '{name}' is part of the prompt in TRL, and only text"
+    ):
         finetune(*chat, [each | {name: [{"a": 1}]} for each in rows], method="sft", **LONG)
     assert next(finetune(*chat, [each | {name: None} for each in rows], method="sft", **LONG)).step == 1
     part = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}]
-    with pytest.raises(ValueError, match="a part of the type 'image' in a message, and only text can be trained on here"):
+    with pytest.raises(
+        ValueError, match="a part of the type 'image' in a message, and only text can be trained on here"
+    ):
         rows_of([{"prompt": part, "completion": "A cat."}], "rows")
 
 
-@row("other names |", "--column prompt=question completion=answer")
+@row("other names | ", "--column prompt=question completion=answer")
 def test_columns_get_their_names_by_a_setting(chat, tmp_path):
     rows = [{"question": words, "answer": str(n)} for n, words in enumerate(TEN)]
     renamed = load_rows(save_rows(tmp_path / "qa.jsonl", rows), column=["prompt=question", "completion=answer"])
@@ -161,5 +163,7 @@ def test_what_stands_below_the_table(chat):
     (report,) = finetune(*chat, begun, method="sft", **LONG)
     assert all(words.endswith("[assistant] It is") for words in prompts_of(chat, report))
     assert set(trained_on(chat, report)) <= {f" {n}<stop>" for n in range(10)}
-    (report,) = finetune(*chat, [{"messages": said(w, "a")} for w in TEN], method="sft", system_prompt="Be brief.", **LONG)
+    (report,) = finetune(
+        *chat, [{"messages": said(w, "a")} for w in TEN], method="sft", system_prompt="Be brief.", **LONG
+    )
     assert all(words.startswith("[system] Be brief.<stop>\n[user] Say") for words in prompts_of(chat, report))

@@ -30,7 +30,9 @@ def test_each_of_trl_s_commands_is_a_method_of_the_one_command(grao, tmp_path, m
 @row("trl reward", "grao reward-head, with pairs and a frozen model")
 def test_a_reward_is_fitted_to_pairs_by_a_command_of_its_own(grao, tmp_path, file):
     """test_trainers.py fits one. Here: its two demands, and the answer to TRL's word."""
-    assert grao("reward", "--dataset-name", file)[2] == "error: there is no command 'reward'; did you mean reward-head?\n"
+    assert (
+        grao("reward", "--dataset-name", file)[2] == "error: there is no command 'reward'; did you mean reward-head?\n"
+    )
     code, _, err = grao("reward-head", "--dataset-name", file, "--output-dir", tmp_path / "head")
     assert code == 2
     assert "has no rejected answers, and a head is fitted to pairs" in err

@@ -143,7 +143,9 @@ def test_a_rule_by_its_name_or_a_stand_in_for_trl_s_by_its_dotted_path(chat, gra
     data = tmp_path / "ten.jsonl"
     data.write_text("".join(json.dumps(each) + "\n" for each in rows))
     words = ["--dataset-name", data, "--model-name-or-path", chat_folder, "--reward-funcs", path]
-    code, out, err = grao("train", *words, "--output-dir", tmp_path / "run", **given | {"per_device_train_batch_size": 8})
+    code, out, err = grao(
+        "train", *words, "--output-dir", tmp_path / "run", **given | {"per_device_train_batch_size": 8}
+    )
     assert code == 0, err
     assert "Rewards: think_format_reward;" in out
 
@@ -171,7 +173,9 @@ def test_what_stands_above_the_table(model, tokenizer):
         return right(completions, solution)
 
     rows, functions = ten("prompt", "solution"), [slow, exact_share]
-    (report,) = finetune(copy.deepcopy(model), tokenizer, rows, reward_funcs=functions, reward_weights=[2.0, 0.5], **GRPO)
+    (report,) = finetune(
+        copy.deepcopy(model), tokenizer, rows, reward_funcs=functions, reward_weights=[2.0, 0.5], **GRPO
+    )
     means = report.means()
     parts = [means[f"rewards/{function.__name__}/mean"] for function in functions]
     assert means["reward"] == pytest.approx(2 * parts[0] + 0.5 * parts[1])

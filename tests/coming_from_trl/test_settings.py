@@ -62,9 +62,7 @@ def test_a_step_is_a_batch_of_samples_with_all_of_its_updates(model, tokenizer, 
     "weighs the KL estimate times the ratio (use_bias_correction_kl: true) | weighs the KL estimate, without the ratio",
 )
 def test_the_kl_penalty_is_the_plain_estimate(model, tokenizer):
-    (report,) = finetune(
-        model, tokenizer, ten("prompt"), method="grpo", reward_funcs=anything, beta=0.4, **SMALL
-    )
+    (report,) = finetune(model, tokenizer, ten("prompt"), method="grpo", reward_funcs=anything, beta=0.4, **SMALL)
     batch, samples = report.batch, report.batch.samples
     moved = samples.logprobs + 0.1 * torch.arange(samples.logprobs.shape[-1]) * samples.mask  # ratios above 1
     config = replace(OWN, method="grpo", max_completion_length=8)
