@@ -12,8 +12,17 @@ from grao_ref.rewards.trl import Said, TrainerState, number_of
 from grao_ref.text.messages import Prompt, as_completion
 
 TOOLS = ("trainer_state", "log_metric", "log_extra")  # beside the lists, as in TRL 1.16
-OURS = ("prompts", "completions", "references", "completion_ids", *TOOLS)  # keywords that no column may have
-DROPPED = ("prompt", "completion", "completion_ids")  # columns that TRL does not pass on either
+IDS = "completion_ids"
+OURS = ("prompts", "completions", "references", IDS, *TOOLS)  # keywords that no column may have
+DROPPED = ("prompt", "completion", IDS)  # columns that TRL does not pass on either
+
+
+class AbsentError(ValueError):
+    """A function asks for what is not there: `argument`."""
+
+    def __init__(self, message: str, argument: str) -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 def offer(
@@ -58,12 +67,12 @@ def call(name: str, function: Callable[..., Any], offered: dict[str, Any], state
     except (ValueError, TypeError):  # a builtin without a signature
         parameters = [inspect.Parameter("columns", inspect.Parameter.VAR_KEYWORD)]
     wanted = {parameter.name for parameter in parameters}
-    for parameter in parameters:
-        by_name = parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        if by_name and parameter.default is inspect.Parameter.empty and parameter.name not in there:
-            raise ValueError(
-                f"reward function {name!r} asks for {parameter.name!r}, and there is only {', '.join(sorted(there))}"
-            )
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    needed = [p.name for p in parameters if p.kind in named and p.default is inspect.Parameter.empty]
+    absent = sorted((each for each in needed if each not in there), key=lambda each: each == IDS)
+    if absent:
+        known = ", ".join(sorted(there))
+        raise AbsentError(f"reward function {name!r} asks for {absent[0]!r}, and there is only {known}", absent[0])
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         wanted |= set(there)
     kept = {key: copied(list(values)) for key, values in offered.items() if key in wanted}
@@ -74,6 +83,13 @@ def call(name: str, function: Callable[..., Any], offered: dict[str, Any], state
     }
     with blame(f"reward function {name!r} raised"):
         return function(**kept, **{key: tool for key, tool in tools.items() if key in wanted})
+
+
+def reads_ids(error: ValueError) -> bool:
+    """Whether a call without `completion_ids` failed for the lack of them: by the signature, or by a `KeyError`."""
+    if isinstance(error, AbsentError):
+        return error.argument == IDS
+    return isinstance(error.__cause__, KeyError) and error.__cause__.args == (IDS,)
 
 
 def rewards_of(name: str, result: Any, count: int) -> list[float | None]:

@@ -16,16 +16,18 @@ _NUMBER = re.compile(
 
 def exact(
     completions: Sequence[Completion],
-    references: Sequence[str],
+    references: Sequence[str] | None = None,
     solution: Sequence[Any] | None = None,
     answer: Sequence[Any] | None = None,
 ) -> list[float | None]:
     """1 where the completion is the right answer, blanks around both aside, else 0.
 
     The right answer is column `solution`, or else column `answer`, or else the reference. Where the column holds None,
-    the completion can't be scored.
+    the completion can't be scored. Raises `ValueError` where there is none of the three.
     """
-    right = next(column for column in (solution, answer, references) if column is not None)
+    right = next((column for column in (solution, answer, references) if column is not None), None)
+    if right is None:
+        raise ValueError("exact compares with a column solution or answer, or with references, and there is none")
     return [
         None if wanted is None else float(answer_text(completion).strip() == str(wanted).strip())
         for completion, wanted in zip(completions, right, strict=True)

@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any
 
 from grao_ref.plugins.blame import blame
-from grao_ref.rewards.calls import call, offer, rewards_of
+from grao_ref.rewards.calls import call, offer, reads_ids, rewards_of
 from grao_ref.rewards.trl import Said, TrainerState
 from grao_ref.rewards.waiting import Waiter
 from grao_ref.text.messages import Prompt
@@ -100,20 +100,29 @@ class Scorer:
     ) -> ScoreLists:
         """Score a few references before the run starts, after each function's own `check()` where it has one.
 
-        A row without a reference is tried with an empty answer, of which a function may think as it likes. Raises
-        `ValueError` where a call would, and on a function that could score none of the references.
+        A row without a reference is tried with an empty answer, of which a function may think as it likes. A function
+        that reads `completion_ids` is not tried: no tokenizer has been loaded yet. Raises `ValueError` where a call
+        would, and on a function that could score none of the references.
         """
         for name, function in self.functions.items():
             if callable(check := getattr(function, "check", None)):
                 with blame(f"reward function {name!r}: its check raised", own=(ValueError,)):
                     check()
         answers = [reference or "" for reference in references]
-        scores = self(prompts, answers, references=references, columns=columns, state=state)
         there = [row for row, reference in enumerate(references) if reference is not None]
-        for name, rewards in scores.parts.items():
-            if there and all(rewards[row] is None for row in there):
+        parts: dict[str, list[float | None]] = {}
+        for name, function in self.functions.items():
+            try:
+                alone = Scorer({name: function})
+                parts |= alone(prompts, answers, references=references, columns=columns, state=state).parts
+            except ValueError as error:
+                if not reads_ids(error):
+                    raise
+                parts[name] = [None] * len(prompts)
+                continue
+            if there and all(parts[name][row] is None for row in there):
                 raise ValueError(f"reward function {name!r} could score none of the {len(there)} references")
-        return scores
+        return ScoreLists([self._total(parts, row) for row in range(len(prompts))], parts)
 
     def _total(self, parts: Mapping[str, list[float | None]], row: int) -> float | None:
         given = [(self.weights[name], part[row]) for name, part in parts.items()]

@@ -113,7 +113,6 @@ VALUES = {  # a setting that both have -> what to do with TRL's values that are 
     "eval_steps": "a share of the steps has to be given as a number of steps",
     "save_steps": "a share of the steps has to be given as a number of steps; 0 for none",
     "logging_steps": "a share of the steps has to be given as a number of steps",
-    "beta": "without a KL penalty: leave it out",
 }
 
 ARGUMENTS = {  # of TRL's trainers -> of `finetune`

@@ -55,7 +55,7 @@ def written_rows(page: str = PAGE) -> list[Row]:
         elif line.startswith("| :---"):
             body = True
         elif body:
-            cells = [cell.strip() for cell in line.replace("`", "").strip().strip("|").split(" | ")]
+            cells = [cell.strip() for cell in line.replace("`", "").strip()[1:-1].split("|")]
             count = 2 if title in WIDE else 1
             rows.append(Row(title, " | ".join(cells[:count]), " | ".join(cells[count:])))
     return rows

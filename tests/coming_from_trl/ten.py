@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-PROMPTS = ("31524=", "90817=", "46280=", "75310=", "28641=", "59037=", "13579=", "86420=", "40962=", "71835=")
+PROMPTS = ("31524=", "90817=", "46280=", "75310=", "28641=", "59037=", "97513=", "86420=", "40962=", "71835=")
 SMALL = {
     "max_steps": 1,
     "num_generations": 4,
@@ -50,3 +50,14 @@ def texts(tokenizer: Any, tokens: Any) -> list[str]:
     """What the tokens of each row say, without padding."""
     ids, mask = tokens.ids.flatten(0, -2), tokens.mask.flatten(0, -2)
     return [tokenizer.decode(row[kept]) for row, kept in zip(ids, mask, strict=True)]
+
+
+@torch.no_grad()
+def likelihoods(model: Any, prompts: Any, answers: Any) -> list[torch.Tensor]:
+    """log π of the tokens of each row's answer, by transformers alone: one forward pass without padding a row."""
+    found = []
+    for prompt, asked, answer, kept in zip(prompts.ids, prompts.mask, answers.ids, answers.mask, strict=True):
+        ids = torch.cat([prompt[asked], answer[kept]])[None]
+        logits = model(ids).logits[0, asked.sum() - 1 : -1]
+        found.append(torch.log_softmax(logits, dim=-1).gather(-1, answer[kept][:, None])[:, 0])
+    return found

@@ -82,7 +82,9 @@ def test_a_keyword_changes_the_training(model, tokenizer):
 def test_the_tokenizer_reads_and_writes_what_the_model_sees(chat):
     """Two tokenizers, two templates: the prompts are those that each writes."""
     model, tokenizer = chat
-    other = byte_tokenizer(TURNS.replace("[{{ m['role'] }}]", "({{ m['role'] }})").replace("[assistant]", "(assistant)"))
+    other = byte_tokenizer(
+        TURNS.replace("[{{ m['role'] }}]", "({{ m['role'] }})").replace("[assistant]", "(assistant)")
+    )
     rows = [{"prompt": said(f"{n}?"), "completion": said("", f"{n}")[1:]} for n in range(10)]
     for each in (tokenizer, other):
         (report,) = finetune(copy.deepcopy(model), each, rows, **SFT)

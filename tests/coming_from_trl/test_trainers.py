@@ -159,9 +159,7 @@ def test_the_trained_model_is_saved_as_every_model_of_transformers(model, tokeni
     assert torch.equal(again(**prompt).logits, model(**prompt).logits)
 
 
-@row(
-    "trainer.state.log_history", "[report.means() for report in finetune(...)]; with the command, metrics.jsonl"
-)
+@row("trainer.state.log_history", "[report.means() for report in finetune(...)]; with the command, metrics.jsonl")
 def test_the_history_is_the_reports_means_and_the_command_s_file(model, tokenizer, a_run, metrics_of):
     rows = ten("prompt", "completion")
     history = [report.means() for report in finetune(model, tokenizer, rows, method="sft", **SMALL | {"max_steps": 2})]

@@ -114,6 +114,9 @@ def test_exact_compares_with_solution_then_answer_then_reference():
     assert exact(said, references, answer=["no", "Yes", "no"]) == [0.0, 1.0, 0.0]
     assert exact(said, references, solution=["no", "no", "yes."], answer=["yes"] * 3) == [0.0, 0.0, 1.0]
     assert exact(["7", ""], ["", ""], solution=[7, None]) == [1.0, None]
+    assert exact(["7", "8"], solution=[7, 7]) == [1.0, 0.0]  # rows that are a prompt and a solution, as in TRL
+    with pytest.raises(ValueError, match="exact compares with a column solution or answer, or with references"):
+        exact(["7"])
 
 
 def test_exact_gives_nothing_for_parts_or_paddings():

@@ -239,6 +239,34 @@ def test_a_probe_finds_a_function_that_can_score_nothing():
     assert scorer.probe(PROMPTS, ["x", "yy", "zzz"], {}).parts["good"] == [1.0, 2.0, 3.0]
 
 
+def test_a_probe_leaves_out_a_function_that_reads_tokens_and_no_other():
+    """There is no tokenizer yet. Before, such a function was refused, though every later call has the tokens."""
+
+    def named(completion_ids):
+        raise AssertionError("never called")
+
+    def by_key(completions, **columns):
+        return [float(len(ids)) for ids in columns["completion_ids"]]
+
+    async def late(completions, **columns):
+        return [float(len(ids)) for ids in columns["completion_ids"]]
+
+    scorer = Scorer({"good": length, "named": named, "by_key": by_key, "late": late})
+    found = scorer.probe(PROMPTS, ["x", "yy", "zzz"], {})
+    assert found.total == [1.0, 2.0, 3.0]
+    assert found.parts["named"] == found.parts["by_key"] == found.parts["late"] == [None] * 3
+    with pytest.raises(ValueError, match="'named' asks for 'completion_ids'"):  # control: a call is no probe
+        scorer(PROMPTS, SAID, references=REFERENCES, columns={})
+
+    def lacks(completion_ids, gold):
+        raise AssertionError("never called")
+
+    with pytest.raises(ValueError, match="'lacks' asks for 'gold'"):
+        Scorer({"lacks": lacks}).probe(PROMPTS, REFERENCES, {})
+    with pytest.raises(ValueError, match="'wrong' raised KeyError: 'gold'"):
+        Scorer({"wrong": lambda completions, **columns: columns["gold"]}).probe(PROMPTS, REFERENCES, {})
+
+
 def test_a_probe_runs_the_functions_own_checks_first():
     class Down:
         def check(self):
@@ -404,7 +432,7 @@ def test_prompts_without_a_reference_are_scored_by_functions_that_need_none():
     Scorer({"look": look})(PROMPTS, SAID, references=nobody, columns={})
     Scorer({"look": look}).probe(PROMPTS, nobody, {})
     assert seen == [(SAID, "none"), (["", "", ""], "none")]
-    with pytest.raises(ValueError, match="'exact' asks for 'references', and there is only completions, "):
+    with pytest.raises(ValueError, match="'exact' raised .*exact compares with a column solution or answer"):
         Scorer({"exact": exact})(PROMPTS, SAID, references=nobody, columns={})
     mute = Scorer({"mute": constant(None, None, None)})
     assert mute.probe(PROMPTS, nobody, {}).total == nobody  # of an empty answer, a function may think as it likes
