@@ -67,7 +67,10 @@ def test_rewards_are_means_over_the_samples(sampled, model, tokenizer):
     assert means["frac_reward_zero_std"] == 0
 
     def by_prompt(prompts, completions, **columns):  # the same for a group, but in one of the two
-        return [0.0 if prompt == prompts[0] else reward for prompt, reward in zip(prompts, anything(completions))]
+        return [
+            0.0 if prompt == prompts[0] else reward
+            for prompt, reward in zip(prompts, anything(completions), strict=False)
+        ]
 
     (report,) = finetune(model, tokenizer, ten("prompt"), **GRPO | {"reward_funcs": by_prompt, "max_steps": 1})
     assert report.means()["frac_reward_zero_std"] == 0.5

@@ -190,7 +190,7 @@ def test_the_newest_checkpoints_are_kept(file, grao, tmp_path):
     final, _ = language_policy(Config(model_name_or_path=str(tmp_path / "model")), torch.device("cpu"))
     last, _ = language_policy(Config(model_name_or_path=str(tmp_path / "checkpoint-4")), torch.device("cpu"))
     assert torch.equal(weights(final.model), weights(last.model))
-    assert not [path for path in tmp_path.rglob("*best*")]
+    assert not list(tmp_path.rglob("*best*"))
 
 
 @row("metrics.jsonl holds every step and every count")

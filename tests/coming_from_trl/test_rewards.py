@@ -51,7 +51,9 @@ def test_the_ids_are_the_sampled_tokens_their_end_included(model, tokenizer):
     (report,) = finetune(model, tokenizer, ten("prompt"), reward_funcs=keeps, **GRPO)
     (completions, ids) = calls[-1]
     samples = report.batch.samples
-    assert ids == [row[kept].tolist() for row, kept in zip(samples.ids.flatten(0, 1), samples.mask.flatten(0, 1))]
+    assert ids == [
+        row[kept].tolist() for row, kept in zip(samples.ids.flatten(0, 1), samples.mask.flatten(0, 1), strict=False)
+    ]
     assert [tokenizer.decode(each, skip_special_tokens=True) for each in ids] == completions
     assert any(each[-1] == tokenizer.eos_token_id for each in ids)
 

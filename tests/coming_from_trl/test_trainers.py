@@ -72,7 +72,9 @@ def test_a_reward_head_is_fitted_to_pairs_and_a_reward_model_is_named_by_its_fol
     prompts = [entry["prompt"] for entry in run.completions(report)]
     answers = [entry["completion"] for entry in run.completions(report)]
     theirs = AutoModelForSequenceClassification.from_pretrained(judge).eval(), AutoTokenizer.from_pretrained(judge)
-    scores = [theirs[0](**theirs[1](p + a, return_tensors="pt")).logits.item() for p, a in zip(prompts, answers)]
+    scores = [
+        theirs[0](**theirs[1](p + a, return_tensors="pt")).logits.item() for p, a in zip(prompts, answers, strict=False)
+    ]
     assert report.means()["rewards/judge/mean"] == pytest.approx(sum(scores) / len(scores), abs=1e-4)
     assert report.means()["rewards/head/mean"] != 0
 
