@@ -34,7 +34,8 @@ def load_language_model(
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
     dtype: also by its name, or "auto", as the weights were saved. attn_implementation: transformers' own choice where
     it is None. trust_remote_code: run the Python files that come with the model.
-    Raises `ValueError` on a name that nothing can be loaded from, and on an attention that this machine has not.
+    Raises `ValueError` on a name that nothing can be loaded from, on files without all of the model's weights, and on
+    an attention that this machine has not.
     """
     adapter = None if name in EMBEDDED else adapter_settings(name)
     if merge_adapter and adapter is None:
@@ -48,10 +49,11 @@ def load_language_model(
     try:
         AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)  # else the tokenizer would be blamed
         tokenizer = load_tokenizer(words, trust_remote_code=trust_remote_code)
-        model = AutoModelForCausalLM.from_pretrained(folder, **options)
+        model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause
+        reason = briefly(error)
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
         if attn_implementation is not None and ("attention" in reason.lower() or "attn" in reason):
@@ -59,8 +61,12 @@ def load_language_model(
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""
         raise ValueError(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
-            f"an id on the hub ({briefly(error)})"
+            f"an id on the hub ({reason})"
         ) from None
+    if report["missing_keys"]:  # transformers draws them at random, and says so in a log alone
+        first, *others = sorted(report["missing_keys"])
+        more = f" and {len(others)} other weights" if others else ""
+        raise ValueError(f"the files of {base!r} are no whole language model: they have no {first}{more}")
     whole = model if adapter is None else with_adapter(model, name, merge=merge_adapter)
     return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
