@@ -48,13 +48,16 @@ def conversation(messages: Any, *, system: Any = None) -> Parts:
     which nobody answered, are dropped. `system`: a system prompt, for a conversation that does not have its own.
     """
     if not isinstance(messages, list):
+        if isinstance(messages, str):
+            nonempty(messages, "the conversation")
         raise ValueError(f"the conversation must be a list of messages, got {type(messages).__name__}")
     talk = messages_of(messages, "the conversation") if messages else []
     if not any(message["role"] == "system" for message in talk):
         talk = [*_told(system), *talk]
     places = [place for place, message in enumerate(talk) if message["role"] == "assistant"]
     if not places:
-        raise OddRowError("the conversation has no turn of the assistant")
+        roles = ", ".join(dict.fromkeys(message["role"] for message in talk)) or "none"
+        raise OddRowError(f"the conversation has no turn of the assistant (its roles: {roles})")
     prompt, answer = talk[: places[-1]], talk[places[-1]]["content"]
     if not any(message["content"].strip() for message in prompt):
         raise OddRowError("the conversation has nothing before the assistant's last turn")

@@ -83,6 +83,8 @@ def delimited(path: Path) -> Numbered:
     with _open(path) as file:
         header = file.readline()
         file.seek(0)
+        if header.lstrip().startswith(("{", "[")):
+            raise ValueError(f"{path} begins as JSON and not as a header: name it .jsonl or .json")
         marks = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ",;\t"
         rows = csv.reader(file, delimiter=max(marks, key=header.count), strict=True)
         before = csv.field_size_limit(LONGEST_FIELD)
@@ -96,7 +98,10 @@ def delimited(path: Path) -> Numbered:
 
 def _records(rows: Any, path: Path) -> Numbered:
     """A record for each row that is not blank, under the names of the first row."""
-    names: list[str] = next(rows, [])
+    names: list[str] = [name.strip() for name in next(rows, [])]  # a blank behind a comma is no part of a name
+    quoted = next((name for name in names if name.startswith('"')), None)
+    if quoted is not None:
+        raise ValueError(f"{path} has a blank in front of the quotes of {quoted} in its header: remove such blanks")
     twice = [name for place, name in enumerate(names) if name in names[:place]]
     if twice:
         raise ValueError(f"{path} has the column {twice[0]!r} twice in its header")

@@ -34,7 +34,8 @@ def load_language_model(
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
     dtype: also by its name, or "auto", as the weights were saved. attn_implementation: transformers' own choice where
     it is None. trust_remote_code: run the Python files that come with the model.
-    Raises `ValueError` on a name that nothing can be loaded from, and on an attention that this machine has not.
+    Raises `ValueError` on a name that nothing can be loaded from, on files without all of the model's weights, and on
+    an attention that this machine has not.
     """
     adapter = None if name in EMBEDDED else adapter_settings(name)
     if merge_adapter and adapter is None:
@@ -49,7 +50,7 @@ def load_language_model(
     try:
         AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)  # else the tokenizer would be blamed
         tokenizer = load_tokenizer(words, trust_remote_code=trust_remote_code)
-        model = AutoModelForCausalLM.from_pretrained(folder, **options)
+        model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause
@@ -64,7 +65,15 @@ def load_language_model(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
             f"an id on the hub ({reason})"
         ) from None
+<<<<<<< HEAD
     whole = model if adapter is None else with_adapter(model, place, merge=merge_adapter)
+=======
+    if report["missing_keys"]:  # transformers draws them at random, and says so in a log alone
+        first, *others = sorted(report["missing_keys"])
+        more = f" and {len(others)} other weights" if others else ""
+        raise ValueError(f"the files of {base!r} are no whole language model: they have no {first}{more}")
+    whole = model if adapter is None else with_adapter(model, name, merge=merge_adapter)
+>>>>>>> 18a6c6bcaea00e201e7afdf6738e070df4e80cbf
     return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
 

@@ -94,7 +94,8 @@ def reads_ids(error: ValueError) -> bool:
 
 def rewards_of(name: str, result: Any, count: int) -> list[float | None]:
     """What the function returned as plain numbers, one for each completion."""
-    if isinstance(result, str | bytes | Mapping) or not hasattr(result, "__iter__"):
+    alone = getattr(result, "ndim", 1) == 0  # an array of one number, which has an __iter__ all the same
+    if alone or isinstance(result, str | bytes | Mapping) or not hasattr(result, "__iter__"):
         kind = type(result).__name__
         raise ValueError(f"reward function {name!r} must return a list of {count} rewards, got {kind}")
     with blame(f"reward function {name!r} raised"):  # a generator runs here
@@ -110,5 +111,7 @@ def _reward(name: str, row: int, reward: Any) -> float | None:
     number = number_of(reward)
     if number is None or not math.isfinite(number):
         shown = repr(reward if number is None else number)[:80]
-        raise ValueError(f"reward function {name!r} gave row {row} {shown}: it must be a finite number, or None")
+        raise ValueError(
+            f"reward function {name!r} gave completions[{row}] {shown}: it must be a finite number, or None"
+        )
     return number

@@ -60,8 +60,8 @@ def require_tokenizer(tokenizer: Any) -> None:
 def trainable(model: Any, *, new_adapter: bool = False) -> PreTrainedModel:
     """The model itself; of a `PeftModel`, the model inside with its adapter in place.
 
-    Warns of half precision, where small steps are lost, unless a `new_adapter` is trained instead. Raises `ValueError` on what is no causal language model on one
-    device with a trainable parameter.
+    Warns of half precision, where small steps are lost, unless a `new_adapter` is trained instead. Raises `ValueError`
+    on what is no causal language model on one device with a trainable parameter.
     """
     if isinstance(model, str):
         raise ValueError(f"the model must be loaded: AutoModelForCausalLM.from_pretrained({model!r})")

@@ -156,7 +156,7 @@ def hash_of_file(path: Path) -> str:
 def _folder_files(folder: Path) -> dict[str, str]:
     inside = [*folder.iterdir(), *folder.glob("additional_chat_templates/*")]
     files = [path for path in sorted(inside) if path.suffix in SUFFIXES and path.is_file()]
-    found = {path.name: hash_of_file(path) for path in files}
+    found = {path.name: _hash_of_content(path) for path in files}
     for name, key in NAMED_IN.items():
         if name in found:
             settings = json.loads((folder / name).read_text())
@@ -165,6 +165,14 @@ def _folder_files(folder: Path) -> dict[str, str]:
                 continue
             found |= {f"{base}/{part}": value for part, value in model_files(base).items()}
     return found
+
+
+def _hash_of_content(path: Path) -> str:
+    """SHA-256 of a file; of what a .json file holds, so that one that was saved again with other blanks is the same."""
+    if path.suffix == ".json":
+        with suppress(ValueError):
+            return hashlib.sha256(json.dumps(json.loads(path.read_bytes()), sort_keys=True).encode()).hexdigest()
+    return hash_of_file(path)
 
 
 def _source(thing: Any) -> str | None:

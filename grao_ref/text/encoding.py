@@ -4,6 +4,7 @@ Every function takes lists, because tokenizers are much faster on lists than on 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -49,8 +50,9 @@ class Encoder:
         if self.tokenizer.chat_template and not self._turns:
             try:
                 self._turn(prompt, self.template.opened(prompt))
-            except ValueError:  # such a template is refused when it is used, and never where prompts are text
-                return tuple(sorted(self._ends))
+            except ValueError:  # such a template is refused for references; prompts alone are answered all the same
+                with suppress(ValueError):
+                    self._ends |= {self.template.end_id(prompt)} - {None}
         return tuple(sorted(self._ends))
 
     @property

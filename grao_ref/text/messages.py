@@ -4,6 +4,7 @@ A message is `{"role": ..., "content": ...}` as in TRL, or `{"from": ..., "value
 text, or a list of parts `{"type": "text", "text": ...}`. Other keys (name, weight, ...) are ignored.
 """
 
+import re
 from typing import Any
 
 Message = dict[str, str]  # {"role": ..., "content": ...}
@@ -16,6 +17,10 @@ SPEAKERS = {  # ShareGPT's `from` -> role
     "system": "system",
 }
 CALLS = ("tool_calls", "function_call")
+_DUMPED = re.compile(  # a list of messages as JSON, or as Python prints it
+    r"""\s*\[\s*\{\s*["'](role["'].*["']content|content["'].*["']role|from["'].*["']value)["']\s*:.*\}\s*\]\s*""",
+    re.DOTALL,
+)
 
 
 def prompt_of(value: Any) -> Prompt:
@@ -73,9 +78,14 @@ def messages_of(value: Any, name: str) -> list[Message]:
 
 
 def nonempty(text: str, name: str) -> str:
-    """The text itself. Raises `ValueError` where it is blank."""
+    """The text itself. Raises `ValueError` where it is blank, and where it is a list of messages that was printed."""
     if not text.strip():
         raise ValueError(f"{name} is empty")
+    if _DUMPED.fullmatch(text):
+        raise ValueError(
+            f"{name} is a text that holds messages as JSON or as Python prints them, {text.strip()[:40]!r}: it must be "
+            "the list itself (json.loads, ast.literal_eval), which .jsonl and .parquet keep and .csv does not"
+        )
     return text
 
 

@@ -43,16 +43,27 @@ def lost_tokens(tokenizer: Tokenizer, texts: Iterable[str | None]) -> tuple[int,
 
     Tokens at the very end of a text are not counted: an answer's own end is no loss.
     """
-    special = sorted(added_tokens(tokenizer)[0], key=len, reverse=True)
-    if not special:
+    pattern = _pattern(tokenizer)
+    if pattern is None:
         return 0, []
-    pattern = re.compile("|".join(map(re.escape, special)))
     count, found = 0, set()
     for text in texts:
         inside = {match[0] for match in pattern.finditer(text or "") if match.end() < len((text or "").rstrip())}
         count += bool(inside)
         found |= inside
     return count, sorted(found)
+
+
+def without_special(tokenizer: Tokenizer, text: str) -> str:
+    """The text without its special tokens, as decoding without special tokens leaves it."""
+    pattern = _pattern(tokenizer)
+    return text if pattern is None else pattern.sub("", text)
+
+
+def _pattern(tokenizer: Tokenizer) -> re.Pattern[str] | None:
+    """Finds every special token in a text, the longest first; None where there is none."""
+    special = sorted(added_tokens(tokenizer)[0], key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, special))) if special else None
 
 
 def require_embeddings(tokenizer: Tokenizer, sequences: Sequence[list[int]], names: Sequence[str], rows: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from grao_ref.text.messages import Message
-from grao_ref.text.special import Tokenizer, called, first_special, reason
+from grao_ref.text.special import Tokenizer, called, first_special, reason, without_special
 
 HINT = "chat_template_kwargs may change what it writes, and chat_template_path names another template"
 PROBES = ("yes", "no")  # two answers that begin and end with different letters
@@ -17,7 +17,7 @@ RESERVED = {"conversation", "messages", "tokenize", "add_generation_prompt", "co
 class Turn:
     """What the template writes around the text of an answer."""
 
-    before: str  # such as an empty block of thoughts, or a blank
+    before: str  # such as an empty block of thoughts, or a blank; without special tokens, as decoded texts have it
     after: str  # everything behind the text
     gap: str  # the part of `after` in front of its end token; nothing where it has none
     end: str | None  # the end token: the first special one in `after`
@@ -61,7 +61,14 @@ class ChatTemplate:
             raise ValueError("the chat template leaves the assistant's answer out; chat_template_path names another")
         before, after = _shared(first, second), _shared(first[::-1], second[::-1])[::-1]
         exact = first == before + PROBES[0] + after
-        return Turn(before if exact else "", after, *first_special(self.tokenizer, after))
+        before = without_special(self.tokenizer, before) if exact else ""
+        return Turn(before, after, *first_special(self.tokenizer, after))
+
+    def end_id(self, prompt: Sequence[Message]) -> int | None:
+        """The token that ends an answer's turn, whether or not the opened prompt is how the whole begins."""
+        first, second = (self.whole(prompt, probe) for probe in PROBES)
+        after = _shared(first[::-1], second[::-1])[::-1] if first != second else ""
+        return first_special(self.tokenizer, after)[2]
 
     def tail(self, opened: str, whole: str) -> str:
         """What the template writes behind the opened prompt. Raises `ValueError` where it is not the whole's start."""

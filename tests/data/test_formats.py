@@ -156,8 +156,13 @@ def test_columns_that_are_part_of_the_prompt_in_trl_are_not_left_out_without_a_w
 
 
 ODD = [
-    ("messages", {"messages": []}, "the conversation has no turn of the assistant"),
-    ("messages", {"messages": [user("a")]}, "the conversation has no turn of the assistant"),
+    ("messages", {"messages": []}, "the conversation has no turn of the assistant (its roles: none)"),
+    (
+        "messages",
+        {"messages": [{"role": "Human", "content": "a"}, {"role": "GPT", "content": "b"}]},
+        "the conversation has no turn of the assistant (its roles: Human, GPT)",
+    ),
+    ("messages", {"messages": [user("a")]}, "the conversation has no turn of the assistant (its roles: user)"),
     ("messages", {"messages": [assistant("a")]}, "the conversation has nothing before the assistant's last turn"),
     ("messages", {"messages": [user("a"), assistant(" ")]}, "the assistant's last turn is empty"),
     ("alpaca", {"instruction": "a", "input": "", "output": ""}, "output is empty"),

@@ -152,6 +152,11 @@ def test_values_of_a_csv_file_may_hold_what_parts_them(tmp_path):
     assert csv.field_size_limit() == 131_072  # as it was
 
 
+def test_blanks_behind_the_commas_of_a_header_are_no_part_of_its_names(tmp_path):
+    (tmp_path / "a.csv").write_text("prompt, completion\nhello:, b\n")
+    assert load_rows(str(tmp_path / "a.csv")) == [Row("hello:", " b")]  # those of the values are
+
+
 def test_values_of_a_csv_file_are_text(tmp_path):
     (tmp_path / "a.csv").write_text("prompt,completion,level\n1,2,3\n")
     assert load_rows(str(tmp_path / "a.csv")) == [Row("1", "2", columns={"level": "3"})]
@@ -173,6 +178,12 @@ def test_values_of_a_csv_file_are_text(tmp_path):
         ('prompt,completion\n"a"b,c\n', "{}, line 2: broken CSV (',' expected after '\"')"),
         ('prompt,completion\n"a,c\n', "{}, line 2: broken CSV (unexpected end of data)"),
         ("prompt,prompt\na,b\n", "{} has the column 'prompt' twice in its header"),
+        (
+            '"prompt", "completion"\n"a", "b"\n',
+            '{} has a blank in front of the quotes of "completion" in its header: remove such blanks',
+        ),
+        ('[{"prompt": "a"}]', "{} begins as JSON and not as a header: name it .jsonl or .json"),
+        ('{"prompt": "a"}\n', "{} begins as JSON and not as a header: name it .jsonl or .json"),
         ("prompt,completion\n", "{} is empty: it has no rows"),
         ("", "{} is empty: it has no rows"),
     ],

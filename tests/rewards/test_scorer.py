@@ -152,18 +152,20 @@ def test_a_function_that_raises_is_named_with_its_error():
         ("123", "'f' must return a list of 3 rewards, got str"),
         (None, "'f' must return a list of 3 rewards, got NoneType"),
         ({"a": 1, "b": 2, "c": 3}, "'f' must return a list of 3 rewards, got dict"),
-        ([0.0, math.nan, 0.0], "'f' gave row 1 nan"),
-        ([0.0, 0.0, -math.inf], "'f' gave row 2 -inf"),
-        ([0.0, "1.0", 0.0], "'f' gave row 1 '1.0'"),
-        (torch.tensor([0.0, math.nan, 0.0]), "'f' gave row 1 nan"),
-        ([[1.0], [2.0], [3.0]], re.escape("'f' gave row 0 [1.0]")),
-        (torch.ones(3, 2), "'f' gave row 0 tensor"),
+        (np.array(1.0), "'f' must return a list of 3 rewards, got ndarray"),
+        (torch.tensor(1.0), "'f' must return a list of 3 rewards, got Tensor"),
+        ([0.0, math.nan, 0.0], r"'f' gave completions\[1\] nan"),
+        ([0.0, 0.0, -math.inf], r"'f' gave completions\[2\] -inf"),
+        ([0.0, "1.0", 0.0], r"'f' gave completions\[1\] '1.0'"),
+        (torch.tensor([0.0, math.nan, 0.0]), r"'f' gave completions\[1\] nan"),
+        ([[1.0], [2.0], [3.0]], re.escape("'f' gave completions[0] [1.0]")),
+        (torch.ones(3, 2), r"'f' gave completions\[0\] tensor"),
         (np.array([True, False]), "'f' returned 2 rewards for 3 completions"),
-        ([np.float64("nan"), 0, 0], "'f' gave row 0"),
-        ([1j, 0, 0], "'f' gave row 0 1j"),
+        ([np.float64("nan"), 0, 0], r"'f' gave completions\[0\]"),
+        ([1j, 0, 0], r"'f' gave completions\[0\] 1j"),
     ],
 )
-def test_bad_rewards_name_the_function_and_the_row(result, message):
+def test_bad_rewards_name_the_function_and_the_completion(result, message):
     with pytest.raises(ValueError, match=f"reward function {message}"):
         score({"f": lambda **columns: result})
 

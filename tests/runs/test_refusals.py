@@ -146,7 +146,7 @@ def refused_and_left_alone(place, capsys, arguments) -> str:
             "def f(completions, **columns):\n    yield 1.0\n    raise KeyError('late')\n",
             "'f' raised KeyError: 'late' (",
         ),
-        ("def f(completions, **columns):\n    return [10**400] * len(completions)\n", "'f' gave row"),
+        ("def f(completions, **columns):\n    return [10**400] * len(completions)\n", "'f' gave completions"),
         (CALL.format(1), "'f' raised RuntimeError: this call ("),  # the probe
         (CALL.format(2), "'f' raised RuntimeError: this call ("),  # the held-out references
         (CALL.format(3), "'f' raised RuntimeError: this call ("),  # the evaluation before training

@@ -210,6 +210,18 @@ def test_a_model_is_its_files_and_an_adapter_s_base_is_followed(tmp_path):
         assert model_files(nothing) == {}
 
 
+def test_a_model_s_settings_saved_again_with_other_blanks_are_the_same(tmp_path):
+    config, broken = tmp_path / "config.json", tmp_path / "other.json"
+    config.write_text('{"size": 2, "layers": 1}')
+    broken.write_text("{")
+    before = model_files(str(tmp_path))
+    config.write_text('{\n  "layers": 1,\n  "size": 2\n}\n')
+    assert model_files(str(tmp_path)) == before
+    config.write_text('{"size": 2, "layers": 2}')
+    broken.write_text("[")
+    assert all(value != before[name] for name, value in model_files(str(tmp_path)).items())  # control
+
+
 def test_a_model_of_the_hub_is_its_commit(monkeypatch, tmp_path):
     config = tmp_path / "snapshots" / "abc123" / "config.json"
     monkeypatch.setattr("grao_ref.runs.sources.try_to_load_from_cache", lambda name, file: str(config))

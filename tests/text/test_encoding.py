@@ -184,6 +184,24 @@ def test_every_end_is_known_before_a_row_is_read():
     assert Encoder(byte_tokenizer(None, eos=None)).end_ids == ()
 
 
+def test_prompts_alone_end_as_the_template_ends_a_turn_even_where_a_reference_could_not_be_written():
+    tokenizer = byte_tokenizer(cases.FORCED)  # its generation prompt begins thoughts that a finished turn does not have
+    ends = [tokenizer.convert_tokens_to_ids(token) for token in ("<eos>", "<stop>")]
+    assert Encoder(tokenizer).end_ids == tuple(sorted(ends))
+    with pytest.raises(ValueError, match="writes '<think>"):  # control
+        Encoder(tokenizer).answer_ids([ASK], ["City"])
+    assert Encoder(byte_tokenizer(cases.SILENT)).end_ids == (ends[0],)  # control: nothing is read off such a template
+
+
+def test_special_tokens_around_an_answer_leave_no_blanks_in_its_text():
+    tokenizer = byte_tokenizer(cases.THINKING, extra=("<think>", "</think>"))
+    for kept in (False, True):
+        encoder = Encoder(tokenizer, skip_special_tokens=not kept)
+        (ids,) = encoder.answer_ids([ASK], ["City"])
+        assert tokenizer.decode(ids) == "<think>\n\n</think>\n\nCity<stop>"
+        assert encoder.text(ids, ASK) == ("<think>\n\n</think>\n\nCity" if kept else "City")
+
+
 def test_a_conversation_that_is_closed_otherwise_ends_with_its_own_token():
     by_system = cases.TURNS.replace("<stop>", "{{ '<begin>' if messages[0]['role'] == 'system' else '<stop>' }}")
     encoder = Encoder(byte_tokenizer(by_system))
