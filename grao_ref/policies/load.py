@@ -54,7 +54,6 @@ def load_language_model(
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause
-        reason = briefly(error)
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
         reason = briefly(error)
@@ -65,15 +64,11 @@ def load_language_model(
             f"no language model could be loaded from {name!r}{near}: it has to be tiny, tabular, smollm2, a folder or "
             f"an id on the hub ({reason})"
         ) from None
-<<<<<<< HEAD
-    whole = model if adapter is None else with_adapter(model, place, merge=merge_adapter)
-=======
     if report["missing_keys"]:  # transformers draws them at random, and says so in a log alone
         first, *others = sorted(report["missing_keys"])
         more = f" and {len(others)} other weights" if others else ""
         raise ValueError(f"the files of {base!r} are no whole language model: they have no {first}{more}")
-    whole = model if adapter is None else with_adapter(model, name, merge=merge_adapter)
->>>>>>> 18a6c6bcaea00e201e7afdf6738e070df4e80cbf
+    whole = model if adapter is None else with_adapter(model, place, merge=merge_adapter)
     return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
 
 

@@ -55,7 +55,6 @@ def test_a_name_that_leads_nowhere_is_one_line(tmp_path, what):
     assert "\n" not in str(caught.value)
 
 
-<<<<<<< HEAD
 def test_a_tokenizer_that_is_there_and_broken_is_another_line(tmp_path):
     random_model("llama").save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
@@ -71,7 +70,8 @@ def test_the_rows_of_the_embeddings_are_those_of_the_text_s(tmp_path):
     grown = random_model("llama")
     grown.resize_token_embeddings(30)
     assert embedding_rows(grown) == 30
-=======
+
+
 @pytest.mark.parametrize("gone", ["lm_head", "layers.1"])
 def test_files_that_lack_weights_are_refused_and_not_filled_with_random_numbers(tmp_path, gone):
     random_model("llama").save_pretrained(tmp_path)
@@ -84,7 +84,6 @@ def test_files_that_lack_weights_are_refused_and_not_filled_with_random_numbers(
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=rf"^the files of '.*' are no whole language model: they have no .*{gone}"):
         load_language_model(str(tmp_path), device=torch.device("cpu"))
->>>>>>> 18a6c6bcaea00e201e7afdf6738e070df4e80cbf
 
 
 def test_smollm2_says_how_it_is_installed(monkeypatch, tmp_path):
