@@ -38,7 +38,7 @@ def load_language_model(
     """
     adapter = None if name in EMBEDDED else adapter_settings(name)
     if merge_adapter and adapter is None:
-        raise ValueError(f"merge_adapter is for an adapter, and {name} is none: it has no adapter_config.json")
+        raise ValueError(f"merge_adapter is for an adapter, and {name} is none: no adapter_config.json is found there")
     base = name if adapter is None else base_of(name, adapter)
     folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
     words = name if adapter is not None and has_tokenizer(name) else folder
@@ -55,7 +55,6 @@ def load_language_model(
         reason = briefly(error)
         if "trust_remote_code" in str(error):
             raise ValueError(_OWN_CODE.format(name)) from None
-        reason = briefly(error)
         if attn_implementation is not None and ("attention" in reason.lower() or "attn" in reason):
             raise ValueError(f"attn_implementation {attn_implementation!r} of {name!r}: {reason}") from None
         near = "; did you mean smollm2?" if difflib.get_close_matches(name, ["smollm2"], cutoff=0.7) else ""

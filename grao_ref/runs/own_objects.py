@@ -60,8 +60,8 @@ def require_tokenizer(tokenizer: Any) -> None:
 def trainable(model: Any, *, new_adapter: bool = False) -> PreTrainedModel:
     """The model itself; of a `PeftModel`, the model inside with its adapter in place.
 
-    Warns of half precision, where small steps are lost, unless a `new_adapter` is trained instead. Raises `ValueError` on what is no causal language model on one
-    device with a trainable parameter.
+    Warns of half precision, where small steps are lost, unless a `new_adapter` is trained instead. Raises
+    `ValueError` on what is no causal language model on one device with a trainable parameter.
     """
     if isinstance(model, str):
         raise ValueError(f"the model must be loaded: AutoModelForCausalLM.from_pretrained({model!r})")
@@ -107,6 +107,35 @@ def borrowed(model: Any) -> Iterator[PreTrainedModel]:
             for name in MARKS:
                 vars(inner).pop(name, None)
             vars(inner).update(marked)
+
+
+class OwnNumbers:
+    """Within a block, torch's global generator gives this training's numbers; the caller's own continue after it.
+
+    A new adapter and its dropout draw from that generator. The first block begins with the seed.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=self._devices):
+            torch.manual_seed(seed)
+            self._state = self._now()
+
+    def __enter__(self) -> None:
+        self._before = self._now()
+        self._set(self._state)
+
+    def __exit__(self, *_: object) -> None:
+        self._state = self._now()
+        self._set(self._before)
+
+    def _now(self) -> list[torch.Tensor]:
+        return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self._devices)]
+
+    def _set(self, states: list[torch.Tensor]) -> None:
+        torch.set_rng_state(states[0])
+        for device, state in zip(self._devices, states[1:], strict=True):
+            torch.cuda.set_rng_state(state, device)
 
 
 def config_from(settings: dict[str, Any]) -> Config:
