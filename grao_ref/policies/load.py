@@ -47,12 +47,11 @@ def load_language_model(
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
-    model: Any
-    report: dict[str, Any]
     try:
         AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)  # else the tokenizer would be blamed
         tokenizer = load_tokenizer(words, trust_remote_code=trust_remote_code)
-        model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        model, report = loaded
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause
