@@ -49,12 +49,14 @@ INSTEAD = {  # TRL's name -> what to write here
 }
 
 NOT_HERE = {  # why -> TRL's names
-    "the trained model samples its answers itself, without an inference server": "use_vllm vllm_* use_transformers_* cache_implementation "
+    "the trained model samples its answers itself, without an inference server": "use_vllm vllm_* use_transformers_* "
+    "cache_implementation "
     "transformers_continuous_batching_config ds3_gather_for_generation",
     "samples follow the policy's whole distribution at `temperature`, as the objective supposes": "top_p=1|1.0 top_k "
     "min_p repetition_penalty=1|1.0 generation_kwargs stop_token stop_token_id",
     "one process and one device": "fsdp* deepspeed* ddp_* local_rank=-1|none|0 *_on_each_node parallelism_config "
-    "accelerate_config num_processes=1 num_machines=1 accelerator_config average_tokens_across_devices=* log_level_replica ignore_bias_buffers",
+    "accelerate_config num_processes=1 num_machines=1 accelerator_config average_tokens_across_devices=* "
+    "log_level_replica ignore_bias_buffers",
     "weights are not quantised": "load_in_8bit load_in_4bit *bnb_*",
     "LoRA has lora_r, lora_alpha, lora_dropout and lora_target_modules": "lora_target_parameters lora_modules_to_save "
     "lora_task_type=causal_lm use_rslora use_dora",
@@ -74,8 +76,8 @@ NOT_HERE = {  # why -> TRL's names
     "the loss has only the terms of the method's equation": "router_aux_loss_coef *label_smoothing* neftune_* "
     "entropy_* use_adaptive_entropy top_entropy_quantile=1|1.0 center_rewards_coefficient loss_weights rpo_alpha "
     "whiten_rewards",
-    "ratios are per token, and there is one advantage for each answer": "importance_sampling_level=token sapo_* vespo_* "
-    "off_policy_mask_threshold use_bias_correction_kl normalize_advantages",
+    "ratios are per token, and there is one advantage for each answer": "importance_sampling_level=token sapo_* "
+    "vespo_* off_policy_mask_threshold use_bias_correction_kl normalize_advantages",
     "rewards are added up with reward_weights": "multi_objective_aggregation=sum_then_normalize reward_clip_range",
     "DPO here is the sigmoid of the whole margin": "ld_alpha f_divergence_type=reverse_kl f_alpha_divergence_coef "
     "use_weighting discopop_tau desirable_weight undesirable_weight reference_free",
@@ -94,8 +96,9 @@ NOT_HERE = {  # why -> TRL's names
     "trackers read their own environment variables, such as WANDB_ENTITY": "trackio_* wandb_*",
     "there is one kind of evaluation, before the first step, each eval_steps and at the end": "eval_* "
     "prediction_loss_only include_for_metrics batch_eval_metrics include_inputs_for_metrics eval_on_start=true",
-    "the final model is saved, and checkpoints by save_steps and save_total_limit; none is called the best": "load_best_model_at_end metric_for_best_model "
-    "greater_is_better save_only_model save_safetensors=true enable_jit_checkpoint early_stopping_patience",
+    "the final model is saved, and the newest checkpoints; none is called the best": "greater_is_better "
+    "load_best_model_at_end metric_for_best_model save_only_model save_safetensors=true enable_jit_checkpoint "
+    "early_stopping_patience",
     "metrics.jsonl holds every step and every count": "logging_first_step=* logging_nan_inf_filter=* include_* "
     "log_unique_prompts log_level=* disable_tqdm skip_memory_metrics=* debug",
     "the command trains": "do_train=true do_predict",
@@ -106,8 +109,8 @@ NOT_HERE = {  # why -> TRL's names
 
 VALUES = {  # a setting that both have -> what to do with TRL's values that are refused here
     "max_steps": "TRL's -1: leave it out, and set num_train_epochs",
-    "loss_type": "it is grpo's; leave it out in sft, whose loss is TRL's nll but weighs each row the same, however long "
-    "its answer, and in dpo, whose loss is TRL's sigmoid; the other losses are not here",
+    "loss_type": "it is grpo's; leave it out in sft, whose loss is TRL's nll but weighs each row the same, however "
+    "long its answer, and in dpo, whose loss is TRL's sigmoid; the other losses are not here",
     "lr_scheduler_type": "transformers' other schedules need a metric or an optimiser of their own",
     "warmup_steps": "a share of the steps is warmup_ratio",
     "eval_steps": "a share of the steps has to be given as a number of steps",
@@ -128,8 +131,8 @@ ARGUMENTS = {  # of TRL's trainers -> of `finetune`
     "compute_metrics preprocess_logits_for_metrics": "the body of your loop: `report.batch` has the samples, their "
     "log-probabilities and rewards",
     "compute_loss_func": "a method of your own",
-    "formatting_func data_collator": "not needed: rows are dictionaries with the columns of a known format, and padding "
-    "never changes a result",
+    "formatting_func data_collator": "not needed: rows are dictionaries with the columns of a known format, and "
+    "padding never changes a result",
     "optimizers optimizer_cls_and_kwargs": "`optimizer`, `learning_rate`, `lr_scheduler_type` and `warmup_steps`",
     "tools environment_factory rollout_func": "not here: agents are no goal of this package",
 }

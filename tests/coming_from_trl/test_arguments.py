@@ -24,14 +24,14 @@ GRPO = {"method": "grpo", "reward_funcs": anything, **SMALL}
 
 @pytest.mark.parametrize("name", [name for names in trl_words.ARGUMENTS for name in names.split()])
 def test_an_argument_of_trl_s_is_answered_as_on_the_page(name, model, tokenizer):
-    with pytest.raises(ValueError, match="^finetune has the unknown key") as error:
+    with pytest.raises(ValueError, match=r"^finetune has the unknown key") as error:
         finetune(model, tokenizer, ten("prompt", "completion"), **SFT, **{name: object()})
     (says,) = (text for names, text in trl_words.ARGUMENTS.items() if name in names.split())
     assert says.replace("`", "") in str(error.value)
 
 
 def test_several_arguments_of_trl_s_are_answered_at_once(model, tokenizer):
-    with pytest.raises(ValueError, match="callbacks: here: the body of your loop; .*tools: not here: agents"):
+    with pytest.raises(ValueError, match=r"callbacks: here: the body of your loop; .*tools: not here: agents"):
         finetune(model, tokenizer, ten("prompt", "completion"), **SFT, callbacks=[print], tools=[print])
 
 
@@ -90,7 +90,7 @@ def test_the_tokenizer_reads_and_writes_what_the_model_sees(chat):
         (report,) = finetune(copy.deepcopy(model), each, rows, **SFT)
         wanted = {each.apply_chat_template(e["prompt"], tokenize=False, add_generation_prompt=True) for e in rows}
         assert set(texts(each, report.batch.prompts)) <= wanted
-    with pytest.raises(ValueError, match="the tokenizer must be loaded: AutoTokenizer.from_pretrained"):
+    with pytest.raises(ValueError, match=r"the tokenizer must be loaded: AutoTokenizer\.from_pretrained"):
         finetune(model, "Qwen/Qwen3-0.6B", rows, **SFT)
 
 
@@ -103,7 +103,7 @@ def test_a_data_set_and_a_list_of_its_rows_are_the_same(model, tokenizer):
         found.append([run.before, *({**report.means(), "step_time": 0} for report in run)])
     assert found[0] == found[1]
     assert "eval_loss" in found[0][1]
-    with pytest.raises(ValueError, match="rows must be a list of dictionaries or a datasets.Dataset, got str"):
+    with pytest.raises(ValueError, match=r"rows must be a list of dictionaries or a datasets\.Dataset, got str"):
         finetune(model, tokenizer, "trl-lib/tldr", **SFT)
 
 

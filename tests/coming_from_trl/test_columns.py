@@ -1,6 +1,7 @@
 """TRL's formats of data: how each is read, which methods train on it, what is refused."""
 
 import copy
+import re
 
 import pytest
 
@@ -24,7 +25,8 @@ def methods_that_train(chat, rows) -> dict[str, object]:
         try:
             reports[method] = next(finetune(copy.deepcopy(chat[0]), chat[1], rows, method=method, **rewards, **LONG))
         except ValueError as error:
-            assert "needs" in str(error) or "whole text without a prompt" in str(error), error
+            if not re.search("needs|whole text without a prompt", str(error)):
+                raise
     return reports
 
 
@@ -113,7 +115,9 @@ def test_the_chosen_answer_is_the_reference_and_dpo_reads_the_rejected_one(chat)
 )
 def test_labelled_answers_are_refused_and_the_good_ones_can_be_kept(chat):
     rows = [each | {"label": n % 2 == 0} for n, each in enumerate(ten("prompt", "completion"))]
-    with pytest.raises(ValueError, match="row 1 of rows: label is true for good completions .* keep the rows where it"):
+    with pytest.raises(
+        ValueError, match=r"row 1 of rows: label is true for good completions .* keep the rows where it"
+    ):
         finetune(*chat, rows, method="sft", **LONG)
     good = [{name: each[name] for name in ("prompt", "completion")} for each in rows if each["label"]]
     assert next(finetune(*chat, good, method="sft", **LONG)).step == 1

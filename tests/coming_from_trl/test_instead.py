@@ -144,7 +144,7 @@ def test_texts_and_messages_are_found_and_other_columns_named(chat):
                        ([{"messages": said(f"{n}?", "Yes")} for n in range(10)], {}),
                        ([{"story": f"Say {n}"} for n in range(10)], {"column": ["text=story"]})):  # fmt: skip
         assert next(finetune(*chat, rows, **SFT, **more)).step == 1
-    with pytest.raises(ValueError, match="rows has the columns story; expected one of.*--column text=story"):
+    with pytest.raises(ValueError, match=r"rows has the columns story; expected one of.*--column text=story"):
         finetune(*chat, rows, **SFT)
 
 

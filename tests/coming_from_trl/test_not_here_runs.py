@@ -182,7 +182,7 @@ def test_evaluations_are_before_the_first_step_each_so_many_and_at_the_end(model
     assert "eval_loss" in run.before
 
 
-@row("the final model is saved, and checkpoints by save_steps and save_total_limit; none is called the best")
+@row("the final model is saved, and the newest checkpoints; none is called the best")
 def test_the_newest_checkpoints_are_kept(file, grao, tmp_path):
     words = ["--dataset-name", file, "--save-steps", 1, "--save-total-limit", 2, "--output-dir", tmp_path]
     assert grao("train", *words, **SFT | {"max_steps": 4})[0] == 0

@@ -51,8 +51,8 @@ def test_ppo_trains_a_critic_too(model, tokenizer):
 
 @row(
     "RewardTrainer",
-    "grao reward-head: a linear head on a frozen model. A model that RewardTrainer made is a reward: name its folder in "
-    "reward_funcs",
+    "grao reward-head: a linear head on a frozen model. A model that RewardTrainer made is a reward: name its folder "
+    "in reward_funcs",
 )
 def test_a_reward_head_is_fitted_to_pairs_and_a_reward_model_is_named_by_its_folder(
     embedded, model, tokenizer, grao, tmp_path
@@ -106,7 +106,7 @@ def test_other_trainers_are_refused_with_a_list_of_the_methods(model, tokenizer,
         with pytest.raises(ValueError, match=f"unknown method '{method}'; {known}"):
             finetune(model, tokenizer, ten("prompt"), reward_funcs=anything, method=method)
         assert known in grao("train", "--method", method)[2]
-    with pytest.raises(ValueError, match="method 'trl.experimental.bco.BCOTrainer'"):
+    with pytest.raises(ValueError, match=r"method 'trl\.experimental\.bco\.BCOTrainer'"):
         finetune(model, tokenizer, ten("prompt"), reward_funcs=anything, method="trl.experimental.bco.BCOTrainer")
 
 

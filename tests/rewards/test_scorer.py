@@ -434,7 +434,7 @@ def test_prompts_without_a_reference_are_scored_by_functions_that_need_none():
     Scorer({"look": look})(PROMPTS, SAID, references=nobody, columns={})
     Scorer({"look": look}).probe(PROMPTS, nobody, {})
     assert seen == [(SAID, "none"), (["", "", ""], "none")]
-    with pytest.raises(ValueError, match="'exact' raised .*exact compares with a column solution or answer"):
+    with pytest.raises(ValueError, match=r"'exact' raised .*exact compares with a column solution or answer"):
         Scorer({"exact": exact})(PROMPTS, SAID, references=nobody, columns={})
     mute = Scorer({"mute": constant(None, None, None)})
     assert mute.probe(PROMPTS, nobody, {}).total == nobody  # of an empty answer, a function may think as it likes
