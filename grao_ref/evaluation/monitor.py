@@ -91,15 +91,25 @@ class TextEvaluation:
 
     def score(self) -> Float[Tensor, "R"]:
         """Mean reward of the sampled answers that could be scored."""
-        return self._sampled()[REWARD]
+        return self._sampled()[0]
 
     def metrics(self, step: int) -> dict[str, Float[Tensor, "R"]]:
-        """The score, what reward functions log, and `OwnAnswers.metrics`."""
+        """The score, what reward functions log, and `OwnAnswers.metrics`.
+
+        Raises `ValueError` where a reward function logs a metric under a name that the evaluation has itself.
+        """
         task = self.held_out.task
         if isinstance(task, LoggingTask):
             task.at(step)
         own = {f"eval_{name}": torch.tensor([value]) for name, value in self.own.metrics().items()}
-        return (self._sampled() if self.scored else {}) | own
+        if not self.scored:
+            return own
+        score, logged = self._sampled()
+        measured = {REWARD: score} | own
+        for name in logged.keys() & measured.keys():
+            metric = name.removeprefix("eval_")
+            raise ValueError(f"a reward function logs the metric {metric!r}, which an evaluation has itself; rename it")
+        return measured | logged
 
     def answers(self) -> Shown:
         """Greedy answers to the first prompts."""
@@ -113,9 +123,10 @@ class TextEvaluation:
         each = zip(rewards[:, 0].tolist(), scored[:, 0].tolist(), strict=True)
         return list(zip(prompts, texts, (reward if could else None for reward, could in each), strict=True))
 
-    def _sampled(self) -> dict[str, Float[Tensor, "R"]]:
+    def _sampled(self) -> tuple[Float[Tensor, "R"], dict[str, Float[Tensor, "R"]]]:
         """The mean reward of the sampled answers, and the means of what reward functions logged of them."""
-        found: dict[str, list[Tensor]] = {REWARD: []}
+        found: list[Tensor] = []
+        logged: dict[str, list[float]] = {}
         answered = self.held_out.sampled(
             self.policy,
             num_generations=self.config.num_generations_eval,
@@ -124,11 +135,13 @@ class TextEvaluation:
         )
         for part, answers in answered:
             rewards, scored = self.held_out.rewards(part, answers)
-            found[REWARD].append(rewards[scored])
+            found.append(rewards[scored])
             if isinstance(self.held_out.task, LoggingTask):
                 for name, value in self.held_out.task.logged.metrics.items():
-                    found.setdefault(f"eval_{name}", []).append(torch.tensor([value]))
-        return {name: torch.cat(values).mean()[None] for name, values in found.items()}
+                    logged.setdefault(f"eval_{name}", []).append(value)
+        return torch.cat(found).mean()[None], {
+            name: torch.tensor(values).mean()[None] for name, values in logged.items()
+        }
 
     @property
     def _size(self) -> int:

@@ -39,7 +39,7 @@ def load_language_model(
     """
     adapter = None if name in EMBEDDED else adapter_settings(name)
     if merge_adapter and adapter is None:
-        raise ValueError(f"merge_adapter is for an adapter, and {name} is none: it has no adapter_config.json")
+        raise ValueError(f"merge_adapter is for an adapter, and {name} is none: no adapter_config.json is found there")
     place = name if adapter is None else adapter_folder(name)
     base = name if adapter is None else base_of(place, adapter)
     folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
@@ -50,7 +50,8 @@ def load_language_model(
     try:
         AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)  # else the tokenizer would be blamed
         tokenizer = load_tokenizer(words, trust_remote_code=trust_remote_code)
-        model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+        model, report = loaded
     except NoTokenizerError:
         raise
     except Exception as error:  # whatever a model's class or its files may cause

@@ -100,9 +100,9 @@ class Scorer:
     ) -> ScoreLists:
         """Score a few references before the run starts, after each function's own `check()` where it has one.
 
-        A row without a reference is tried with an empty answer, of which a function may think as it likes. A function
-        that reads `completion_ids` is not tried: no tokenizer has been loaded yet. Raises `ValueError` where a call
-        would, and on a function that could score none of the references.
+        A row without a reference is tried with an empty answer, whose reward may be None. A function that reads
+        `completion_ids` is not tried: no tokenizer has been loaded yet. Raises `ValueError` where a call would, and on
+        a function that could score none of the references.
         """
         for name, function in self.functions.items():
             if callable(check := getattr(function, "check", None)):

@@ -19,7 +19,7 @@ from grao_ref.evaluation.monitor import REWARD
 from grao_ref.methods.registry import method_of
 from grao_ref.policies.adapters import adapter_settings, base_of
 from grao_ref.policies.load import EMBEDDED
-from grao_ref.runs.results import MEASURES
+from grao_ref.runs.results import measure_of
 from grao_ref.settings.config import Config, settings_of
 
 TEXT = """# {model}, trained by {name}
@@ -135,7 +135,7 @@ def _metadata(config: Config, *, adapter: bool, ends: Mapping[str, tuple[float, 
             dataset_config=config.dataset_config,
             dataset_split=config.dataset_test_split,
             metric_type=name.removeprefix("eval_"),
-            metric_name="mean reward on held-out prompts" if name == REWARD else MEASURES.get(name, name),
+            metric_name="mean reward on held-out prompts" if name == REWARD else measure_of(name),
             metric_value=round(after, 6),
         )
         for name, (_, after) in ends.items()
@@ -170,5 +170,5 @@ def _table(ends: Mapping[str, tuple[float, float]], reference: float | None) -> 
         before, after = ends[REWARD]
         row = "" if reference is None else f"\n| the references | {reference:.3f} |"
         return SCORED.format(before=before, after=after, reference=row)
-    rows = [f"| {MEASURES.get(name, name)} | {before:.3f} | {after:.3f} |" for name, (before, after) in ends.items()]
+    rows = [f"| {measure_of(name)} | {before:.3f} | {after:.3f} |" for name, (before, after) in ends.items()]
     return "\n".join(["| on held-out rows | before training | after training |", "| --- | --- | --- |", *rows])

@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import replace
 from typing import Any
 
-import torch
 from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.rows import Row, apart, split_by_prompt
@@ -24,7 +23,7 @@ from grao_ref.policies.modes import get_ready
 from grao_ref.rewards.build import scorer_from
 from grao_ref.runs.alarm import Alarm
 from grao_ref.runs.log import completion_rows
-from grao_ref.runs.own_objects import borrowed, config_from, require_tokenizer, rows_from, trainable
+from grao_ref.runs.own_objects import OwnNumbers, borrowed, config_from, require_tokenizer, rows_from, trainable
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.setups import Setup, check_rows, text_setup
@@ -74,11 +73,11 @@ def finetune(
     scorer, config = scorer_from(reward_funcs, config, inner.device)
     check(config)
     check_rows(config, train_on, held_out, scorer)
-    with borrowed(model), torch.random.fork_rng(devices=[inner.device] if inner.device.type == "cuda" else []):
-        torch.manual_seed(config.seed)  # a new adapter's numbers come from torch's own generator
+    numbers = OwnNumbers(config.seed, inner.device)
+    with borrowed(model), numbers:  # a new adapter's weights are drawn from torch's own generator
         policy = policy_of(model, tokenizer, config, critic=method_of(config.method).needs(config).critic)
         setup = text_setup(config, policy, tokenizer, rows=train_on, held_out=held_out, scorer=scorer)
-        return Finetuning(setup, start(policy, setup.config), model)
+        return Finetuning(setup, start(policy, setup.config), model, numbers)
 
 
 class Finetuning(Iterator[Report]):
@@ -88,13 +87,14 @@ class Finetuning(Iterator[Report]):
     rewards. `before`: the held-out metrics before the first step, empty where nothing is evaluated.
     """
 
-    def __init__(self, setup: Setup, training: Training, model: Any) -> None:
+    def __init__(self, setup: Setup, training: Training, model: Any, numbers: OwnNumbers) -> None:
         self.setup, self.config, self._training = setup, setup.config, training
         self.notes = (f"Method: {summary_of(setup.config)}", *setup.notes)
         self.before = {name: value.item() for name, value in setup.evaluation.metrics(0).items()}
         watch = _Watch(setup.config)
         watch(self.before)
-        self._reports = _steps(setup, training, model, watch)  # which must not know `self`: a circle would outlive it
+        # The generator must not refer to `self`: a reference cycle would keep the model in memory.
+        self._reports = _steps(setup, training, model, watch, numbers)
         _warn_of(setup)
 
     def __iter__(self) -> "Finetuning":
@@ -122,13 +122,17 @@ class Finetuning(Iterator[Report]):
         return completion_rows(report, list(self.setup.task.reward_weights), self.setup.text)
 
 
-def _steps(setup: Setup, training: Training, model: Any, watch: "_Watch") -> Generator[Report, None, None]:
-    config = setup.config
+def _steps(
+    setup: Setup, training: Training, model: Any, watch: "_Watch", numbers: OwnNumbers
+) -> Generator[Report, None, None]:
+    config, steps = setup.config, proceed(setup.task, training, setup.config)
     with borrowed(model) as inner:
         get_ready(inner, checkpointing=config.gradient_checkpointing)
         set_dropout(inner, config.lora_dropout)
         try:
-            for report in proceed(setup.task, training, config):
+            while training.step < config.max_steps:
+                with numbers:
+                    report = next(steps)
                 if report.step % config.eval_steps == 0 or report.step == config.max_steps:
                     measured = setup.evaluation.metrics(report.step)
                     watch({name: value.item() for name, value in measured.items()})

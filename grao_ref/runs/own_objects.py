@@ -109,6 +109,35 @@ def borrowed(model: Any) -> Iterator[PreTrainedModel]:
             vars(inner).update(marked)
 
 
+class OwnNumbers:
+    """Within a block, torch's global generator gives this training's numbers; the caller's own continue after it.
+
+    A new adapter and its dropout draw from that generator. The first block begins with the seed.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=self._devices):
+            torch.manual_seed(seed)
+            self._state = self._now()
+
+    def __enter__(self) -> None:
+        self._before = self._now()
+        self._set(self._state)
+
+    def __exit__(self, *_: object) -> None:
+        self._state = self._now()
+        self._set(self._before)
+
+    def _now(self) -> list[torch.Tensor]:
+        return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self._devices)]
+
+    def _set(self, states: list[torch.Tensor]) -> None:
+        torch.set_rng_state(states[0])
+        for device, state in zip(self._devices, states[1:], strict=True):
+            torch.cuda.set_rng_state(state, device)
+
+
 def config_from(settings: dict[str, Any]) -> Config:
     """The settings over those of `OWN`. Raises `ValueError` on names that have no place here, or are none."""
     settings, kinds = dict(settings), kinds_of(Config)

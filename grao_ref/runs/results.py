@@ -20,6 +20,15 @@ MEASURES = {
 }
 
 
+def measure_of(name: str) -> str:
+    """What a measure is called, by its name in metrics.jsonl.
+
+    >>> measure_of("eval_loss"), measure_of("eval_rewards/chosen")
+    ('loss', 'rewards/chosen')
+    """
+    return MEASURES.get(name, name.removeprefix("eval_"))
+
+
 @dataclass(frozen=True)
 class Results:
     """The results of a command's runs: curves by name, the references' reward, one run's answers before and after.
@@ -39,7 +48,7 @@ class Results:
     def measures(self) -> dict[str, "Curve"]:
         """The curves of a run without a reward, under the words of `MEASURES`."""
         named = {words: self.curves[name] for name, words in MEASURES.items() if name in self.curves}
-        return named | {name: curve for name, curve in self.curves.items() if name not in MEASURES}
+        return named | {measure_of(name): curve for name, curve in self.curves.items() if name not in MEASURES}
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,9 @@ def score_table(results: Results) -> Table:
 
 def samples_table(results: Results) -> Table:
     """The same prompts answered greedily before and after training, by the last run; their rewards where there are."""
-    table = Table(box=box.SIMPLE, title=f"greedy answers of {results.shown}", show_lines=len(str(results.before)) > 500)
+    title = f"greedy answers of {results.shown}"
+    # As wide as its title, which rich would break otherwise.
+    table = Table(box=box.SIMPLE, title=title, min_width=len(title), show_lines=len(str(results.before)) > 500)
     columns = ("prompt", "before", "reward", "after", "reward") if results.scored else ("prompt", "before", "after")
     for column in columns:
         table.add_column(column, justify="right" if column == "reward" else "left", overflow="fold")

@@ -10,6 +10,7 @@ import torch
 from grao_ref.evaluation.own_answers import OwnAnswers
 from grao_ref.methods.interface import Method, Needs, Terms
 from grao_ref.methods.registry import METHODS, register
+from grao_ref.records import take
 from grao_ref.settings.config import Config
 from grao_ref.setups import prepare
 from tests.language import pairs, save_model, save_rows
@@ -152,3 +153,21 @@ def test_the_loss_of_the_rows_does_not_depend_on_how_many_are_evaluated_at_once(
         assert losses == pytest.approx([-sum(row[0] for row in rows) / count] * 3, abs=1e-4)
     finally:
         del METHODS["per_token"]
+
+
+def test_a_tie_of_a_pair_is_no_hit_for_a_method_of_one_s_own_too(names):
+    config = {"model_name_or_path": names[0], "dataset_name": names[1], "test_size": 0.2}
+    measured = prepare(Config(method=IPO, per_device_train_batch_size=4, **config)).evaluation.own.metrics()
+    assert measured["rewards/margins"] == measured["rewards/accuracies"] == 0
+
+
+def test_the_references_likelihood_is_a_mean_over_the_rows_that_have_one(names):
+    own = moved(names, "grao")[0].evaluation.own
+    whole, kept = own.metrics(), own.batch.references
+    mask = kept.mask.clone()
+    mask[1:] = False
+    own.batch = replace(own.batch, references=replace(kept, mask=mask))
+    alone = own.metrics()["reference/logp_per_token"]
+    own.batch = take(replace(own.batch, references=kept), slice(0, 1))
+    assert alone == pytest.approx(own.metrics()["reference/logp_per_token"], rel=1e-5)
+    assert alone != pytest.approx(whole["reference/logp_per_token"], rel=1e-3)

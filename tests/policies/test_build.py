@@ -154,7 +154,7 @@ def test_what_the_adapter_contradicts_is_refused_by_name_before_anything_is_writ
 
 def test_settings_that_need_an_adapter_are_refused_without_one(tmp_path, capsys):
     for flags, words in (
-        (["--merge-adapter"], "merge_adapter is for an adapter, and tiny is none: it has no adapter_config.json"),
+        (["--merge-adapter"], "and tiny is none: no adapter_config.json is found there"),
         (["--lora-dropout", "0.1"], "lora_dropout is for a LoRA adapter: use_peft adds one"),
         (["--preset", "bandit", "--merge-adapter"], "merge_adapter is for language models"),
         (["--preset", "bandit", "--lora-dropout", "0.1"], "lora_dropout is for language models"),

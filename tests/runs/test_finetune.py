@@ -181,6 +181,26 @@ def test_a_new_adapter_is_trained_and_the_model_s_own_weights_stay(model, tokeni
     assert any(p.abs().sum() > 0 for name, p in after.items() if "lora_B" in name)
 
 
+def test_the_dropout_of_an_adapter_depends_on_the_seed_alone_and_the_user_s_random_numbers_go_on(model, tokenizer):
+    def losses(seed):
+        copied = copy.deepcopy(model)
+        settings = {"method": "sft", "use_peft": True, "lora_dropout": 0.3, "max_steps": 4, "seed": seed}
+        found = []
+        for report in finetune(copied, tokenizer, pairs(), **settings, **FAST):
+            found.append(report.means()["loss"])
+            torch.rand(len(found))  # what a user draws between two steps
+        return found
+
+    torch.manual_seed(5)
+    first, drawn = losses(0), torch.rand(3)
+    assert losses(0) == first
+    assert losses(1) != first
+    torch.manual_seed(5)
+    for count in (1, 2, 3, 4):
+        torch.rand(count)
+    assert torch.equal(drawn, torch.rand(3))
+
+
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft's own
 def test_a_peft_model_s_adapter_is_trained_in_its_place(model, tokenizer):
     from peft import LoraConfig, get_peft_model
@@ -220,6 +240,25 @@ def test_rewards_may_be_several_names_and_functions_with_weights_and_what_they_l
     )
     assert means["reward"] == pytest.approx(means["rewards/exact/mean"] + 0.5 * means["rewards/short/mean"])
     assert repr(report).startswith("Report(step=1, loss=")
+
+
+@pytest.mark.parametrize("name", ["reward", "reference/logp_per_token", "mine"])
+def test_what_a_reward_function_logs_is_never_counted_as_the_evaluation_s_own_metric(name, model, tokenizer):
+    def zero(completions, log_metric, **columns):
+        log_metric(name, 100)
+        return [0.0 for _ in completions]
+
+    def begin():
+        rows = {"eval_rows": pairs()[:4], "reward_funcs": zero}
+        with pytest.warns(UserWarning, match="their prompts are in eval_rows"):
+            return finetune(model, tokenizer, pairs(), method="sft", max_steps=1, **rows, **FAST)
+
+    if name == "mine":
+        before = begin().before
+        assert (before["eval_reward"], before["eval_mine"]) == (0.0, 100.0)
+    else:
+        with pytest.raises(ValueError, match=f"logs the metric '{name}', which an evaluation has itself; rename it"):
+            begin()
 
 
 def test_an_asynchronous_reward_works_in_a_notebook_s_running_loop(model, tokenizer):
