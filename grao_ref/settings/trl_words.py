@@ -109,8 +109,8 @@ NOT_HERE = {  # why -> TRL's names
 
 VALUES = {  # a setting that both have -> what to do with TRL's values that are refused here
     "max_steps": "TRL's -1: leave it out, and set num_train_epochs",
-    "loss_type": "it is grpo's; leave it out in sft, whose loss is TRL's nll but weighs each row the same, however "
-    "long its answer, and in dpo, whose loss is TRL's sigmoid; the other losses are not here",
+    "loss_type": "leave it out in sft and dpo: they train TRL's nll, in which each row weighs the same here, and TRL's "
+    "sigmoid; the other losses are not here",
     "lr_scheduler_type": "transformers' other schedules need a metric or an optimiser of their own",
     "warmup_steps": "a share of the steps is warmup_ratio",
     "eval_steps": "a share of the steps has to be given as a number of steps",

@@ -6,10 +6,11 @@ import json
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from grao_ref import finetune
 from grao_ref.__main__ import main
 from grao_ref.policies.embedded import tiny_model, tiny_tokenizer
 from tests.cases import byte_tokenizer, save_model
-from tests.coming_from_trl.ten import SMALL, ten
+from tests.coming_from_trl.ten import DPO, SMALL, ten
 from tests.language import save_rows
 
 PICTURE = "grao_ref.runs.train_command.draw"  # takes seconds, and no script looks at it
@@ -91,3 +92,13 @@ def metrics_of():
         return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
     return rows
+
+
+@pytest.fixture(scope="session")
+def paired(embedded, tokenizer):
+    """(the model before the second step and after it, the reports, their means), with two held-out pairs."""
+    model = copy.deepcopy(embedded)
+    rows = ten("prompt", "chosen", "rejected")
+    run = finetune(model, tokenizer, rows[:8], eval_rows=rows[8:], **DPO)
+    first, middle, second = next(run), copy.deepcopy(model), next(run)
+    return (middle, model), (first, second), [first.means(), second.means()]

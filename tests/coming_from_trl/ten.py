@@ -13,6 +13,7 @@ SMALL = {
     "max_completion_length": 8,
     "learning_rate": 1e-3,
 }
+DPO = {"method": "dpo", **SMALL, "max_steps": 2, "per_device_train_batch_size": 4}
 
 
 def ten(*columns: str) -> list[dict[str, Any]]:

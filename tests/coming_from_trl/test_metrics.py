@@ -12,11 +12,10 @@ from grao_ref.methods.grpo import clipped
 from grao_ref.records import LogProbs, Tokens
 from grao_ref.settings.presets import OWN
 from tests.coming_from_trl.page import scripts_of
-from tests.coming_from_trl.ten import SMALL, anything, likelihoods, right, ten
+from tests.coming_from_trl.ten import DPO, SMALL, anything, likelihoods, right, ten
 
 row = scripts_of("Metrics")
 GRPO = {"method": "grpo", "reward_funcs": [right, anything], "beta": 0.1, **SMALL, "max_steps": 2}
-DPO = {"method": "dpo", **SMALL, "max_steps": 2, "per_device_train_batch_size": 4}
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +29,6 @@ def sampled(embedded, tokenizer):
         before.append(copy.deepcopy(model))
         reports.append(next(run))
     return before, reports, [report.means() for report in reports]
-
-
-@pytest.fixture(scope="module")
-def paired(embedded, tokenizer):
-    """(the model before the second step and after it, the reports, their means), with two held-out pairs."""
-    model = copy.deepcopy(embedded)
-    rows = ten("prompt", "chosen", "rejected")
-    run = finetune(model, tokenizer, rows[:8], eval_rows=rows[8:], **DPO)
-    first, middle, second = next(run), copy.deepcopy(model), next(run)
-    return (middle, model), (first, second), [first.means(), second.means()]
 
 
 @row("loss, grad_norm, learning_rate, step_time", "the same, every step")
@@ -160,51 +149,6 @@ def test_tokens_are_counted_as_they_are_sampled(sampled, paired):
     counts = [int(report.batch.samples.mask.sum()) for report in reports]
     assert [each["num_tokens"] for each in means] == [counts[0], sum(counts)]
     assert [each["num_tokens"] for each in paired[2]] == [0, 0]
-
-
-def implicit(now, embedded, batch):
-    """(log π of the chosen answers, of the rejected ones, β times the gain of each) by transformers alone."""
-    sums = [
-        [sum(each).item() for each in likelihoods(model, batch.prompts, answers)]
-        for model in (now, embedded)
-        for answers in (batch.references, batch.rejected)
-    ]
-    gains = [[0.1 * (a - b) for a, b in zip(sums[n], sums[n + 2], strict=True)] for n in (0, 1)]
-    return sums[0], sums[1], *gains
-
-
-@row("logps/chosen, logps/rejected, rewards/margins, rewards/accuracies", "the same")
-def test_dpo_s_metrics_are_of_whole_answers(paired, embedded):
-    (middle, _), (_, report), (first, means) = paired
-    chosen, rejected, gained, lost = implicit(middle, embedded, report.batch)
-    assert means["logps/chosen"] == pytest.approx(sum(chosen) / 4, rel=1e-4)
-    assert means["logps/rejected"] == pytest.approx(sum(rejected) / 4, rel=1e-4)
-    margins = [a - b for a, b in zip(gained, lost, strict=True)]
-    assert means["rewards/margins"] == pytest.approx(sum(margins) / 4, rel=1e-2)
-    assert means["rewards/accuracies"] == sum(margin > 0 for margin in margins) / 4
-    assert first["rewards/margins"] == 0
-
-
-@row("rewards/chosen, rewards/rejected while training", "of held-out rows only")
-@row(
-    "eval_loss, eval_rewards/chosen, eval_rewards/rejected, eval_rewards/margins, eval_rewards/accuracies",
-    "the same, in sft and dpo",
-)
-def test_held_out_pairs_are_evaluated_with_trl_s_names(paired, embedded, tokenizer, model):
-    (_, after), _, (first, means) = paired
-    assert not {"rewards/chosen", "rewards/rejected"} & (set(first) | set(means))
-    held_out = ten("prompt", "chosen", "rejected")[8:]
-    (report,) = finetune(model, tokenizer, held_out, **DPO | {"max_steps": 1, "per_device_train_batch_size": 2})
-    _, _, gained, lost = implicit(after, embedded, report.batch)
-    margins = torch.tensor(gained) - torch.tensor(lost)
-    wanted = {
-        "eval_rewards/chosen": sum(gained) / 2,
-        "eval_rewards/rejected": sum(lost) / 2,
-        "eval_rewards/margins": margins.mean().item(),
-        "eval_rewards/accuracies": (margins > 0).float().mean().item(),
-        "eval_loss": -logsigmoid(margins).mean().item(),
-    }
-    assert {name: means[name] for name in wanted} == pytest.approx(wanted, rel=1e-2)
 
 
 @row("eval_reward", "the same, of answers sampled to eval_rows")

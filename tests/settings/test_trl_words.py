@@ -5,13 +5,13 @@ from dataclasses import fields
 import pytest
 
 from grao_ref.settings.config import Config
-from grao_ref.settings.trl_words import INSTEAD, NOT_HERE, ROWS, VALUES, answer, changes_nothing
+from grao_ref.settings.trl_words import ARGUMENTS, INSTEAD, NOT_HERE, ROWS, VALUES, answer, changes_nothing
 
 SETTINGS = {field.name for field in fields(Config)}
 
 
 def test_a_word_stands_once_and_is_no_setting():
-    words = [entry.partition("=")[0] for names in (*INSTEAD, *NOT_HERE.values()) for entry in names.split()]
+    words = [entry.partition("=")[0] for names in (*INSTEAD, *NOT_HERE.values(), *ARGUMENTS) for entry in names.split()]
     assert len(words) == len(set(words)) == len(ROWS) > 150
     assert not SETTINGS & set(words)
     assert set(VALUES) <= SETTINGS

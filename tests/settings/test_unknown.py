@@ -65,12 +65,12 @@ loss_type: dr_grpo
 warmup_ratio: 0.1
 """
 REFUSED_GRPO = {  # of the file above: what it is answered with
-    "use_vllm": "not here: transformers samples here",
-    "vllm_mode": "not here: transformers samples here",
-    "vllm_gpu_memory_utilization": "not here: transformers samples here",
+    "use_vllm": "not here: the trained model samples its answers itself",
+    "vllm_mode": "not here: the trained model samples its answers itself",
+    "vllm_gpu_memory_utilization": "not here: the trained model samples its answers itself",
     "hub_strategy": "not here: the final model is uploaded, when training has ended",
     "top_p": "not here: samples follow the policy's whole distribution",
-    "scale_rewards": "here: pool says",
+    "scale_rewards": "not here: the advantages of a group are divided by",
 }
 HARMLESS_GRPO = {"model_revision", "do_eval", "eval_strategy", "gradient_checkpointing_kwargs", "log_level",
                  "logging_first_step", "logging_strategy", "save_strategy"}  # fmt: skip
@@ -209,10 +209,8 @@ def test_a_file_and_a_command_line_are_answered_together(tmp_path, capsys):
 def test_one_unknown_name_is_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parse(["--use_vllm"])
-    assert (
-        capsys.readouterr().err
-        == "error: no flag --use_vllm; not here: transformers samples here, no inference server\n"
-    )
+    said = "not here: the trained model samples its answers itself, without an inference server"
+    assert capsys.readouterr().err == f"error: no flag --use_vllm; {said}\n"
     with pytest.raises(SystemExit):
         parse(["--config", file_of(tmp_path, "zzz: 1")])
     (line,) = capsys.readouterr().err.splitlines()
