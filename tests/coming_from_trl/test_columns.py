@@ -133,8 +133,11 @@ def test_labels_of_steps_are_refused(chat):
             finetune(*chat, rows, method=method, reward_funcs=anything, **LONG)
 
 
-@row("images, tools | images, tools", "not here: a prompt is text")
-@pytest.mark.parametrize("name", ["images", "tools"])
+@row(
+    "part of the prompt | images, tools, chat_template_kwargs",
+    "not here: a prompt is text, rendered in every row with the same settings",
+)
+@pytest.mark.parametrize("name", ["images", "tools", "chat_template_kwargs"])
 def test_columns_that_would_change_the_prompt_are_refused(chat, name):
     rows = ten("prompt", "completion")
     with pytest.raises(

@@ -37,7 +37,7 @@ def test_dpo_s_metrics_are_of_whole_answers(paired, embedded):
 @row("rewards/chosen, rewards/rejected while training", "of held-out rows only")
 @row(
     "eval_loss, eval_rewards/chosen, eval_rewards/rejected, eval_rewards/margins, eval_rewards/accuracies",
-    "the same, in sft and dpo",
+    "the same, in sft and dpo, of the method's own loss",
 )
 def test_held_out_pairs_are_evaluated_with_trl_s_names(paired, embedded, tokenizer, model):
     (_, after), _, (first, means) = paired
