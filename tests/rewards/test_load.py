@@ -94,7 +94,7 @@ def test_folders_are_models_or_heads(tmp_path):
         ("", "unknown reward function ''"),
         ("no/such/folder", "unknown reward function 'no/such/folder'"),
         ("nobody/nothing", "no reward model could be loaded from 'nobody/nothing'"),
-        ("nowhere_at_all.reward", "nowhere_at_all can't be imported .*ModuleNotFoundError"),
+        ("nowhere_at_all.reward", "nowhere_at_all can't be imported: ModuleNotFoundError"),
         ("users_rewards.lenght", r"users_rewards has no 'lenght'; did you mean length\?"),
         ("users_rewards.zzzzz", "users_rewards has no 'zzzzz'; no name in it is like it"),
         ("users_rewards.limit", "'users_rewards.limit' is of type int; name a function"),
@@ -110,7 +110,7 @@ def test_names_that_lead_nowhere(name, message):
 
 def test_a_module_that_breaks_when_it_is_imported(module, tmp_path):
     (tmp_path / "users_rewards.py").write_text("1 / 0")
-    with pytest.raises(ValueError, match=r"users_rewards can't be imported \(ZeroDivisionError: division by zero\)"):
+    with pytest.raises(ValueError, match=r"users_rewards can't be imported: ZeroDivisionError: division by zero"):
         load_scorer([f"{module}.length"])
 
 
