@@ -249,7 +249,7 @@ def refused(arguments, capsys) -> str:
     [
         ("tests.language.broken", "reward function 'broken' raised RuntimeError: out of order"),
         ("tests.language.short", "reward function 'short' returned 3 rewards for 4 completions"),
-        ("tests.language.not_a_number", r"reward function 'not_a_number' gave completions\[0\] nan"),
+        ("tests.language.not_a_number", "reward function 'not_a_number' gave completions[0] nan"),
         ("tests.language.never", "reward function 'never' could score none of the 4 references"),
         ("tests.language.shar_of_wanted", "did you mean share_of_wanted?"),
         ("finale_number", "did you mean final_number?"),
