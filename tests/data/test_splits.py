@@ -62,6 +62,19 @@ def test_a_test_file_has_one_split_and_another_data_set_its_test(tmp_path):
         run(folder, dataset_test_name=train, dataset_test_split="x")
 
 
+@pytest.mark.parametrize(("test_name", "config_of_test"), [("other/data", None), (None, "main"), ("my/data", "main")])
+def test_a_configuration_is_that_of_its_own_data_set_alone(test_name, config_of_test, monkeypatch):
+    asked = []
+
+    def load_rows(name, *, split, config, column):
+        asked.append((name, split, config))
+        return Rows([Row(f"{name} {split}", "y")])
+
+    monkeypatch.setattr("grao_ref.data.splits.load_rows", load_rows)
+    run("my/data", dataset_config="main", dataset_test_name=test_name, dataset_test_split="test")
+    assert asked == [("my/data", "train", "main"), (test_name or "my/data", "test", config_of_test)]
+
+
 def test_the_columns_of_both_are_renamed(tmp_path):
     train = write(tmp_path / "train.jsonl", "ab")
     (tmp_path / "test.jsonl").write_text('{"prompt": "c", "completion": "y"}\n')

@@ -434,6 +434,8 @@ def test_prompts_without_a_reference_are_scored_by_functions_that_need_none():
     Scorer({"look": look})(PROMPTS, SAID, references=nobody, columns={})
     Scorer({"look": look}).probe(PROMPTS, nobody, {})
     assert seen == [(SAID, "none"), (["", "", ""], "none")]
+    Scorer({"look": look})(PROMPTS, SAID, references=[None, "y", None], columns={})
+    assert seen[-1] == (SAID, [None, "y", None])  # control: one row has one
     with pytest.raises(ValueError, match=r"'exact' raised .*exact compares with a column solution or answer"):
         Scorer({"exact": exact})(PROMPTS, SAID, references=nobody, columns={})
     mute = Scorer({"mute": constant(None, None, None)})

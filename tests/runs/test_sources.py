@@ -205,6 +205,13 @@ def test_a_model_is_its_files_and_an_adapter_s_base_is_followed(tmp_path):
     (tmp_path / "model.safetensors").write_text("others")
     after = model_files(str(adapter))
     assert {name for name in after if after[name] != before[name]} == {f"{tmp_path}/model.safetensors"}
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    (beside / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": tmp_path.name}))
+    assert f"{tmp_path}/model.safetensors" in model_files(str(beside))  # a path from a folder above the adapter's
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates" / "tools.jinja").write_text("{{ messages }}")
+    assert set(model_files(str(tmp_path))) == {"config.json", "model.safetensors", "tools.jinja"}
     assert "model.safetensors" in model_files("tiny")
     for nothing in ("no/such-model", "You are helpful.\n" * 999, "a\0b", None, ""):
         assert model_files(nothing) == {}

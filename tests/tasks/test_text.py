@@ -33,6 +33,20 @@ def task_of(count=3, *, batch=2, seed=0, rejected=None, **functions):
     return TextTask(examples, Encoder(Letters()), scorer, batch=batch, seed=seed)
 
 
+def test_a_reward_sees_how_many_steps_are_done_when_a_step_s_answers_are_scored():
+    seen = []
+
+    def counting(completions, trainer_state):
+        seen.append(trainer_state.global_step)
+        return [1.0] * len(completions)
+
+    task = task_of(count=5, counting=counting)
+    for step in (1, 2, 7):
+        batch = task.draw(torch.Generator(), step)
+        task.reward(batch, torch.ones(2, 1, 1, dtype=torch.long), torch.ones(2, 1, 1, dtype=torch.bool))
+    assert seen == [0, 1, 6]  # as in TRL: the first step's answers are scored before any is done
+
+
 def test_every_answer_is_scored_with_its_own_row_by_each_function_in_its_place():
     def place(completions, number, **columns):
         return [10.0 * n for n in number]
@@ -59,21 +73,23 @@ def test_every_answer_is_scored_with_its_own_row_by_each_function_in_its_place()
 
 
 def test_references_are_scored_as_the_data_set_writes_them_and_a_row_without_one_is_not_scored():
-    seen = []
+    seen, tokens = [], []
 
-    def texts(completions, references, **columns):
+    def texts(completions, references, completion_ids):
         seen.extend(completions)
+        tokens.extend(completion_ids)
         assert completions == references
         return [float(len(text)) for text in completions]
 
     task = task_of(texts=texts)
-    long = Example(Row("q", "<think>a</think>b"), [1], [1], None)
+    long = Example(Row("q", "<think>a</think>b"), [1], [1, 1], None)
     task.examples += [long, Example(Row("q", None), [1], [], None)]
     scores = task.reward_references(task.rows([4, 3, 0]))
     assert scores.values.tolist() == [[[0.0]], [[17.0]], [[1.0]]]
     assert scores.scored.tolist() == [[[False]], [[True]], [[True]]]
-    assert seen == ["<think>a</think>b", "x"]  # and not "b", which its tokens read
-    assert task.text(long.reference) == "b"
+    assert seen == ["<think>a</think>b", "x"]  # and not "bb", which its tokens read
+    assert task.text(long.reference) == "bb"
+    assert tokens == [[1, 1], [1]]  # of the same rows, in their order
     batch = task.rows([4])
     assert not batch.references.mask.any()
     assert task.reward_references(batch).scored.tolist() == [[[False]]]  # no function is asked
