@@ -139,7 +139,7 @@ def system_text(value: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"system_prompt {value!r} can't be read: {error}") from None
     if not text.strip():
-        raise ValueError(f"system_prompt {value!r:.80} is empty")
+        raise ValueError(f"system_prompt {value!r} is empty")
     return text
 
 

@@ -197,7 +197,7 @@ def test_the_table_has_every_argument_of_every_public_equation():
     functions = {
         f"{path.stem}.{node.name}"
         for path in EQUATIONS.glob("*.py")
-        if path.stem != "checks"
+        if path.stem not in ("checks", "ranges")  # what refuses, and is no equation
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
     }

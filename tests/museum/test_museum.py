@@ -22,6 +22,7 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "ppo.py": ("test_ppo.py", "test_grpo.py"),
     "grpo.py": ("test_grpo.py", "test_reduce.py"),
     "checks.py": ("test_advantage.py", "test_grao.py"),
+    "ranges.py": ("test_advantage.py", "test_grao.py"),
     "logprob.py": ("test_logprob.py", "test_grpo.py"),
 } | {  # outside the equations
     "../training/collect.py": ("../training/test_collect.py", "../extensions/test_method.py"),
