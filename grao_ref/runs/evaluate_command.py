@@ -33,8 +33,9 @@ def run(settings: EvaluationSettings) -> int:
     quiet_libraries()
     if not settings.models:
         raise ValueError("name at least one run's folder, such as runs/1, or a model")
-    is_run = (Path(settings.models[0]) / "config.yaml").is_file()
-    folder = settings.output_dir or (Path(settings.models[0]) if is_run else Path("evaluation"))
+    first = Path(settings.models[0]).expanduser()
+    is_run = (first / "config.yaml").is_file()
+    folder = settings.output_dir or (first if is_run else Path("evaluation"))
     require_writable(folder)
     console = Console()
     evaluated = evaluate(settings, console)
