@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grao_ref.methods.interface import Method, Terms
+from grao_ref.methods.interface import Method, Rows, Terms
 from grao_ref.plugins.blame import blame
 from grao_ref.records import Advantages, Batch, Critique, LogProbs, Rewards
 from grao_ref.settings.config import Config
@@ -52,8 +52,20 @@ def denominator_of(method: Method, batch: Batch, config: Config) -> int:
     return found  # type: ignore[return-value]
 
 
+def rows_of(method: Method, batch: Batch, config: Config) -> Rows | None:
+    """The rows that have to be forwarded; None: all. Raises `ValueError` unless each row is named or not."""
+    if method.rows is None:
+        return None
+    found = called(method, "rows", batch, config)
+    _require_type(method, "rows", found, Rows)
+    assert batch.samples is not None
+    _require_shape(method, "rows: samples", found.samples, batch.samples.mask.shape[:2])
+    _require_shape(method, "rows: references", found.references, (len(batch),))
+    return found  # type: ignore[no-any-return]
+
+
 def terms_of(method: Method, logprobs: LogProbs, batch: Batch, config: Config, *, trained: bool = True) -> Terms:
-    """The method's terms. Raises `ValueError` unless the objective and each metric have one entry for each prompt.
+    """The method's terms. Raises `ValueError` unless the objective has one entry for each prompt, a metric at most one.
 
     trained: whether the objective must have a gradient; it has none where held-out rows are evaluated.
     """
@@ -65,7 +77,8 @@ def terms_of(method: Method, logprobs: LogProbs, batch: Batch, config: Config, *
     for name, values in found.metrics.items():
         if name in RESERVED:
             raise ValueError(f"method {method.name!r}: the trainer logs {name} itself; give this metric another name")
-        _require_shape(method, f"metric {name!r}", values, (len(batch),))
+        if not isinstance(values, Tensor) or values.dim() != 1 or len(values) > len(batch):
+            _require_shape(method, f"metric {name!r}", values, (len(batch),))
     return found  # type: ignore[no-any-return]
 
 

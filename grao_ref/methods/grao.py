@@ -1,16 +1,22 @@
 """GRAO (arXiv:2508.07750): eq-3 on the advantages of eq-4, as printed or repaired (thm-4), whole or ablated."""
 
-from grao_ref.equations.grao import grao_objective, grao_objective_while_ahead
+from grao_ref.equations.grao import (
+    grao_objective,
+    grao_objective_while_ahead,
+    likelihood_weights_while_ahead,
+)
 from grao_ref.equations.logprob import mean_log_likelihood
 from grao_ref.equations.masked import over_scored
 from grao_ref.methods.interface import (
     Method,
     Needs,
+    Rows,
     Terms,
     given,
     prompt_count,
     standardized,
     trained_tokens,
+    with_signal,
 )
 from grao_ref.records import Advantages, Batch, LogProbs, Rewards
 from grao_ref.settings.config import Config
@@ -28,9 +34,7 @@ def advantages(rewards: Rewards, config: Config) -> Advantages:
 
 def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
     """J_GRAO of each group (eq-3). Its mean over the group runs over the samples that could be scored."""
-    A, scored = given(batch.advantages), given(batch.rewards).scored
-    beta = 0.0 if "imitation" in config.ablate else config.imitation_coef
-    lam = 0.0 if "alignment" in config.ablate else config.alignment_coef
+    A, scored, (beta, lam) = given(batch.advantages), given(batch.rewards).scored, coefficients(config)
     eq_3 = grao_objective_while_ahead if config.imitate_only_when_ahead else grao_objective
     J_y = mean_log_likelihood(given(logprobs.references), batch.references.mask)
     terms = eq_3(
@@ -46,9 +50,28 @@ def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
         "objective/exploration": terms.exploration - left_out,
         "objective/imitation": beta * terms.imitation,
         "objective/alignment": lam * terms.alignment,
-        "reference/logp_per_token": J_y,
+        "reference/logp_per_token": J_y[rows(batch, config).references],
     }
     return Terms(terms.total - left_out, metrics)
+
+
+def coefficients(config: Config) -> tuple[float, float]:
+    """β and λ: 0 where the term is left out."""
+    beta = 0.0 if "imitation" in config.ablate else config.imitation_coef
+    lam = 0.0 if "alignment" in config.ablate else config.alignment_coef
+    return beta, lam
+
+
+def rows(batch: Batch, config: Config) -> Rows:
+    """Samples with an advantage, and references with a weight (thm-1): in the repaired objective, one above 0."""
+    A, (beta, lam) = given(batch.advantages), coefficients(config)
+    outputs = over_scored(A.outputs, given(batch.rewards).scored)
+    if config.imitate_only_when_ahead:
+        _, w_y = likelihood_weights_while_ahead(outputs, A.reference, beta=beta, lam=lam)
+        references = w_y > 0
+    else:  # also where the two terms of w_y cancel, since each is logged
+        references = (beta * A.reference != 0) | (lam * outputs.mean(dim=-1) != 0)
+    return Rows(with_signal(batch), references)
 
 
 def check(config: Config) -> None:
@@ -82,6 +105,7 @@ GRAO = Method(
     advantages=advantages,
     objective=objective,
     denominator=prompt_count,
+    rows=rows,
     reads=("imitation_coef", "alignment_coef", "pool", "imitate_only_when_ahead", "ablate"),
     check=check,
     label=label,

@@ -1,5 +1,7 @@
 """GRPO (arXiv:2402.03300): the clipped ratio on the group's advantages, minus a KL penalty. It never reads y."""
 
+import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from grao_ref.equations.divergence import k3
@@ -8,12 +10,14 @@ from grao_ref.equations.logprob import probability_ratio
 from grao_ref.methods.interface import (
     Method,
     Needs,
+    Rows,
     Terms,
     beta_or,
     given,
     mean_over_group,
     standardized,
     trained_tokens,
+    with_signal,
 )
 from grao_ref.records import Advantages, Batch, LogProbs, Rewards
 from grao_ref.settings.config import Config
@@ -43,7 +47,7 @@ def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
         epsilon_low=config.epsilon,
         epsilon_high=config.epsilon,
     )
-    metrics = {"clip_ratio/region_mean": clipped(logprobs, batch, config)}
+    metrics = {"clip_ratio/region_mean": clipped(logprobs, batch, config, among=rows(batch, config).samples)}
     if kl_coef > 0:
         penalty = k3(new, given(given(batch.reference_model).samples), mask)
         tokens = tokens - kl_coef * penalty
@@ -57,9 +61,17 @@ def denominator(batch: Batch, config: Config) -> int:
     return GRPO_LOSS_TYPES[config.loss_type].denominator(mask, config.max_completion_length)
 
 
-def clipped(logprobs: LogProbs, batch: Batch, config: Config) -> Tensor:
-    """Share of tokens whose ratio has left 1 ± ε, by prompt."""
-    new, mask = given(logprobs.samples).detach(), trained_tokens(batch)
+def rows(batch: Batch, config: Config) -> Rows:
+    """Samples with an advantage; all, where a KL penalty moves the others too. A reference is never read."""
+    samples = with_signal(batch)
+    if beta_or(KL_WEIGHT, config) > 0:
+        samples = torch.ones_like(samples)
+    return Rows(samples, torch.zeros_like(samples[:, 0]))
+
+
+def clipped(logprobs: LogProbs, batch: Batch, config: Config, *, among: Bool[Tensor, "N G"]) -> Tensor:
+    """Share of tokens whose ratio has left 1 ± ε, by prompt. Those of samples that are not `among` count as inside."""
+    new, mask = given(logprobs.samples).detach(), trained_tokens(batch) & among[..., None]
     outside = (probability_ratio(new, given(batch.samples).logprobs, mask) - 1).abs() > config.epsilon
     return mean_over_group(outside.to(new.dtype), batch)
 
@@ -70,5 +82,6 @@ GRPO = Method(
     advantages=advantages,
     objective=objective,
     denominator=denominator,
+    rows=rows,
     kl_weight=KL_WEIGHT,
 )

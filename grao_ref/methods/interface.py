@@ -37,8 +37,16 @@ class Terms:
     """What an objective returns, by prompt."""
 
     objective: Float[Tensor, "N"]  # to be maximised, with gradient, not yet reduced
-    # Logged beside it. `loss` and `grad_norm` are the trainer's own.
-    metrics: Mapping[str, Float[Tensor, "N"]] = field(default_factory=dict)
+    # Logged beside it, for the prompts that have it. `loss` and `grad_norm` are the trainer's own.
+    metrics: Mapping[str, Float[Tensor, "M"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some of a batch's rows: True on those that are meant."""
+
+    samples: Bool[Tensor, "N G"]
+    references: Bool[Tensor, "N"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +60,8 @@ class Method:
     advantages: rewards -> advantages; needed by a method that needs samples.
     critique: a batch with samples, rewards and the critic's values before the update -> the targets of every token;
         needed by a method that needs a critic.
+    rows: a batch -> the samples and references that its objective's gradient can reach. The others are not forwarded:
+        their log-probabilities are given as 0, whatever they are. All are, if left.
     reads: settings of eq-3 that it reads: `ablate` is refused for a method that ignores it.
     kl_weight: the weight of its KL penalty where a config gives no `beta`; None where the method has none.
     check: raises `ValueError` on settings that it can't run with.
@@ -64,6 +74,7 @@ class Method:
     denominator: Callable[[Batch, Config], int] = _MISSING
     advantages: Callable[[Rewards, Config], Advantages] | None = None
     critique: Callable[[Batch, Float[Tensor, "N G T"], Config], Critique] | None = None
+    rows: Callable[[Batch, Config], Rows] | None = None
     reads: tuple[str, ...] = ()
     kl_weight: float | None = None
     check: Callable[[Config], None] | None = None
@@ -106,6 +117,11 @@ def standardized(rewards: Rewards, *, pool: str) -> Advantages:
 def trained_tokens(batch: Batch) -> Bool[Tensor, "N G T"]:
     """True on the tokens that an objective may use: those of samples that could be scored."""
     return given(batch.samples).mask & given(batch.rewards).scored[..., None]
+
+
+def with_signal(batch: Batch) -> Bool[Tensor, "N G"]:
+    """True on the samples that could be scored and whose advantage is not 0."""
+    return given(batch.rewards).scored & (given(batch.advantages).outputs != 0)
 
 
 def mean_over_group(tokens: Float[Tensor, "N G T"], batch: Batch) -> Float[Tensor, "N"]:

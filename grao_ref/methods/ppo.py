@@ -59,7 +59,7 @@ def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
     error = value_error(given(logprobs.values), targets.values, targets.returns, mask, clip_range=config.epsilon)
     metrics = {
         "value_error": mean_over_group(error, batch),
-        "clip_ratio/region_mean": clipped(logprobs, batch, config),
+        "clip_ratio/region_mean": clipped(logprobs, batch, config, among=given(batch.rewards).scored),
     }
     if batch.reference_model is not None:
         divergence = k1(samples.logprobs, given(batch.reference_model.samples), mask)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from grao_ref.methods.calls import advantages_of, critique_of, denominator_of, terms_of
+from grao_ref.methods.calls import advantages_of, critique_of, denominator_of, rows_of, terms_of
 from grao_ref.methods.interface import Method, Needs
 from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.records import Batch, LogProbs, Rewards, Samples, Scores, Tokens, take
@@ -32,6 +32,8 @@ def try_out(config: Config, batch: Batch) -> None:
         mask = _mask(batch, "samples")
         batch = replace(batch, critique=critique_of(method, batch, torch.zeros(mask.shape), config))
     denominator_of(method, batch, config)
+    if needs.samples:
+        rows_of(method, batch, config)
     terms_of(method, _trained(batch, needs), batch, config)
 
 

@@ -35,10 +35,18 @@ class Policy(Protocol):
     def logprobs(
         self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"], *, temperature: float
     ) -> Float[Tensor, "N G T"]:
-        """log π(token) of given answers, with gradient; 0 where the mask is False."""
+        """log π(token) of given answers, with gradient; 0 where the mask is False.
+
+        Rows whose mask is False throughout need not be forwarded. A group may hold any answers to a prompt.
+        """
 
     def values(self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G T"]:
         """The critic's V before each token, with gradient (PPO); 0 where the mask is False."""
+
+    def logprobs_and_values(
+        self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"], *, temperature: float
+    ) -> tuple[Float[Tensor, "N G T"], Float[Tensor, "N G T"]]:
+        """`logprobs` and `values` at once, which may share their work."""
 
     def parameters(self) -> Iterable[Tensor]:
         """What an optimiser may change: the policy's and the critic's."""

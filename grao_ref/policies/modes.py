@@ -8,15 +8,22 @@ import torch
 from transformers import PreTrainedModel
 
 from grao_ref.policies.lora import dropout_as_it_was
+from grao_ref.policies.prefix import checkpoint_with_cache, checkpoint_without_cache
 
 
-def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> None:
-    """Put a model into the state in which a policy samples, scores and trains; `as_it_was` takes it back."""
+def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> bool:
+    """Put a model into the state in which a policy samples, scores and trains; `as_it_was` takes it back.
+
+    Returns whether a prompt's samples can share one forward pass of it, with gradient.
+    """
     without_dropout(model)
     without_cudnn_attention(model.device)
+    shares_prompts = True
     if checkpointing:
         checkpoint_activations(model)
+        shares_prompts = checkpoint_with_cache(model)
     model.train(False)
+    return shares_prompts
 
 
 def checkpoint_activations(model: PreTrainedModel) -> None:
@@ -70,6 +77,7 @@ def as_it_was(model: PreTrainedModel) -> Iterator[None]:
         if _is_checkpointed(model) and not checkpointing:
             stop = getattr(model, "activation_checkpointing_disable", None) or model.gradient_checkpointing_disable
             stop()
+            checkpoint_without_cache(model)
         torch.backends.cuda.enable_cudnn_sdp(kernel)
 
 

@@ -61,6 +61,12 @@ class TabularPolicy:
         """V(q), the same for each sample, with gradient."""
         return hide(self.critic[prompts.ids[:, 0]][:, None, None].expand(ids.shape), mask)
 
+    def logprobs_and_values(
+        self, prompts: Tokens, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"], *, temperature: float
+    ) -> tuple[Float[Tensor, "N G 1"], Float[Tensor, "N G 1"]]:
+        """Both."""
+        return self.logprobs(prompts, ids, mask, temperature=temperature), self.values(prompts, ids, mask)
+
     def parameters(self) -> Iterable[Tensor]:
         """θ and the critic's V, one row for each prompt."""
         return [self.theta, self.critic]

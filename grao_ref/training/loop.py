@@ -91,6 +91,7 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
     while training.step < config.max_steps:
         began = time.perf_counter()
         prompts = move(machine.prompts(task.draw(training.rng, training.step + 1)), policy.device)
+        optimizer.zero_grad(set_to_none=True)  # the last step's gradients need no memory while answers are sampled
         batch = collect(prompts, task, policy, training.reference_model, config, training.sampling_rng)
         updates = [
             update(policy, optimizer, batch, config, independent_prompts=task.independent_prompts, machine=machine)

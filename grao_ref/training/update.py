@@ -1,11 +1,13 @@
 """Second half of a step: log-probabilities -> terms -> their sum over a denominator -> one minus sign -> optimiser."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from grao_ref.equations.reduce import batch_loss
-from grao_ref.methods.calls import denominator_of, terms_of
-from grao_ref.methods.interface import Needs
+from grao_ref.methods.calls import denominator_of, rows_of, terms_of
+from grao_ref.methods.interface import Method, Needs, given
 from grao_ref.methods.registry import method_of, require_needs
 from grao_ref.policies.interface import Policy
 from grao_ref.records import Batch, LogProbs, split, take
@@ -17,7 +19,8 @@ from grao_ref.training.machine import ALONE, Machine
 def make_optimizer(policy: Policy, config: Config) -> torch.optim.Optimizer:
     """SGD, or Adam with decoupled weight decay, over all that the policy trains."""
     if config.optimizer == "adam":
-        return torch.optim.AdamW(policy.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        rate, decay = config.learning_rate, config.weight_decay
+        return torch.optim.AdamW(policy.parameters(), lr=rate, weight_decay=decay, fused=True)
     return torch.optim.SGD(policy.parameters(), lr=config.learning_rate)
 
 
@@ -45,7 +48,7 @@ def update(
     parts = []
     for rows in split(len(batch), config.gradient_accumulation_steps):
         part = take(batch, rows)
-        terms = terms_of(method, forward(policy, part, needs, config), part, config)
+        terms = terms_of(method, forward(policy, with_rows(part, method, config), needs, config), part, config)
         torch.autograd.backward(batch_loss(terms.objective, denominator))
         parts.append({"loss": -terms.objective * (len(whole) / denominator)} | dict(terms.metrics))
     limit = config.max_grad_norm if config.max_grad_norm > 0 else torch.inf
@@ -58,6 +61,25 @@ def update(
         )
     optimizer.step()
     return metrics
+
+
+def with_rows(batch: Batch, method: Method, config: Config) -> Batch:
+    """The batch without the tokens of rows that the objective's gradient can't reach: they are not forwarded.
+
+    One row is left in any case, so that every parameter has its gradient, of 0, and Adam steps as it would.
+    """
+    rows = rows_of(method, batch, config)
+    if rows is None:
+        return batch
+    samples, references = given(batch.samples), batch.references
+    alive = rows.samples.clone()
+    if not (alive.any() or rows.references.any()):
+        alive[0, 0] = True
+    return replace(
+        batch,
+        samples=replace(samples, mask=samples.mask & alive[..., None]),
+        references=replace(references, mask=references.mask & rows.references[:, None]),
+    )
 
 
 def forward(policy: Policy, batch: Batch, needs: Needs, config: Config) -> LogProbs:

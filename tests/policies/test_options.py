@@ -56,7 +56,8 @@ def test_checkpointing_changes_memory_and_nothing_else(name):
         assert (ours is None) == (theirs is None)
         if ours is not None:
             torch.testing.assert_close(ours, theirs, **CLOSE[name])
-    assert len(recomputed) == 2  # forward, and once more in the backward pass
+    passes = 1 if name == "gpt2" else 2  # the prompts' and the rows', where checkpointed layers read a cache
+    assert len(recomputed) == 2 * passes  # forward, and once more in the backward pass
     assert not any(module.training for module in checkpointed.model.modules())
     assert torch.equal(sampled(checkpointed, PROMPTS).ids, samples.ids)
 
