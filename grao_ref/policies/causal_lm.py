@@ -21,9 +21,10 @@ from grao_ref.equations.checks import require_positive
 from grao_ref.equations.logprob import token_logprobs
 from grao_ref.equations.masked import hide
 from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, save_critic
+from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
-from grao_ref.policies.sampler import Choose, decode, push_right, require_shared_cache, with_positions
+from grao_ref.policies.sampler import decode, push_right, require_shared_cache, with_positions
 from grao_ref.records import Samples, Tokens
 
 
@@ -116,15 +117,18 @@ class CausalLMPolicy:
         """G answers to each prompt, each token drawn from softmax(logits / temperature)."""
         require_positive(temperature=temperature)
 
-        def draw(logits: Tensor) -> Tensor:
-            return torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=rng)[:, 0]
-
         scored_at = temperature if likelihood_temperature is None else likelihood_temperature
-        return self._decode(prompts, num_generations, draw, scored_at)
+        answers = prompts.ids.shape[0] * num_generations
+        choose = drawer(
+            answers, self.max_completion_length, rng, temperature=temperature, likelihood_temperature=scored_at
+        )
+        samples = self._decode(prompts, num_generations, choose)
+        require_drawn(samples.logprobs)
+        return samples
 
     def greedy(self, prompts: Tokens) -> Samples:
         """The likeliest token at every position: one answer for each prompt, scored at temperature 1."""
-        return self._decode(prompts, 1, lambda logits: logits.argmax(dim=-1), 1.0)
+        return self._decode(prompts, 1, likeliest)
 
     def logprobs(
         self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"], *, temperature: float
@@ -146,16 +150,10 @@ class CausalLMPolicy:
         values = self.critic(hidden[:, -ids.shape[-1] - 1 : -1].to(self.critic.weight.dtype))[..., 0]
         return hide(values.view(ids.shape), mask)
 
-    def _decode(self, prompts: Tokens, group: int, choose: Choose, likelihood_temperature: float) -> Samples:
+    def _decode(self, prompts: Tokens, group: int, choose: Choose) -> Samples:
         with self._autocast():
             return decode(
-                self.model,
-                prompts,
-                group,
-                choose,
-                eos_ids=self.eos_ids,
-                max_length=self.max_completion_length,
-                likelihood_temperature=likelihood_temperature,
+                self.model, prompts, group, choose, eos_ids=self.eos_ids, max_length=self.max_completion_length
             )
 
     def _forward(self, model: torch.nn.Module, **inputs: Any) -> Any:
