@@ -72,11 +72,14 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies"},
     "policies/tabular.py": TENSORS | {"safetensors", "grao_ref.records", "grao_ref.equations"},
     "policies/embedded.py": TENSORS | MODEL,
-    "policies/sampler.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.equations"},
+    "policies/cache.py": TENSORS | MODEL,
+    "policies/sampler.py": TENSORS
+    | MODEL
+    | {"grao_ref.records", "grao_ref.policies.cache", "grao_ref.policies.drawing"},
     "policies/causal_lm.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations"}
-    | {f"grao_ref.policies.{name}" for name in ("critic", "lora", "modes", "sampler")},
+    | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "sampler")},
     "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
     "policies/critic.py": TENSORS | MODEL,
     "policies/adapters.py": {"huggingface_hub", "transformers", "peft", "grao_ref.policies.lora"},

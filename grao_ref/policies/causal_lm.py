@@ -20,9 +20,10 @@ from transformers import PreTrainedModel
 from grao_ref.equations.checks import require_below, require_positive
 from grao_ref.equations.logprob import token_logprobs
 from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, save_critic
+from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
-from grao_ref.policies.sampler import Choose, decode, require_shared_cache
+from grao_ref.policies.sampler import decode, require_shared_cache
 from grao_ref.policies.scoring import Outputs, Run, head_of, outputs_before, scattered
 from grao_ref.policies.tiles import linear_logprobs
 from grao_ref.records import Samples, Tokens
@@ -124,15 +125,18 @@ class CausalLMPolicy:
         """G answers to each prompt, each token drawn from softmax(logits / temperature)."""
         require_positive(temperature=temperature)
 
-        def draw(logits: Tensor) -> Tensor:
-            return torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=rng)[:, 0]
-
         scored_at = temperature if likelihood_temperature is None else likelihood_temperature
-        return self._decode(prompts, num_generations, draw, scored_at)
+        answers = prompts.ids.shape[0] * num_generations
+        choose = drawer(
+            answers, self.max_completion_length, rng, temperature=temperature, likelihood_temperature=scored_at
+        )
+        samples = self._decode(prompts, num_generations, choose)
+        require_drawn(samples.logprobs)
+        return samples
 
     def greedy(self, prompts: Tokens) -> Samples:
         """The likeliest token at every position: one answer for each prompt, scored at temperature 1."""
-        return self._decode(prompts, 1, lambda logits: logits.argmax(dim=-1), 1.0)
+        return self._decode(prompts, 1, likeliest)
 
     def logprobs(
         self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"], *, temperature: float
@@ -197,16 +201,10 @@ class CausalLMPolicy:
         logits: Tensor = self._forward(self.model, inputs, past_key_values, logits_to_keep=last).logits
         return logits
 
-    def _decode(self, prompts: Tokens, group: int, choose: Choose, likelihood_temperature: float) -> Samples:
+    def _decode(self, prompts: Tokens, group: int, choose: Choose) -> Samples:
         with nullcontext() if self.device.type == "cpu" else self._autocast():
             return decode(
-                self.model,
-                prompts,
-                group,
-                choose,
-                eos_ids=self.eos_ids,
-                max_length=self.max_completion_length,
-                likelihood_temperature=likelihood_temperature,
+                self.model, prompts, group, choose, eos_ids=self.eos_ids, max_length=self.max_completion_length
             )
 
     def _forward(self, module: torch.nn.Module, inputs: dict[str, Tensor], cache: Any, **options: Any) -> Any:

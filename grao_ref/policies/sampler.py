@@ -5,59 +5,126 @@ changes nothing for absolute or rotary embeddings.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from grao_ref.equations.logprob import token_logprobs
+from grao_ref.policies.cache import repeat_with_room
+from grao_ref.policies.drawing import Choose
 from grao_ref.records import Samples, Tokens
 
-Choose = Callable[[Float[Tensor, "B V"]], Int[Tensor, "B"]]
+# Asking a GPU whether rows go on means waiting for it, so it is done after every so many tokens. What is decoded
+# meanwhile of rows that have ended is dropped.
+PATIENCE = {"cpu": 1, "cuda": 8}
+LEAVE = 0.75  # ended rows leave a batch of which at most this share goes on: the others' caches are copied for it
 
 
 @torch.no_grad()
 def decode(
-    model: PreTrainedModel,
-    prompts: Tokens,
-    group: int,
-    choose: Choose,
-    *,
-    eos_ids: Int[Tensor, "E"],
-    max_length: int,
-    likelihood_temperature: float,
+    model: PreTrainedModel, prompts: Tokens, group: int, choose: Choose, *, eos_ids: Int[Tensor, "E"], max_length: int
 ) -> Samples:
     """Prefill each prompt once, repeat its cache for the group, then a token at a time until all have ended.
 
-    `choose` turns the logits of the N·G rows into their next tokens. A row ends with its first end-of-sequence token,
-    which is part of the answer, or after `max_length` tokens.
+    `choose` turns the logits of the rows in the batch into their next tokens and log-probabilities (`drawing.py`). A
+    row ends with its first end-of-sequence token, which is part of the answer, or after `max_length` tokens. What it
+    is given after that, until it leaves the batch, is dropped.
     """
     left = push_right(prompts)
     cache = DynamicCache(config=model.config)
-    prefill = with_positions(left.ids, left.mask)
-    logits = model(**prefill, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
-    cache.batch_repeat_interleave(group)
-    logits, attended = logits.repeat_interleave(group, 0), left.mask.repeat_interleave(group, 0)
-    going = torch.ones_like(attended[:, 0])  # True until the row has ended
-    ids: list[Tensor] = []
-    masks: list[Tensor] = []
-    logprobs: list[Tensor] = []
-    for _ in range(max_length):
-        if ids:  # the token of the last round
-            step = with_positions(ids[-1][:, None], attended)
-            logits = model(**step, past_key_values=cache, use_cache=True).logits[:, -1]
-        token = choose(logits.float() if logits.dtype != torch.float64 else logits)
-        ids.append(token.masked_fill(~going, 0))
-        masks.append(going)
-        logprobs.append(token_logprobs(logits, ids[-1], going, temperature=likelihood_temperature))
-        attended = torch.cat([attended, going[:, None]], dim=1)
-        going = going & ~torch.isin(token, eos_ids)
-        if not going.any():
-            break
-    answers, mask, scores = (torch.stack(c, dim=1).view(-1, group, len(ids)) for c in (ids, masks, logprobs))
-    return Samples(answers, mask, scores, ended=~going.view(-1, group))
+    prefill = _without_idle_mask(with_positions(left.ids, left.mask))
+    with weights_cast_once(model):
+        logits = model(**prefill, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
+        repeat_with_room(cache, group, max_length)
+        logits, attended = logits.repeat_interleave(group, 0), left.mask.repeat_interleave(group, 0)
+        rows = _Rows(attended, max_length, padded="attention_mask" in prefill)
+        ids = torch.zeros(len(attended), max_length, dtype=torch.long, device=logits.device)
+        logprobs = torch.zeros(ids.shape, dtype=torch.promote_types(logits.dtype, torch.float32), device=logits.device)
+        for t in range(max_length):
+            token, scores = choose(logits.to(logprobs.dtype), rows.answers, t)
+            ids[rows.answers, t], logprobs[rows.answers, t] = token, scores
+            kept = rows.still_going(token, eos_ids, t)
+            if t + 1 == max_length or (kept is not None and not len(kept)):
+                break
+            if kept is not None:
+                rows.keep(kept)
+                cache.batch_select_indices(kept)
+                token = token[kept]
+            logits = model(**rows.inputs(token, t), past_key_values=cache, use_cache=True).logits[:, -1]
+    return _samples(ids, logprobs, eos_ids, group)
+
+
+@contextmanager
+def weights_cast_once(model: PreTrainedModel) -> Iterator[None]:
+    """Let autocast keep its casts of weights that aren't trained, too, until the block that switched it on ends.
+
+    It keeps those of parameters that require a gradient, and would cast the weights under an adapter with each token.
+    Only under `no_grad`, where the mark means nothing else.
+    """
+    marked = [weight for weight in model.parameters() if weight.dtype == torch.float32 and not weight.requires_grad]
+    if not torch.is_autocast_enabled(model.device.type):
+        marked = []
+    try:
+        for weight in marked:
+            weight.requires_grad_(True)
+        yield
+    finally:
+        for weight in marked:
+            weight.requires_grad_(False)
+
+
+class _Rows:
+    """The rows in the batch: which answers they are, what of them is attended to, and which of them go on."""
+
+    def __init__(self, attended: Bool[Tensor, "B P"], max_length: int, *, padded: bool) -> None:
+        self.answers = torch.arange(len(attended), device=attended.device)
+        self.going = torch.ones_like(attended[:, 0])
+        self.positions = attended.sum(dim=-1)  # of an answer's first token
+        self.prompt_length = attended.shape[-1]
+        self.attended = torch.nn.functional.pad(attended, (0, max_length), value=True).long() if padded else None
+
+    def inputs(self, token: Int[Tensor, "B"], t: int) -> dict[str, Tensor]:
+        """Model inputs for the answers' token t."""
+        step = {"input_ids": token[:, None], "position_ids": (self.positions + t)[:, None]}
+        if self.attended is not None:
+            step["attention_mask"] = self.attended[:, : self.prompt_length + t + 1]
+        return step
+
+    def still_going(self, token: Int[Tensor, "B"], eos_ids: Int[Tensor, "E"], t: int) -> Int[Tensor, "K"] | None:
+        """The rows of the batch that go on, where these are few enough for the others to leave it."""
+        if not len(eos_ids):
+            return None
+        self.going &= ~(token[:, None] == eos_ids).any(dim=-1)
+        if (t + 1) % PATIENCE.get(token.device.type, 8):
+            return None
+        kept = self.going.nonzero()[:, 0]
+        return kept if len(kept) <= LEAVE * len(self.going) else None
+
+    def keep(self, kept: Int[Tensor, "K"]) -> None:
+        """Let the other rows leave the batch."""
+        self.answers, self.going, self.positions = self.answers[kept], self.going[kept], self.positions[kept]
+        if self.attended is not None:
+            self.attended = self.attended[kept]
+
+
+def _samples(ids: Int[Tensor, "B T"], logprobs: Float[Tensor, "B T"], eos_ids: Int[Tensor, "E"], group: int) -> Samples:
+    """Answers up to their first end-of-sequence token, and as wide as the longest."""
+    ends = torch.isin(ids, eos_ids)
+    mask = ends.cumsum(dim=-1) - ends.long() == 0  # none before it
+    width = int(mask.any(dim=0).sum())
+    parts = (ids.where(mask, 0), mask, logprobs.where(mask, 0))
+    answers, counts, scores = (part[:, :width].reshape(-1, group, width) for part in parts)
+    return Samples(answers, counts, scores, ended=ends.any(dim=-1).view(-1, group))
+
+
+def _without_idle_mask(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same inputs without a mask that masks nothing: attention has faster ways then."""
+    if inputs["attention_mask"].all():
+        return {name: tensor for name, tensor in inputs.items() if name != "attention_mask"}
+    return inputs
 
 
 def require_shared_cache(model: PreTrainedModel) -> None:
