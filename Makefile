@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate test theory lowest tutorials exercise parity check smollm2 gpu mutate clean
+.PHONY: help setup train evaluate test theory lowest tutorials exercise parity bench check smollm2 gpu mutate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ exercise: $(VENV)/.done-tutorials  ## judge your answers to a tutorial's exercis
 
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle
 	GRAO_REQUIRE_PARITY=1 $(PYTEST) tests/parity $(ARGS)
+
+# Without `make smollm2` its scenarios are left out, without a GPU those of a GPU.
+bench: $(VENV)/.done-parity  ## a step's time and memory beside TRL and a bare loop (ARGS="--only step": some; --short: CI's)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 check: $(VENV)/.done-all  ## lint, types in strict mode, the examples in the docstrings
 	$(BIN)/ruff check .
