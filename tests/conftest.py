@@ -10,6 +10,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import HealthCheck, Phase, settings
@@ -20,6 +21,7 @@ import tests.typechecker  # noqa: F401 the hook below looks it up by name
 torch.set_num_threads(1)  # two test processes on two cores; and forks are safe
 if os.environ.get("GRAO_CHECK_SHAPES", "1") == "1":
     install_import_hook("grao_ref", "tests.typechecker.check")
+    jaxtyping.jaxtyped = lambda *, typechecker: typechecker  # what the hook decorates with: the check alone
 
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.differing_executors]}
 settings.register_profile("default", max_examples=60, **common)

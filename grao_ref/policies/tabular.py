@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from grao_ref.equations.logprob import token_logprobs
+from grao_ref.equations.checks import require_below, require_positive
 from grao_ref.equations.masked import hide
 from grao_ref.records import Samples, Tokens
 
@@ -52,10 +52,12 @@ class TabularPolicy:
     def logprobs(
         self, prompts: Tokens, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"], *, temperature: float
     ) -> Float[Tensor, "N G 1"]:
-        """log π(a | q), with gradient."""
-        rows = self.theta[prompts.ids[:, 0]]
-        logits = rows[:, None, None, :].expand(*ids.shape, rows.shape[-1])
-        return token_logprobs(logits, ids, mask, temperature=temperature)
+        """log π(a | q), with gradient. Softmax is taken once for each row, whatever G is."""
+        require_positive(temperature=temperature)
+        actions = torch.where(mask, ids, 0)[..., 0]  # an id behind the mask may be anything
+        require_below(self.theta.shape[-1], ids=actions)
+        log_pi = torch.log_softmax(self.theta[prompts.ids[:, 0]] / temperature, dim=-1)
+        return hide(log_pi.gather(-1, actions)[..., None], mask)
 
     def values(self, prompts: Tokens, ids: Int[Tensor, "N G 1"], mask: Bool[Tensor, "N G 1"]) -> Float[Tensor, "N G 1"]:
         """V(q), the same for each sample, with gradient."""
