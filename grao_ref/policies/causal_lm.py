@@ -67,7 +67,7 @@ class CausalLMPolicy:
     @property
     def head(self) -> torch.nn.Linear | None:
         """The output layer, where it alone makes the logits of the last hidden states."""
-        return self.model.get_output_embeddings() if self._head_alone else None  # type: ignore[no-any-return, no-untyped-call]
+        return self.model.get_output_embeddings() if self._head_alone else None  # type: ignore[no-untyped-call]
 
     def stop_at(self, eos_ids: Iterable[int]) -> None:
         """End answers with these ids from now on, and write them into the generation config, where `generate` stops.
