@@ -319,7 +319,7 @@ with torch.random.fork_rng():
         "as it should be": run_ratio(policy, policy),
         "the sampler's, at 0.7": run_ratio(policy, policy, 0.7, 0.7),
         "sampled at 0.7, rescored at 1": run_ratio(policy, policy, 0.7, 1.0),
-        "sampled in bfloat16": run_ratio(half, policy),
+        "scored in bfloat16": run_ratio(policy, half),
         "no dropout": run_ratio(wrapped, wrapped),
     }
     for module in gpt2.train().modules():
@@ -331,8 +331,8 @@ for name, distance in off.items():
 
 # %% [markdown]
 # **Why.** Something differs between sampling and scoring: *dropout* removes other units; the sampler divides the logits
-# by a temperature and the trainer does not; the sampler (often another program) computes in *bfloat16*, with two to
-# three digits. From the second update on the same batch, the ratio should differ from 1: it measures how far the policy
+# by a temperature and the trainer does not; one of the two (the sampler is often another program)
+# computes in *bfloat16*, with two to three digits. From the second update on the same batch, the ratio should differ from 1: it measures how far the policy
 # has moved, and clipping limits this.
 
 # %%

@@ -62,7 +62,7 @@ def policy_as_it_is(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: Config, *, critic: bool = False
 ) -> CausalLMPolicy:
     """A loaded model as a policy, with the config's lengths and precision."""
-    able = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
+    able = model.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return CausalLMPolicy(
         model,
         eos_ids=encoder_of(model, tokenizer, config).end_ids,

@@ -10,6 +10,7 @@ class MachineGroup:
     device: str = "auto"
     """Where: cpu, cuda, cuda:1; auto takes a GPU if there is one."""
     bf16: bool | None = None
-    """Forward passes in bfloat16 autocast; the weights keep their `dtype`. By default on a GPU that supports it."""
+    """Forward passes in bfloat16 autocast; the weights keep their `dtype`. By default on a GPU that supports it. On a
+    CPU it is for scoring alone: decoding is slower in it there."""
     gradient_checkpointing: bool = False
     """Compute hidden states again in the backward pass instead of keeping them: less memory, a third more time."""
