@@ -52,9 +52,8 @@ def draw(
     """
     probabilities = tempered(logits, temperature).softmax(dim=-1)
     shares = cumulative(probabilities)
-    whole = shares[:, -1:]
-    at = torch.minimum((uniforms[:, None] * whole).long(), whole - 1)
-    tokens = torch.searchsorted(shares, at, right=True).clamp(max=logits.shape[-1] - 1)  # of V where the row is NaN
+    at = (uniforms[:, None] * shares[:, -1:]).long()  # below the last: the largest number under 1 is, after rounding
+    tokens = torch.searchsorted(shares, at, right=True).clamp(max=logits.shape[-1] - 1)  # it may be V in a row of NaN
     if likelihood_temperature != temperature:
         return tokens[:, 0], score(logits, tokens[:, 0], likelihood_temperature)
     return tokens[:, 0], probabilities.gather(-1, tokens)[:, 0].log()

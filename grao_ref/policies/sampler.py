@@ -64,9 +64,8 @@ def weights_cast_once(model: PreTrainedModel) -> Iterator[None]:
     It keeps those of parameters that require a gradient, and would cast the weights under an adapter with each token.
     Only under `no_grad`, where the mark means nothing else.
     """
-    marked = [weight for weight in model.parameters() if weight.dtype == torch.float32 and not weight.requires_grad]
-    if not torch.is_autocast_enabled(model.device.type):
-        marked = []
+    frozen = [weight for weight in model.parameters() if weight.dtype == torch.float32 and not weight.requires_grad]
+    marked = frozen if torch.is_autocast_enabled(model.device.type) else []
     try:
         for weight in marked:
             weight.requires_grad_(True)

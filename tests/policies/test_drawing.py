@@ -143,6 +143,31 @@ def test_an_answer_s_token_depends_on_its_own_number_alone():
     assert not torch.equal(expected[0][0], expected[1][0])  # control
 
 
+def numbers_behind(first_tokens):
+    """The uniform numbers, by bisection: the first of two tokens is drawn where its probability is larger."""
+    low, high = torch.zeros(20, dtype=torch.float64), torch.ones(20, dtype=torch.float64)
+    for _ in range(50):
+        middle = (low + high) / 2
+        larger = first_tokens(torch.stack([middle.log(), (1 - middle).log()], dim=-1)) == 0
+        low, high = torch.where(larger, low, middle), torch.where(larger, middle, high)
+    return middle
+
+
+def test_uniform_numbers_have_the_53_bits_that_rare_tokens_need():
+    def drawn(logits):
+        choose = drawer(20, 1, torch.Generator().manual_seed(0), temperature=1.0, likelihood_temperature=1.0)
+        return choose(logits, torch.arange(20), 0)[0]
+
+    def coarsely(logits):
+        return tokens_of(logits, torch.rand(20, generator=torch.Generator().manual_seed(0)).double())
+
+    def on_the_grid_of_float32(numbers):
+        return ((numbers * 2**24 - (numbers * 2**24).round()).abs() < 1e-4).sum()
+
+    assert on_the_grid_of_float32(numbers_behind(drawn)) == 0
+    assert on_the_grid_of_float32(numbers_behind(coarsely)) == 20
+
+
 def test_what_a_generator_is_asked_for_depends_on_the_number_of_answers_and_their_length():
     states = []
     for answers, length in [(6, 4), (6, 4), (6, 5)]:

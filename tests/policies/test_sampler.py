@@ -3,8 +3,11 @@
 What it samples is in test_causal_lm.py.
 """
 
+from contextlib import nullcontext
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     AutoModelForCausalLM,
     DynamicCache,
@@ -229,6 +232,64 @@ def test_under_autocast_keys_are_kept_in_bfloat16_and_the_logits_are_the_same():
         assert torch.equal(next_logits(model, cache, tokens, True), next_logits(model, control, tokens, True))
     assert cache.layers[0].keys.dtype == torch.bfloat16
     assert control.layers[0].keys.dtype == torch.float32
+
+
+class Casts(TorchDispatchMode):
+    """How often each of a model's weights is cast to bfloat16."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.counts = {weight.data_ptr(): 0 for weight in model.parameters()}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is torch.ops.aten._to_copy.default and kwargs.get("dtype") == torch.bfloat16:
+            place = args[0].data_ptr()
+            self.counts[place] = self.counts.get(place, 0) + 1
+        return func(*args, **kwargs)
+
+
+def weight_casts(policy, **options):
+    with Casts(policy.model) as casts:
+        samples = sampled(policy, prompts_of(LENGTHS), **options)
+    return [casts.counts[weight.data_ptr()] for weight in policy.model.parameters()], samples
+
+
+def test_under_autocast_weights_that_are_not_trained_are_cast_once_not_with_each_token(monkeypatch):
+    """As the weights under an adapter. They are cast to the same numbers, and are left as they were."""
+    model = random_model("llama").float().requires_grad_(False)
+    policy = CausalLMPolicy(model, eos_ids=[], max_completion_length=5, bf16=True)
+    casts, samples = weight_casts(policy)
+    assert set(casts) == {0, 1}  # 0: norms and embeddings, which aren't cast
+    assert sum(casts) == 2 * 7 + 1
+    assert not any(weight.requires_grad for weight in model.parameters())
+    monkeypatch.setattr(sampler, "weights_cast_once", lambda model: nullcontext())
+    anew, control = weight_casts(policy)
+    assert set(anew) == {0, 5}
+    assert torch.equal(samples.ids, control.ids)
+    assert torch.equal(samples.logprobs, control.logprobs)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_weights_are_marked_under_autocast_alone_and_as_they_were_after_an_error(enabled):
+    model = random_model("llama").float().requires_grad_(False)
+    first, *_ = model.parameters()
+    first.requires_grad_(True)
+    seen = []
+
+    def marks():
+        return [weight.requires_grad for weight in model.parameters()]
+
+    def failing():
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled), sampler.weights_cast_once(model):
+            seen.extend(marks())
+            raise KeyError
+
+    before = marks()
+    with pytest.raises(KeyError):
+        failing()
+    assert seen == ([True] * len(before) if enabled else before)
+    assert marks() == before
 
 
 def test_a_model_whose_logits_are_nan_is_named():
