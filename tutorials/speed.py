@@ -1,12 +1,9 @@
-"""Tables and pictures of `make bench`: what the page *Speed* shows of tutorials/recorded/bench.json."""
+"""Tables of what `make bench` measured (tutorials/recorded/bench.json), for the page *Speed*."""
 
 import html
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from matplotlib.ticker import FuncFormatter, NullLocator
 
 from tutorials import style
 
@@ -19,19 +16,7 @@ NAMES = {
     "trl": "TRL, fastest",
     "trl-defaults": "TRL, defaults",
 }
-PARTS = {
-    "generation": style.BLUE,
-    "forward": style.ORANGE,
-    "backward": style.GREEN,
-    "optimizer": style.PINK,
-    "rest": style.GREY,
-}
-LINES: dict[str, Any] = {
-    "grao": {"color": style.BLUE, "marker": "o"},
-    "floor": {"color": style.GREY, "marker": "s", "linestyle": ":"},
-    "trl": {"color": style.RED, "marker": "^", "linestyle": "--"},
-}
-TITLES = {"step/tiny": "the embedded model", "step/smollm2": "SmolLM2-135M"}
+PARTS = ("generation", "forward", "backward", "optimizer", "rest")
 GROWTH = {
     "group": ("group", "samples of a prompt, G"),
     "prompt": ("prompt_length", "tokens of a prompt"),
@@ -89,7 +74,7 @@ def steps(scenarios: dict[str, Any], name: str) -> None:
         ]
         style.table(["seconds", *PARTS], spent)
         rows = [_ratio(pair, found) for pair, found in point["ratios"].items()]
-        style.table(["ratio", "time [least, most]", "rounds", "peak"], rows)
+        style.table(["ratio", "time [least, most]", "CPU", "peak"], rows)
 
 
 def say(words: str) -> None:
@@ -113,7 +98,8 @@ def _ratio(pair: str, found: dict[str, Any]) -> list[str]:
     time, memory = found["time"], found["memory"]
     spread = _tight(f"{time['median']:.2f} [{time['min']:.2f}, {time['max']:.2f}]")
     both = f"{NAMES[ours]} / {NAMES[theirs]}"
-    return [both, spread, str(time["n"]), "" if memory is None else f"{memory:.2f}"]
+    cpu = f"{found['cpu']['median']:.2f}"
+    return [both, spread, cpu, "" if memory is None else f"{memory:.2f}"]
 
 
 def _tight(words: str) -> str:
@@ -122,83 +108,6 @@ def _tight(words: str) -> str:
 
 def _mib(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}"
-
-
-def parts(scenarios: dict[str, Any], names: Sequence[str]) -> None:
-    """A picture of where a step's seconds go: a bar for each side, a panel for each scenario that was measured."""
-    shown = [name for name in names if name in scenarios]
-    if not shown:
-        return
-    drawn, panels = style.figure(len(shown), height=2.9)
-    for panel, name in zip(panels, shown, strict=True):
-        every = scenarios[name]["points"][0]["sides"]
-        sides = {
-            side: found
-            for side, found in reversed(every.items())
-            if "failed" not in found
-        }
-        ends = [0.0] * len(sides)
-        for part, color in PARTS.items():
-            widths = [max(0.0, found["parts"][part]) for found in sides.values()]
-            panel.barh(
-                [NAMES[side] for side in sides],
-                widths,
-                left=ends,
-                color=color,
-                label=part,
-            )
-            ends = [end + width for end, width in zip(ends, widths, strict=True)]
-        panel.set_title(TITLES.get(name, name))
-        panel.set_xlabel("seconds of a step")
-        panel.grid(axis="y", visible=False)
-    drawn.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3
-    )
-    named = ", ".join(TITLES.get(name, name) for name in shown)
-    alt = f"Bars: seconds of a step by part, for each side: {named}"
-    style.show(drawn, "Where the seconds of a step go (medians).", alt=alt)
-
-
-def growth(scenarios: dict[str, Any]) -> None:
-    """A picture of seconds, a panel for each quantity that grows; the bands are the quartiles."""
-    shown = [name for name in GROWTH if f"growth/{name}" in scenarios]
-    if not shown:
-        say("growth has not been measured yet: make bench ARGS='--only growth'")
-        return
-    drawn, panels = style.figure(len(shown), height=2.9)
-    for panel, name in zip(panels, shown, strict=True):
-        points = scenarios[f"growth/{name}"]["points"]
-        field, words = GROWTH[name]
-        for side, line in LINES.items():
-            kept = [
-                point for point in points if "seconds" in point["sides"].get(side, {})
-            ]
-            at = [_number(point["workload"][field]) for point in kept]
-            seconds = [point["sides"][side]["seconds"] for point in kept]
-            panel.plot(
-                at, [each["median"] for each in seconds], label=NAMES[side], **line
-            )
-            low, high = ([each[key] for each in seconds] for key in ("q1", "q3"))
-            panel.fill_between(
-                at, low, high, color=line["color"], alpha=0.15, linewidth=0
-            )
-        ticks = [_number(point["workload"][field]) for point in points]
-        panel.set_xscale("log", base=2)
-        panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-        panel.xaxis.set_minor_locator(NullLocator())
-        panel.set_yscale("log")
-        for axis in (panel.yaxis.set_major_formatter, panel.yaxis.set_minor_formatter):
-            axis(FuncFormatter(lambda value, _: f"{value:g}"))
-        panel.set_xlabel(words)
-        panel.set_ylabel("seconds of a step")
-    handles = panels[0].get_legend_handles_labels()
-    drawn.legend(*handles, loc="outside lower center", ncols=3)
-    alt = f"Lines: seconds of a step of three sides as these grow: {', '.join(GROWTH[name][1] for name in shown)}"
-    style.show(
-        drawn,
-        "Seconds of a step; both axes are logarithmic. Bands: quartiles.",
-        alt=alt,
-    )
 
 
 def growth_table(scenarios: dict[str, Any]) -> None:
@@ -210,18 +119,19 @@ def growth_table(scenarios: dict[str, Any]) -> None:
                 pair: _ratio(pair, ratio) for pair, ratio in point["ratios"].items()
             }
             trl, floor = found.get("grao/trl"), found.get("grao/floor")
-            where = f"{words}: {_number(point['workload'][field]):,}"
+            where = f"{words}: {number(point['workload'][field]):,}"
             rows.append(
                 [
                     where,
-                    *(trl[1::2] if trl else ["", ""]),
-                    *(floor[1::2] if floor else ["", ""]),
+                    *(trl[1:] if trl else [""] * 3),
+                    *(floor[1:] if floor else [""] * 3),
                 ]
             )
     if rows:
-        both = ["GRAO / TRL, time", "peak", "GRAO / bare, time", "peak"]
+        both = ["GRAO / TRL, time", "CPU", "peak", "GRAO / bare, time", "CPU", "peak"]
         style.table(["", *both], rows)
 
 
-def _number(value: str | int) -> int:
+def number(value: str | int) -> int:
+    """A size; of a random model, its vocabulary."""
     return int(value.removeprefix("random-")) if isinstance(value, str) else value

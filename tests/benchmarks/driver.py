@@ -6,17 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from queue import Empty, Queue
-from statistics import median
 from tempfile import TemporaryFile
 from threading import Thread
 from typing import Any
 
-from tests.benchmarks.arithmetic import paired_ratio, summary
-from tests.benchmarks.workload import OURS, PARTS, Scenario, Workload
+from tests.benchmarks.points import joined, label, numbers, ratios, short
+from tests.benchmarks.workload import PARTS, Scenario, Workload
 
-UNLIKE = {"grao": "floor-grpo", "grpo": "floor"}  # the bare loop of the other method
-PATIENCE = 900.0  # seconds for one answer
+PATIENCE = 3600.0  # seconds for one answer
 Command = Callable[[str, tuple[Workload, ...]], list[str]]
 
 
@@ -87,8 +86,12 @@ def race(scenario: Scenario, command: Command = command_of, say: Callable[[str],
     """One point of the record for each workload: seconds, parts, memory and ratios of every side.
 
     A side that fails has `failed` with the reason in place of its numbers, at this workload and those after it; the
-    others go on. The side that begins a round changes from round to round.
+    others go on. The side that begins a round changes from round to round. Sides that are not measured
+    `together` follow each other, because the machine's memory may not hold all of them.
     """
+    if not scenario.together:
+        alone = [race(replace(scenario, sides=(side,), together=True), command, say) for side in scenario.sides]
+        return [joined(points) for points in zip(*alone, strict=True)]
     threads = max(workload.threads for workload in scenario.workloads)
     processes = {side: Process(command(side, scenario.workloads), threads) for side in scenario.sides}
     failed: dict[str, str] = {}
@@ -147,47 +150,3 @@ def require_same_work(workload: Workload, answer: dict[str, Any]) -> None:
     missing = [part for part in PARTS if answer["parts"] and not answer["parts"].get(part)]
     if missing:
         raise SideError(f"no time was measured for {', '.join(missing)}")
-
-
-def numbers(workload: Workload, steps: list[Any], timed: list[Any], memory: dict[str, Any]) -> dict[str, Any]:
-    """What the record says of a side at a workload. `timed`: the steps whose parts were measured."""
-    seconds = summary([step["seconds"] for step in steps])
-    parts = {part: median(step["parts"][part] for step in timed) for part in PARTS}
-    parts["rest"] = median(step["seconds"] - sum(step["parts"].values()) for step in timed)
-    return {
-        "seconds": seconds,
-        "rounds": [step["seconds"] for step in steps],
-        "tokens_per_second": workload.tokens / seconds["median"],
-        "parts": parts,
-        **memory,
-    }
-
-
-def ratios(sides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """`grao/trl` and the like, for each side of ours and each other one: of the seconds, paired, and of the memory."""
-    good = {name: side for name, side in sides.items() if "failed" not in side}
-    found = {}
-    for ours in OURS:
-        for theirs in good:
-            if ours not in good or theirs in OURS or theirs == UNLIKE[ours]:
-                continue
-            time = paired_ratio(good[ours]["rounds"], good[theirs]["rounds"])
-            peaks = [good[name].get("peak_mib") for name in (ours, theirs)]
-            memory = peaks[0] / peaks[1] if all(peaks) else None
-            found[f"{ours}/{theirs}"] = {"time": time, "memory": memory}
-    return found
-
-
-def label(scenario: Scenario, workload: Workload) -> str:
-    """What sets a workload apart from the others of its scenario."""
-    every = [each.as_dict() for each in scenario.workloads]
-    return ", ".join(f"{k}={v}" for k, v in workload.as_dict().items() if len({str(each[k]) for each in every}) > 1)
-
-
-def short(point: dict[str, Any]) -> str:
-    """A line for the terminal."""
-    said = [
-        f"{name} FAILED ({side['failed']})" if "failed" in side else f"{name} {side['seconds']['median']:.3f} s"
-        for name, side in point["sides"].items()
-    ]
-    return ", ".join([*said, *(f"{name} {ratio['time']['median']:.2f}" for name, ratio in point["ratios"].items())])

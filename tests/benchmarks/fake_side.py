@@ -19,7 +19,13 @@ for line in sys.stdin:
         tokens = workload["prompts"] * workload["group"] * workload["length"]
         took = seconds * (10 if steps == 1 else 1)  # the first step is slow, as first steps are
         parts = dict.fromkeys(("generation", "forward", "backward", "optimizer"), took / 5)
-        answer = {"seconds": took, "parts": parts, "tokens": tokens, "threads": workload["threads"]}
+        answer = {
+            "seconds": took,
+            "cpu_seconds": took / 2,
+            "parts": parts,
+            "tokens": tokens,
+            "threads": workload["threads"],
+        }
         if kind == "short":
             answer["tokens"] -= 1
         if kind == "threaded":

@@ -1,10 +1,13 @@
 """How a side's process talks to the driver: a step when it is told to, then a line of JSON.
 
 Driver: {"do": "load", "index": 0} | {"do": "step"} | {"do": "parts"} | {"do": "finish"}, or the end of its stream.
-Side: {"ready": true} | {"seconds": ..., "parts": {...}, "tokens": ..., "threads": ...} | {"peak_mib": ...}.
+Side: {"ready": true} | {"seconds": ..., "cpu_seconds": ..., "parts": {...}, "tokens": ..., "threads": ...} |
+{"peak_mib": ...}. The processor's seconds count those that the process worked, on all of its threads: with one thread,
+other work on the machine hardly changes them.
 """
 
 import json
+import time
 from typing import Any, TextIO
 
 import torch
@@ -20,7 +23,7 @@ class Pace:
     def __init__(self, orders: TextIO, answers: TextIO, workload: Workload) -> None:
         self._orders, self._answers, self.workload = orders, answers, workload
         self.clock, self.peak = Clock(workload.device), Peak(workload.device)
-        self._began = 0.0
+        self._began = self._worked = 0.0
         self.answer({"ready": True})
 
     def wait(self) -> bool:
@@ -28,14 +31,15 @@ class Pace:
         order = json.loads(self._orders.readline() or '{"do": "finish"}')["do"]
         self.clock.on = order == "parts" or not self.clock.cuda
         self.clock.take()
-        self._began = self.clock.now()
+        self._began, self._worked = self.clock.now(), time.process_time()
         return order in ("step", "parts")
 
     def done(self, tokens: int) -> None:
         """The step has been made, with so many sampled tokens that were trained on."""
         seconds = self.clock.now() - self._began
-        made = {"seconds": seconds, "parts": self.clock.take(), "tokens": tokens, "threads": torch.get_num_threads()}
-        self.answer(made)
+        cpu = time.process_time() - self._worked
+        said = {"seconds": seconds, "cpu_seconds": cpu, "parts": self.clock.take(), "tokens": tokens}
+        self.answer(said | {"threads": torch.get_num_threads()})
 
     def finish(self) -> None:
         """Say how much memory the steps needed."""

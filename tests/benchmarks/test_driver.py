@@ -15,7 +15,7 @@ FAKE = Path(__file__).with_name("fake_side.py")
 WORKLOADS = (Workload(TINY, 1, 6, 2, 4), Workload(TINY, 1, 6, 4, 4))
 
 
-def run(sides: dict[str, tuple[str, float]], workloads=WORKLOADS[:1], rounds=4):
+def run(sides: dict[str, tuple[str, float]], workloads=WORKLOADS[:1], rounds=4, together=True):
     """The points of a scenario whose sides are fake: a kind and the seconds of a step, by name."""
     said = []
 
@@ -23,7 +23,7 @@ def run(sides: dict[str, tuple[str, float]], workloads=WORKLOADS[:1], rounds=4):
         kind, seconds = sides[side]
         return [sys.executable, str(FAKE), kind, str(seconds), json.dumps([each.as_dict() for each in given])]
 
-    return race(Scenario("fake", tuple(sides), workloads, rounds), command, said.append), said
+    return race(Scenario("fake", tuple(sides), workloads, rounds, together=together), command, said.append), said
 
 
 def test_medians_ratios_and_rates_of_fake_sides():
@@ -33,9 +33,12 @@ def test_medians_ratios_and_rates_of_fake_sides():
     assert ours["rounds"] == [2.0] * 4
     assert ours["tokens_per_second"] == 1 * 2 * 4 / 2.0
     assert ours["parts"] == pytest.approx(dict.fromkeys((*PARTS, "rest"), 0.4))
-    assert {name: (ratio["time"]["median"], ratio["memory"]) for name, ratio in point["ratios"].items()} == {
-        "grao/trl": (0.5, 0.5),
-        "grao/floor": (2.0, 2.0),
+    assert {
+        name: (ratio["time"]["median"], ratio["cpu"]["median"], ratio["memory"])
+        for name, ratio in point["ratios"].items()
+    } == {
+        "grao/trl": (0.5, 0.5, 0.5),
+        "grao/floor": (2.0, 2.0, 2.0),
     }
 
 
@@ -44,6 +47,11 @@ def test_one_process_goes_through_all_workloads():
     assert [point["workload"]["group"] for point in points] == [2, 4]
     assert [point["sides"]["grao"]["tokens_per_second"] for point in points] == [4.0, 8.0]
     assert "group=4" in said[1]
+
+
+def test_sides_that_follow_each_other_make_the_same_record():
+    sides = {"grao": ("good", 2.0), "trl": ("dies", 4.0), "floor": ("good", 1.0)}
+    assert run(sides, WORKLOADS, together=False)[0] == run(sides, WORKLOADS)[0]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@
   computed; the whole batch is one micro-batch;
 - nothing is logged, saved or reported, a constant learning rate, no shuffling, no pinned memory, no worker processes;
 - AdamW is fused (its default), log-probabilities are computed in tiles without the full logits (always), generation is
-  Hugging Face's with a dynamic cache (a static one was slower on a CPU).
-Not used: vLLM, which needs a GPU and its own package; transformers' continuous batching, whose paged attention is made
-for GPUs; torch.compile, which no side uses. A prompt is prefilled once for each of its samples: TRL has no other way.
+  Hugging Face's with a dynamic cache, as the default has it;
+- a static cache was slower on SmolLM2 and the embedded model, and no faster on the random ones.
+Not used: vLLM, which needs a GPU and a package of its own; transformers' continuous batching, whose cache takes most of
+the memory (on a machine of 24 GiB the system ended it); torch.compile, which no side uses. A prompt is prefilled once
+for each of its samples: TRL has no other way.
 """
 
 import tempfile
