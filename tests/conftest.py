@@ -5,6 +5,7 @@ is first imported. GRAO_CHECK_SHAPES=0 leaves it out (the museum does, so that a
 caught by an assertion about its numbers).
 """
 
+import gc
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -38,6 +39,17 @@ settings.register_profile(
     **common,
 )
 settings.load_profile(os.environ.get("GRAO_HYPOTHESIS", "ci" if os.environ.get("CI") else "default"))
+
+
+def pytest_collection_modifyitems(items):
+    """First what a worker has to run in one piece (`xdist_group`): at the end the other would wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+def pytest_collection_finish():
+    """What has been imported by now is never garbage, and no collection has to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -96,6 +96,18 @@ def test_a_function_inside_a_function_keeps_what_it_closes_over_and_is_compiled_
             thrice(ROWS, **word)
 
 
+def test_a_hint_in_quotes_is_what_it_names_and_anything_where_that_is_unknown():
+    @check
+    def quoted(pair: "Pair", one: "NotImported") -> "list[Pair]":  # not imported: as under TYPE_CHECKING
+        return [pair] if one else pair
+
+    pair = Pair(ROWS, ROWS)
+    assert quoted(pair, 1) == [pair]
+    for wrong in ((1, 1), (pair, 0)):
+        with REFUSED:
+            quoted(*wrong)
+
+
 def test_a_user_meets_the_package_s_own_errors(without_shape_checks):
     assert added(ROWS, MORE[:1]).shape == (2,)  # broadcast
     with pytest.raises(ValueError, match="rewards must be a floating-point tensor, got list"):

@@ -10,7 +10,8 @@ import functools
 import inspect
 from collections.abc import Callable
 from inspect import Parameter, Signature
-from typing import Any, get_args
+from types import SimpleNamespace
+from typing import Any, get_args, get_type_hints
 
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, config, jaxtyped
@@ -66,9 +67,18 @@ def _relay(function: Function) -> Function:
     made: dict[str, Any] = {}
     exec(f"def relay{declared}: return _function({passed_on})", function.__globals__, made)
     relay: Function = made["relay"]
-    for name in ("__annotations__", "__defaults__", "__kwdefaults__", "__module__", "__qualname__"):
+    relay.__annotations__ = {name: _resolved(hint, function) for name, hint in function.__annotations__.items()}
+    for name in ("__name__", "__defaults__", "__kwdefaults__", "__module__", "__qualname__"):
         setattr(relay, name, getattr(function, name))
     return relay
+
+
+def _resolved(hint: Any, function: Function) -> Any:
+    """What a hint in quotes names; where that is not imported, or not yet defined, anything passes."""
+    try:
+        return get_type_hints(SimpleNamespace(__annotations__={"hint": hint}), function.__globals__, None, True)["hint"]
+    except NameError:
+        return Any
 
 
 def _has_letters(hint: Any) -> bool:

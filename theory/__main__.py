@@ -10,7 +10,8 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from theory.ledger import SIZES, Claim, Row, Run, select, settle
+from theory.at_once import settle_all
+from theory.ledger import SIZES, Claim, Row, Run, select
 from theory.report import plain, staleness, verdict_table, write
 
 HERE = Path(__file__).parent
@@ -46,16 +47,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_all(chosen: list[Claim], run: Run, console: Console) -> list[Row]:
-    """Settle claims one by one. Raises `ValueError`, naming the claim, where one does not stand."""
+    """Settle claims, and show how many are. Raises `ValueError`, naming the claim, where one does not stand."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    rows = []
+    rows: dict[str, Row] = {}
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=len(chosen))
-        for claim in chosen:
-            progress.update(task, description=claim.id)
-            rows.append(settle(claim, run))
-            progress.advance(task)
-    return rows
+        for row in settle_all(chosen, run):
+            rows[row.claim.id] = row
+            progress.update(task, description=row.claim.id, advance=1)
+    return [rows[claim.id] for claim in chosen]
 
 
 def _compare(path: Path, options: argparse.Namespace, console: Console) -> int:

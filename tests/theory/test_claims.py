@@ -14,6 +14,7 @@ import pytest
 
 from theory import recomputed
 from theory.alignment import NEAR, START, alignment, grid
+from theory.at_once import SHARED
 from theory.claims import (
     claim_3,
     claim_4,
@@ -69,11 +70,7 @@ def test_the_figures_that_the_report_shows_are_there():
     assert [name for name in shown if not (REPORT.parent / name).exists()] == []
 
 
-# Claims that read the same cached runs: in one test process (`--dist loadgroup`), the runs are made once.
-SHARED = {
-    "map": ("claim-7", "claim-12", "exp-map"),
-    "curves": ("exp-curves", "claim-13", "claim-15", "figure-2", "figure-4", "figure-5"),
-}
+# In one test process (`--dist loadgroup`), the runs that several claims read are made once.
 GROUP = {id: pytest.mark.xdist_group(name) for name, ids in SHARED.items() for id in ids}
 
 

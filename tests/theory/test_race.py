@@ -76,7 +76,7 @@ def test_runs_end_only_when_the_intervals_are_known():
         assert quantile_interval(waits, 0.5, miss)[1] < race.MOST * n
 
 
-@pytest.mark.xdist_group("map")  # reads the map of claim-7, claim-12 and exp-map
+@pytest.mark.xdist_group("map")  # reads the map, as claim-7 does
 def test_the_map_s_control_is_another_draw_and_its_ratio_the_worse_ends():
     found = race.steps_to_goal("quick")
     assert (found[race.CONTROL].quantile != found["GRPO"].quantile).any()
@@ -95,6 +95,7 @@ def test_with_more_ways_to_fail_the_start_is_as_rare():
         assert pi[:, 2:].sum(-1).tolist() == pytest.approx([0.9] * 3)
 
 
+@pytest.mark.xdist_group("map")
 def test_the_map_against_itself_is_one():
     against_itself = race.ratio("GRPO", "quick", against="GRPO")
     assert (against_itself[0] == 1).all()
