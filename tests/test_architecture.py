@@ -79,8 +79,16 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/causal_lm.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations"}
-    | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "sampler")},
-    "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora"},
+    | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "sampler", "scoring")},
+    "policies/scoring.py": TENSORS
+    | MODEL
+    | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies.outputs", "grao_ref.policies.tiles"},
+    "policies/outputs.py": TENSORS
+    | MODEL
+    | {"grao_ref.records"}
+    | {f"grao_ref.policies.{name}" for name in ("parts", "prefix", "sampler")},
+    "policies/prefix.py": TENSORS | MODEL,
+    "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora", "grao_ref.policies.prefix"},
     "policies/critic.py": TENSORS | MODEL,
     "policies/adapters.py": {"huggingface_hub", "transformers", "peft", "grao_ref.policies.lora"},
     "policies/load.py": {"grao_ref.plugins.blame"}

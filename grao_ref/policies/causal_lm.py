@@ -9,6 +9,7 @@ adapter's is on request, and only in the forward pass that gradients flow throug
 import copy
 from collections.abc import Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from grao_ref.equations.checks import require_below, require_positive
-from grao_ref.equations.logprob import token_logprobs
+from grao_ref.equations.checks import require_positive
 from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, save_critic
 from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
 from grao_ref.policies.sampler import decode, require_shared_cache
-from grao_ref.policies.scoring import Outputs, Run, head_of, outputs_before, scattered
-from grao_ref.policies.tiles import linear_logprobs
+from grao_ref.policies.scoring import Scorer, is_head_alone
 from grao_ref.records import Samples, Tokens
 
 
@@ -35,8 +34,8 @@ class CausalLMPolicy:
     `eos_ids`: every id that ends an answer; none is needed. An answer has at most `max_completion_length` tokens.
     `bf16`: forward passes in bfloat16 autocast, the weights and all log-softmaxes as they are; on a CPU in scoring
     alone, because decoding is slower in it there. `checkpointing`: hidden states are computed again in the backward
-    pass instead of kept. `critic`: whether there is one; it is float32 at
-    least. A model with an adapter (`lora.py`) trains the adapter, of whose inputs the share `lora_dropout` is dropped.
+    pass instead of kept. `critic`: whether there is one; it is float32 at least. A model with an adapter (`lora.py`)
+    trains the adapter, of whose inputs the share `lora_dropout` is dropped.
     Raises `ValueError` on ids outside the vocabulary, a length that is no whole number above 0, a model whose cache
     can't be shared, a dropout without an adapter.
     """
@@ -55,19 +54,14 @@ class CausalLMPolicy:
         if not isinstance(max_completion_length, int) or max_completion_length < 1:
             raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
         require_shared_cache(model)
-        self.shares_prompts = get_ready(model, checkpointing=checkpointing)
+        shares_prompts = get_ready(model, checkpointing=checkpointing)
         set_dropout(model, lora_dropout)
-        self._head_alone = head_of(model) is not None
+        self.scorer = Scorer(model, bf16, checkpointing, shares_prompts, is_head_alone(model))
         self.model, self.max_completion_length = model, max_completion_length
-        self.device, self.bf16, self.checkpointing = model.device, bf16, checkpointing
+        self.device, self.bf16 = model.device, bf16
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
         self.stop_at(eos_ids)
         self.critic = new_critic(model) if critic else None
-
-    @property
-    def head(self) -> torch.nn.Linear | None:
-        """The output layer, where it alone makes the logits of the last hidden states."""
-        return self.model.get_output_embeddings() if self._head_alone else None  # type: ignore[no-untyped-call]
 
     def stop_at(self, eos_ids: Iterable[int]) -> None:
         """End answers with these ids from now on, and write them into the generation config, where `generate` stops.
@@ -93,6 +87,7 @@ class CausalLMPolicy:
             return _EarlierAdapter(self)
         twin = copy.copy(self)
         twin.model = copy.deepcopy(self.model).requires_grad_(False)
+        twin.scorer = replace(self.scorer, model=twin.model)
         twin.critic = frozen_critic(self.critic)
         return twin
 
@@ -149,77 +144,28 @@ class CausalLMPolicy:
 
         Raises `ValueError` where the policy has no critic.
         """
-        return self._score(prompts, ids, mask, values=True)[1]
+        return self._score(prompts, ids, mask, critic=self._critic())[1]
 
     def logprobs_and_values(
         self, prompts: Tokens, ids: Int[Tensor, "N G T"], mask: Bool[Tensor, "N G T"], *, temperature: float
     ) -> tuple[Float[Tensor, "N G T"], Float[Tensor, "N G T"]]:
         """`logprobs` and `values`, from one forward pass."""
-        return self._score(prompts, ids, mask, temperature=temperature, values=True)
+        return self._score(prompts, ids, mask, temperature=temperature, critic=self._critic())
 
-    def _score(
-        self, prompts: Tokens, ids: Tensor, mask: Tensor, *, temperature: float | None = None, values: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """log π at a temperature, and V on request; each is 0 where it was not asked for, or the mask is False."""
-        if values and self.critic is None:
+    def _score(self, prompts: Tokens, ids: Tensor, mask: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+        return self.scorer.score(prompts, ids, mask, **options)
+
+    def _critic(self) -> torch.nn.Linear:
+        if self.critic is None:
             raise ValueError("the policy was made without a critic: its method's `needs` must ask for one")
-        zeros = torch.zeros(ids.shape, device=ids.device, dtype=torch.promote_types(self.model.dtype, torch.float32))
-        scores = values_of = zeros
-        if not mask.any():
-            return scores, values_of
-        chosen = (prompts, ids, mask)
-        hidden = self._outputs(self._hidden, *chosen) if values or self.head is not None else None
-        if temperature is not None:
-            require_positive(temperature=temperature)
-            outputs = self._outputs(self._logits, *chosen) if hidden is None or self.head is None else hidden
-            tokens = ids.flatten()[outputs.places]
-            require_below(self.vocabulary, ids=tokens)
-            scores = scattered(self._logprobs_at(outputs.at, tokens, temperature), outputs, mask)
-        if values:
-            assert self.critic is not None
-            assert hidden is not None
-            values_of = scattered(self.critic(hidden.at.to(self.critic.weight.dtype))[:, 0], hidden, mask)
-        return scores, values_of
-
-    def _logprobs_at(self, outputs: Tensor, tokens: Tensor, temperature: float) -> Tensor:
-        """log π of the tokens: in tiles through the head, or from the logits where the head is not all there is."""
-        if self.head is None:
-            return token_logprobs(outputs, tokens, torch.ones_like(tokens, dtype=torch.bool), temperature=temperature)
-        dtype = torch.bfloat16 if self.bf16 else self.head.weight.dtype
-        return linear_logprobs(outputs, self.head, tokens, temperature=temperature, dtype=dtype)
-
-    def _outputs(self, run: Run, prompts: Tokens, ids: Tensor, mask: Tensor) -> Outputs:
-        return outputs_before(run, self.model, prompts, ids, mask, shared=self.shares_prompts)
-
-    def _hidden(self, inputs: dict[str, Tensor], *, past_key_values: Any, last: int) -> Tensor:
-        """The last hidden states of some last positions."""
-        hidden: Tensor = self._forward(self.model.base_model, inputs, past_key_values).last_hidden_state
-        return hidden[:, -last:]
-
-    def _logits(self, inputs: dict[str, Tensor], *, past_key_values: Any, last: int) -> Tensor:
-        """The logits of some last positions."""
-        logits: Tensor = self._forward(self.model, inputs, past_key_values, logits_to_keep=last).logits
-        return logits
+        return self.critic
 
     def _decode(self, prompts: Tokens, group: int, choose: Choose) -> Samples:
-        with nullcontext() if self.device.type == "cpu" else self._autocast():
+        half = self.bf16 and self.device.type != "cpu"
+        with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
             return decode(
                 self.model, prompts, group, choose, eos_ids=self.eos_ids, max_length=self.max_completion_length
             )
-
-    def _forward(self, module: torch.nn.Module, inputs: dict[str, Tensor], cache: Any, **options: Any) -> Any:
-        """The forward pass that gradients flow through; checkpointing works in training mode alone."""
-        if self.checkpointing:
-            self.model.train(torch.is_grad_enabled())
-        used = cache is not None and not self.checkpointing  # with it, transformers warns and says False itself
-        try:
-            with self._autocast():
-                return module(**inputs, past_key_values=cache, use_cache=used, **options)
-        finally:
-            self.model.train(False)
-
-    def _autocast(self) -> Any:
-        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
 
 class _EarlierAdapter(CausalLMPolicy):

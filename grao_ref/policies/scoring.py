@@ -1,11 +1,10 @@
-"""What a causal model makes of given answers: its output at the position before each token, with gradient.
+"""A causal model's log-probabilities of given answers, and a critic's values of them, with gradient.
 
-A prompt that several rows share is forwarded once, and its keys and values serve them all (cf. arXiv:2506.05433): the
-cost of G samples and a reference is P + (G + 1) T tokens instead of (G + 1)(P + T). Rows are forwarded in parts of like
-length, each trimmed to its longest. A row without a token is not forwarded at all.
+Three things are not computed: what a prompt's rows share (`outputs.py`), what is longer than a part's rows, and the
+logits as a whole (`tiles.py`). The numbers are those of one forward pass over every whole sequence, up to float order.
 """
 
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,133 +13,98 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from grao_ref.policies.parts import parts_of, pass_cost
-from grao_ref.policies.prefix import SteadyCache, empty_cache
-from grao_ref.policies.sampler import push_right, with_positions
+from grao_ref.equations.checks import require_below, require_positive
+from grao_ref.equations.logprob import token_logprobs
+from grao_ref.policies.outputs import Outputs, Run, outputs_before, scattered
+from grao_ref.policies.tiles import linear_logprobs
 from grao_ref.records import Tokens
-
-# Model inputs, a cache or None, how many last positions to return -> hidden states or logits.
-Run = Callable[..., Float[Tensor, "B last X"]]
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """X numbers for each of the n tokens that count."""
+class Scorer:
+    """Scores answers under a model that is ready to be a policy (`modes.py`)."""
 
-    at: Float[Tensor, "n X"]  # the output that predicts the token
-    places: Int[Tensor, "n"]  # where the token stands in the flattened mask
+    model: PreTrainedModel
+    bf16: bool  # forward passes in bfloat16 autocast, log-softmaxes in float32
+    checkpointing: bool  # hidden states are computed again in the backward pass
+    shares_prompts: bool  # whether a prompt's rows share one forward pass of it
+    head_alone: bool  # whether the output layer alone makes logits of the last hidden states
 
+    def score(
+        self,
+        prompts: Tokens,
+        ids: Int[Tensor, "N G T"],
+        mask: Bool[Tensor, "N G T"],
+        *,
+        temperature: float | None = None,
+        critic: torch.nn.Linear | None = None,
+    ) -> tuple[Float[Tensor, "N G T"], Float[Tensor, "N G T"]]:
+        """log π(o_t | q, o_<t) at a temperature, and the critic's V before each token, from one pass where possible.
 
-def outputs_before(
-    run: Run,
-    model: PreTrainedModel,
-    prompts: Tokens,
-    ids: Int[Tensor, "N G T"],
-    mask: Bool[Tensor, "N G T"],
-    *,
-    shared: bool = True,
-) -> Outputs:
-    """The outputs of `run` at the position before each token that counts: n is the number of True in the mask.
+        Each is 0 where it was not asked for, or the mask is False. A row without a token is not forwarded. Raises
+        `ValueError` on an id outside the vocabulary, a prompt without a token, temperature <= 0.
+        """
+        zeros = torch.zeros(ids.shape, device=ids.device, dtype=torch.promote_types(self.model.dtype, torch.float32))
+        scores, values, hidden, chosen = zeros, zeros, None, (prompts, ids, mask)
+        if not mask.any():
+            return scores, values
+        if critic is not None or self.head_alone:
+            hidden = self._outputs(self._hidden, *chosen)
+        if temperature is not None:
+            require_positive(temperature=temperature)
+            outputs = hidden if hidden is not None and self.head_alone else self._outputs(self._logits, *chosen)
+            tokens = ids.flatten()[outputs.places]
+            scores = scattered(self._logprobs(outputs.at, tokens, temperature), outputs, mask)
+        if critic is not None:
+            assert hidden is not None
+            values = scattered(critic(hidden.at.to(critic.weight.dtype))[:, 0], hidden, mask)
+        return scores, values
 
-    `run`: a forward pass of the model. `shared`: whether a prompt with several rows is forwarded once.
-    Raises `ValueError` on a prompt without a token, and on a mask that is False everywhere.
-    """
-    left, answers, group = push_right(prompts), Tokens(ids.flatten(0, 1), mask.flatten(0, 1)), ids.shape[1]
-    lengths = _lengths(answers.mask)
-    if not any(lengths):
-        raise ValueError("no answer has a token that counts")
-    if shared and group > 1:
-        pieces = _with_shared_prompts(run, model, left, answers, group, lengths)
-    else:
-        pieces = _each_alone(run, left, answers, group, lengths)
-    at, places = zip(*pieces, strict=True)
-    return Outputs(torch.cat(at), torch.cat(places))
+    def _logprobs(self, outputs: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+        """Of hidden states, in tiles through the head; of logits, where the head is not all there is."""
+        if not self.head_alone:
+            return token_logprobs(outputs, tokens, torch.ones_like(tokens, dtype=torch.bool), temperature=temperature)
+        head: torch.nn.Linear = self.model.get_output_embeddings()  # type: ignore[no-untyped-call]
+        require_below(head.out_features, ids=tokens)
+        dtype = torch.bfloat16 if self.bf16 else head.weight.dtype
+        return linear_logprobs(outputs, head, tokens, temperature=temperature, dtype=dtype)
 
+    def _outputs(self, run: Run, prompts: Tokens, ids: Tensor, mask: Tensor) -> Outputs:
+        return outputs_before(run, self.model, prompts, ids, mask, shared=self.shares_prompts)
 
-Piece = tuple[Tensor, Tensor]
+    def _hidden(self, inputs: dict[str, Tensor], *, past_key_values: Any, last: int) -> Tensor:
+        """The last hidden states of some last positions."""
+        hidden: Tensor = self._forward(self.model.base_model, inputs, past_key_values).last_hidden_state
+        return hidden[:, -last:]
 
+    def _logits(self, inputs: dict[str, Tensor], *, past_key_values: Any, last: int) -> Tensor:
+        """The logits of some last positions."""
+        logits: Tensor = self._forward(self.model, inputs, past_key_values, logits_to_keep=last).logits
+        return logits
 
-def _each_alone(run: Run, left: Tokens, answers: Tokens, group: int, lengths: list[int]) -> list[Piece]:
-    """Every row with its own prompt before it."""
-    prompt_lengths = left.mask.sum(dim=1).repeat_interleave(group).tolist()
-    whole = [length and length + before for length, before in zip(lengths, prompt_lengths, strict=True)]
-    pieces = []
-    for part in parts_of(whole, pass_cost=pass_cost(left.ids.device)):
-        rows = torch.tensor(part, device=left.ids.device)
-        start, length = left.ids.shape[1] - max(prompt_lengths[row] for row in part), max(lengths[row] for row in part)
-        some = Tokens(answers.ids[rows, :length], answers.mask[rows, :length])
-        sequence = torch.cat([left.ids[rows // group, start:], some.ids.masked_fill(~some.mask, 0)], dim=1)
-        attended = torch.cat([left.mask[rows // group, start:], some.mask], dim=1)
-        outputs = run(with_positions(sequence, attended), past_key_values=None, last=length + 1)[:, :-1]
-        pieces.append(_counted(outputs, some.mask, rows, answers.mask.shape[1]))
-    return pieces
-
-
-def _with_shared_prompts(
-    run: Run, model: PreTrainedModel, left: Tokens, answers: Tokens, group: int, lengths: list[int]
-) -> list[Piece]:
-    """A pass over the prompts that have a row, then passes over the rows, which attend to their prompt's cache."""
-    device = left.ids.device
-    used = sorted({row // group for row, length in enumerate(lengths) if length})
-    number = torch.zeros(len(left.ids), dtype=torch.long, device=device)  # of a prompt among those used
-    kept = torch.tensor(used, device=device)
-    number[kept] = torch.arange(len(used), device=device)
-    seen = left.mask[kept]
-    cache = empty_cache(model)
-    first = run(with_positions(left.ids[kept], seen), past_key_values=cache, last=1)
-    pieces = []
-    for part in parts_of(lengths, pass_cost=pass_cost(device)):
-        rows, length = torch.tensor(part, device=device), lengths[part[-1]]
-        some = Tokens(answers.ids[rows, :length], answers.mask[rows, :length])
-        of = number[rows // group]
-        outputs = first[of]
-        if length > 1:
-            step = some.ids[:, :-1].masked_fill(~some.mask[:, :-1], 0)
-            inputs = with_positions(step, torch.cat([seen[of], some.mask[:, :-1]], dim=1))
-            outputs = torch.cat([outputs, _after(cache, of, run, inputs)], dim=1)
-        pieces.append(_counted(outputs, some.mask, rows, answers.mask.shape[1]))
-    return pieces
+    def _forward(self, module: torch.nn.Module, inputs: dict[str, Tensor], cache: Any, **options: Any) -> Any:
+        """The pass that gradients flow through; checkpointing works in training mode alone."""
+        if self.checkpointing:
+            self.model.train(torch.is_grad_enabled())
+        used = cache is not None and not self.checkpointing  # with it, transformers warns and says False itself
+        try:
+            with torch.autocast(self.model.device.type, torch.bfloat16) if self.bf16 else nullcontext():
+                return module(**inputs, past_key_values=cache, use_cache=used, **options)
+        finally:
+            self.model.train(False)
 
 
-def _after(cache: SteadyCache, of: Tensor, run: Run, inputs: dict[str, Tensor]) -> Tensor:
-    """The outputs for rows of tokens, each behind its prompt."""
-    rows = cache.of_rows(of)
-    outputs = run(inputs, past_key_values=rows, last=inputs["input_ids"].shape[1])
-    if not 0 < rows.passes == len(cache.after):  # the rows would have been scored without their prompts
-        raise RuntimeError(f"{rows.passes} of {len(cache.after)} layers read their prompts' keys and values")
-    return outputs
-
-
-def _counted(outputs: Tensor, mask: Tensor, rows: Tensor, width: int) -> Piece:
-    """The outputs before the tokens that count, and the places of these tokens among all rows of `width` tokens."""
-    inside = mask.flatten().nonzero()[:, 0]
-    row, column = inside // mask.shape[1], inside % mask.shape[1]
-    return outputs.flatten(0, 1)[inside], rows[row] * width + column
-
-
-def _lengths(mask: Tensor) -> list[int]:
-    """Of each row: up to its last token that counts."""
-    ends = torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask
-    return ends.amax(dim=1).tolist()
-
-
-def scattered(values: Float[Tensor, "n"], outputs: Outputs, mask: Bool[Tensor, "N G T"]) -> Float[Tensor, "N G T"]:
-    """One value for each token that counts, in its place; exactly 0 elsewhere, without gradient."""
-    return values.new_zeros(mask.numel()).scatter(0, outputs.places, values).view(mask.shape)
-
-
-def head_of(model: Any) -> torch.nn.Linear | None:
-    """The output layer, if logits are no more than it makes of the last hidden state; None otherwise.
+def is_head_alone(model: PreTrainedModel) -> bool:
+    """Whether logits are no more than the output layer makes of the last hidden state.
 
     Some models scale or cap their logits, some heads are quantised or have an adapter. So it is tried out, on a few
     tokens, whether the head alone gives the model's logits to the bit.
     """
-    head = model.get_output_embeddings()
+    head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     if type(head) is not torch.nn.Linear or head.weight.device != model.device or hasattr(head, "_hf_hook"):
-        return None
+        return False
     with torch.no_grad():
         tokens = torch.arange(head.out_features, device=model.device)[:: max(1, head.out_features // 4)][None]
         hidden = getattr(model.base_model(tokens, use_cache=False), "last_hidden_state", None)
         logits = model(tokens, use_cache=False).logits
-        same = hidden is not None and bool(logits.any()) and torch.equal(head(hidden), logits)
-    return head if same else None
+        return hidden is not None and bool(logits.any()) and torch.equal(head(hidden), logits)

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, Cohere2Config, MistralConfig
 
 from grao_ref.equations.logprob import token_logprobs
-from grao_ref.policies import parts, scoring
+from grao_ref.policies import outputs, parts
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.lora import add_lora
 from grao_ref.policies.sampler import push_right, with_positions
@@ -92,9 +92,9 @@ def closeness(name: str) -> float:
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @every_model
 def test_scores_and_gradients_are_those_of_whole_sequences(name, temperature, monkeypatch):
-    monkeypatch.setattr(scoring, "pass_cost", lambda device: 3)  # so that there are several parts
+    monkeypatch.setattr(outputs, "pass_cost", lambda device: 3)  # so that there are several parts
     policy = policy_of(model_of(name))
-    assert (policy.head is None) == (name == "cohere2")
+    assert policy.scorer.head_alone == (name != "cohere2")
     compare(policy, prompts_of(LENGTHS), *answers_of(), temperature, closeness(name))
 
 
@@ -112,7 +112,7 @@ def test_padding_of_prompts_and_answers_changes_nothing(name, side):
 @every_model
 def test_the_same_with_activation_checkpointing(name, group):
     policy, (ids, mask) = policy_of(model_of(name), checkpointing=True), answers_of()
-    assert policy.shares_prompts == (name != "gpt2")  # whose code withholds the cache
+    assert policy.scorer.shares_prompts == (name != "gpt2")  # whose code withholds the cache
     compare(policy, prompts_of(LENGTHS), ids[:, :group], mask[:, :group], close=closeness(name))
 
 
@@ -182,7 +182,7 @@ def test_a_shared_prompt_is_forwarded_once_and_rows_without_a_token_never():
 def test_parts_trim_what_they_save_more_than_a_pass_with(monkeypatch):
     policy, prompts, (ids, mask) = policy_of(model_of("llama")), prompts_of(LENGTHS), answers_of()
     shapes = forwarded(policy)
-    monkeypatch.setattr(scoring, "pass_cost", lambda device: 2)
+    monkeypatch.setattr(outputs, "pass_cost", lambda device: 2)
     policy.logprobs(prompts, ids, mask, temperature=1.0)
     _, *rows = shapes
     assert len(rows) > 1
