@@ -6,7 +6,7 @@ from multiprocessing import get_context
 
 import torch
 
-from theory.ledger import Claim, Finding, Row, Run, claims, select, settle
+from theory.ledger import Claim, Finding, Row, Run, select, settle
 
 PROCESSES = 2
 # Claims that read the same cached runs, which are made once where these are settled in one process.
@@ -28,6 +28,7 @@ def settle_all(chosen: list[Claim], run: Run) -> Iterator[Row]:
     if run.size == "quick" or len(rest) < PROCESSES:  # to start a process takes seconds
         yield from (settle(claim, run) for claim in chosen)
         return
+    known = {claim.id: claim for claim in chosen}
     here = {claim.id: claim for claim in chosen if claim not in rest}
     if "exp-map" in here:  # first: it is the longest, and keeps two processes busy
         yield settle(here.pop("exp-map"), run)
@@ -36,7 +37,8 @@ def settle_all(chosen: list[Claim], run: Run) -> Iterator[Row]:
         try:
             yield from (settle(claim, run) for claim in here.values())
             for future in as_completed(waiting):
-                yield from (Row(claims()[id], *fields) for id, *fields in future.result())
+                for id, finding, verdict, seconds in future.result():
+                    yield Row(known[id], finding, verdict, seconds)
         finally:
             pool.shutdown(cancel_futures=True)
 
