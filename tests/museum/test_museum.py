@@ -87,6 +87,7 @@ def run_suite(copy: str, tests: list[str], answer: "multiprocessing.connection.C
 
     Nobody reads the failure's text, so asserts stay plain; to explain them took longer than most of the tests.
     """
+    sys.dont_write_bytecode = True  # the copy is read once
     gc.freeze()  # what was imported before the fork stays: no collection has to look at it
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
