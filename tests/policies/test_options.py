@@ -95,7 +95,8 @@ def test_a_model_with_dropout_scores_what_it_sampled(name, checkpointing):
 
 def test_bfloat16_is_in_the_forward_pass_alone():
     exact, half = policy_of(random_model("llama").float()), policy_of(random_model("llama").float(), bf16=True)
-    samples = sampled(half, PROMPTS)
+    samples, same = sampled(half, PROMPTS), sampled(exact, PROMPTS)
+    assert torch.equal(samples.logprobs, same.logprobs)  # a CPU decodes in float32
     ours, theirs = scores(half, samples), scores(exact, samples)
     assert ours.dtype == samples.logprobs.dtype == torch.float32
     assert half.values(PROMPTS, samples.ids, samples.mask).dtype == torch.float32

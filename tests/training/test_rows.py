@@ -13,6 +13,7 @@ from grao_ref.policies.embedded import tiny_model
 from grao_ref.records import Advantages
 from grao_ref.settings.config import Config
 from grao_ref.training.collect import collect
+from grao_ref.training.loop import train
 from grao_ref.training.update import make_optimizer, update, with_rows
 from tests.sorting_twin import ANSWER, END, Sorting
 
@@ -149,3 +150,17 @@ def test_the_clipped_share_counts_samples_that_are_not_forwarded_as_inside(monke
     metrics = stepped(GRPO, moved, policy, monkeypatch)[1]["clip_ratio/region_mean"]
     assert metrics[0] == 0
     assert (metrics[1:] > 0.9).all()
+
+
+def test_no_gradients_are_kept_while_answers_are_sampled():
+    policy, task = CausalLMPolicy(tiny_model(), eos_ids=[END], max_completion_length=ANSWER), Sorting(2)
+    kept, inner = [], policy.sample
+
+    def looking(*arguments, **named):
+        kept.append(sum(p.grad is not None for p in policy.parameters()))
+        return inner(*arguments, **named)
+
+    policy.sample = looking
+    for _ in train(task, policy, replace(GRPO, max_steps=2)):
+        assert any(p.grad is not None for p in policy.parameters())  # control: a step leaves them
+    assert kept == [0, 0]
