@@ -8,6 +8,7 @@ from typing import Any
 from tutorials import style
 
 RECORD = Path(__file__).parent / "recorded" / "bench.json"
+LABORATORY = RECORD.with_name("bench_laboratory.json")
 NAMES = {
     "grao": "GRAO",
     "grpo": "GRPO",
@@ -135,3 +136,24 @@ def growth_table(scenarios: dict[str, Any]) -> None:
 def number(value: str | int) -> int:
     """A size; of a random model, its vocabulary."""
     return int(value.removeprefix("random-")) if isinstance(value, str) else value
+
+
+def laboratory(path: Path = LABORATORY) -> None:
+    """Tables of what the exact field and a step of a table cost, by their sizes."""
+    record = json.loads(path.read_text())
+    ways = ("by counts", "in a batch", "in a loop")
+    fields = [
+        [
+            *(f"{each[key]}" for key in ("K", "G", "levels", "terms")),
+            f"{each['groups']:.3g}",
+        ]
+        + [f"{each['ms'][way]:,.3g}" if way in each["ms"] else "" for way in ways]
+        for each in record["fields"]
+    ]
+    sizes = ["K", "G", "rewards that differ", "counts", "groups, K^G"]
+    style.table([*sizes, *(f"{way}, ms" for way in ways)], fields)
+    steps_of = [
+        [f"{each['N']:,}", str(each["K"]), str(each["G"]), f"{each['ms']:.3g}"]
+        for each in record["steps"]
+    ]
+    style.table(["seeds", "K", "G", "ms a step"], steps_of)

@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import record, short
+from tests.benchmarks import laboratory, record, short
 from tests.benchmarks.driver import race
 from tests.benchmarks.workload import SHORT, SMOLLM2, Scenario, scenarios
+
+LABORATORY = "laboratory"  # no sides: laboratory.py
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,11 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.short:
         return check_ratios(machine)
     every = scenarios(options.threads, machine["gpu"] is not None)
-    chosen = [each for each in every if not options.only or each.name.startswith(tuple(options.only))]
-    if options.list or not chosen:
-        print("\n".join(each.name for each in every))
+    names = [*(each.name for each in every), LABORATORY]
+    wanted = {name for name in names if not options.only or name.startswith(tuple(options.only))}
+    chosen = [each for each in every if each.name in wanted]
+    if options.list or not wanted:
+        print("\n".join(names))
         return 0 if options.list else 2
     failures, began = 0, time.perf_counter()
+    if LABORATORY in wanted and not options.sides:
+        failures += laboratory.main()
     for scenario in chosen:
         if scenario.workloads[0].model == SMOLLM2 and "smollm2" in machine["lacks"]:
             print(f"{scenario.name} is left out: {machine['lacks']['smollm2']}")

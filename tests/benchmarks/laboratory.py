@@ -1,8 +1,7 @@
 """The laboratory's own speed: the exact field beside enumerations of all groups, and a step of a table by its sizes.
 
-    python -m tests.benchmarks.laboratory
-
-writes tutorials/recorded/bench_laboratory.json. Times are the processor's, medians of several runs, in milliseconds.
+`make bench ARGS="--only laboratory"` writes tutorials/recorded/bench_laboratory.json. Times are the processor's, in
+milliseconds, medians of several runs.
 """
 
 import json
@@ -86,7 +85,3 @@ def milliseconds(call: Callable[[], Any], repeats: int) -> float:
         call()
         times.append(time.process_time() - began)
     return float(f"{1000 * median(times[1:]):.4g}")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
