@@ -487,8 +487,8 @@ LOOP = [
     bug(
         "samples_at_one_temperature_scored_at_another",
         "../training/logprobs.py",
-        "policy.logprobs(batch.prompts, ids, mask, temperature=temperature)\n        else:",
-        "policy.logprobs(batch.prompts, ids, mask, temperature=1.0)\n        else:",
+        "policy.logprobs(batch.prompts, *_joined(groups), temperature=temperature)",
+        "policy.logprobs(batch.prompts, *_joined(groups), temperature=1.0)",
         "Kimi-Audio#161",
     ),
     bug(
@@ -581,6 +581,27 @@ LOOP = [
         "logits, attended = logits.repeat_interleave(group, 0), left.mask.repeat_interleave(group, 0)",
         "logits, attended = logits.repeat(group, 1), left.mask.repeat(group, 1)",
         "easily made: the groups of two prompts change places",
+    ),
+    bug(
+        "answers_attend_to_another_prompt",
+        "../policies/outputs.py",
+        "of = number[rows // group]",
+        "of = number[rows % len(number)]",
+        "easily made: the cache of a prompt serves its group, not every so many rows",
+    ),
+    bug(
+        "gradient_without_its_temperature",
+        "../policies/tiles.py",
+        "gradient[rows, None] / ctx.temperature",
+        "gradient[rows, None]",
+        "easily made where a backward pass is written by hand",
+    ),
+    bug(
+        "tokens_of_probability_0_are_drawn",
+        "../policies/drawing.py",
+        "torch.searchsorted(shares, at, right=True)",
+        "torch.searchsorted(shares, at)",
+        "easily made: the first cumulative probability that is not below 0 may be that of a token without any",
     ),
     Bug(
         "new_method_gets_somebody_else_s_advantages",

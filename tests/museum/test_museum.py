@@ -38,6 +38,9 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "../text/template.py": ("../text/test_template.py",),
     "../text/seam.py": ("../text/test_seam.py",),
     "../policies/sampler.py": ("../policies/test_causal_lm.py",),
+    "../policies/outputs.py": ("../policies/test_scoring.py",),
+    "../policies/tiles.py": ("../policies/test_tiles.py",),
+    "../policies/drawing.py": ("../policies/test_drawing.py",),
 }
 EVERYTHING = ["", *sorted({name for names in TESTS_OF.values() for name in names if name.startswith("..")})]
 REJECTIONS = ("AssertionError", "Failed")  # the error of a pytest.raises without an exception is called Failed
