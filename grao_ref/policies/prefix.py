@@ -58,9 +58,13 @@ def checkpoint_with_cache(model: PreTrainedModel) -> bool:
     Its reason, that a second pass would add to the cache, does not hold for a `SteadyCache`. GPT-2's code withholds it
     once more, and older versions of transformers have no such switch.
     """
-    for module in model.modules():
-        if isinstance(module, GradientCheckpointingLayer) and hasattr(module, SWITCH):
-            setattr(module, SWITCH, True)
+    layers = [
+        each for each in model.modules() if isinstance(each, GradientCheckpointingLayer) and hasattr(each, SWITCH)
+    ]
+    for layer in layers:
+        setattr(layer, SWITCH, True)
+    if not layers:
+        return False
     cache, tokens = empty_cache(model), torch.zeros(1, 2, dtype=torch.long, device=model.device)
     model.train(True)
     with torch.no_grad():

@@ -70,7 +70,8 @@ class Scorer:
         return linear_logprobs(outputs, head, tokens, temperature=temperature, dtype=dtype)
 
     def _outputs(self, run: Run, prompts: Tokens, ids: Tensor, mask: Tensor) -> Outputs:
-        return outputs_before(run, self.model, prompts, ids, mask, shared=self.shares_prompts)
+        with torch.autocast(self.model.device.type, torch.bfloat16) if self.bf16 else nullcontext():
+            return outputs_before(run, self.model, prompts, ids, mask, shared=self.shares_prompts)
 
     def _hidden(self, inputs: dict[str, Tensor], *, past_key_values: Any, last: int) -> Tensor:
         """The last hidden states of some last positions."""
@@ -88,8 +89,7 @@ class Scorer:
             self.model.train(torch.is_grad_enabled())
         used = cache is not None and not self.checkpointing  # with it, transformers warns and says False itself
         try:
-            with torch.autocast(self.model.device.type, torch.bfloat16) if self.bf16 else nullcontext():
-                return module(**inputs, past_key_values=cache, use_cache=used, **options)
+            return module(**inputs, past_key_values=cache, use_cache=used, **options)
         finally:
             self.model.train(False)
 
