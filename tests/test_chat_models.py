@@ -64,7 +64,7 @@ def cut_off(setup) -> float:
     """The share of sampled answers that did not end before the longest length."""
     ended = [
         samples.ended.float()
-        for _, samples in setup.evaluation.held_out.sampled(setup.policy, num_generations=16, temperature=1.0, size=4)
+        for _, samples in setup.evaluation.held_out.sampled(setup.policy, num_generations=128, temperature=1.0, size=4)
     ]
     return 1 - torch.cat(ended).mean().item()
 

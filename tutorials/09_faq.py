@@ -356,7 +356,7 @@ assert off["no dropout"] < 1e-4
 assert off["sampled at 0.7, rescored at 1"] < 1e-4
 assert off["the sampler's, at 0.7"] > 0.1
 assert off["dropout of 10 %"] > 0.05
-assert 1e-3 < off["sampled in bfloat16"] < 0.5
+assert 1e-3 < off["scored in bfloat16"] < 0.5
 assert once == 0
 assert often > 0.1
 

@@ -128,7 +128,8 @@ def test_the_entropy_is_an_estimate_from_the_samples(sampled):
 
 @row(
     "clip_ratio/region_mean",
-    "the share of tokens whose ratio is outside 1 ± epsilon. TRL's leaves out those that the clipping does not change",
+    "the share of tokens whose ratio is outside 1 ± epsilon; a sample without an advantage counts as inside. "
+    "TRL's leaves out those that the clipping does not change",
 )
 def test_the_clip_ratio_counts_every_ratio_outside(sampled):
     _, (report, _), (means, _) = sampled
@@ -137,7 +138,7 @@ def test_the_clip_ratio_counts_every_ratio_outside(sampled):
     moved = batch.samples.logprobs.clone()
     moved[..., 0] += 0.5  # every first token's ratio is 1.65, whatever its advantage's sign
     config = replace(OWN, method="grpo")
-    found = clipped(LogProbs(samples=moved), batch, config)
+    found = clipped(LogProbs(samples=moved), batch, config, among=torch.ones_like(batch.rewards.scored))
     lengths = batch.samples.mask.sum(-1)
     assert found.tolist() == pytest.approx((1 / lengths).mean(-1).tolist())
     assert (batch.advantages.outputs < 0).any()  # of which the clipping changes nothing
