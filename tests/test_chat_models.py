@@ -98,9 +98,13 @@ def test_a_model_that_ends_its_turns_keeps_ending_them_whether_or_not_with_eos(k
 
 @pytest.mark.parametrize("method", ["sft", "grao"])
 def test_control_turns_closed_with_eos_unteach_a_model_to_stop(method, stopping, monkeypatch):
-    """As it was before: every reference ends with eos, which the template never writes."""
+    """As it was before: every reference ends with eos, which the template never writes.
+
+    SFT unlearns the end of a turn within ten steps, and within forty learns to write eos in its place.
+    """
     monkeypatch.setattr(template, "first_special", lambda tokenizer, text: ("", None, None))
-    setup = prepare(config_of(*stopping["turns"], method=method, max_steps=16, learning_rate=3e-3))
+    steps = {"sft": 10, "grao": 16}[method]
+    setup = prepare(config_of(*stopping["turns"], method=method, max_steps=steps, learning_rate=3e-3))
     assert cut_off(setup) < 0.05
     for _ in train(setup.task, setup.policy, setup.config):
         pass
