@@ -47,6 +47,7 @@ def command(model, data, folder, *more, reward="tests.cases.same_as_reference") 
 
 def refusal(capsys, *arguments, command=main) -> str:
     """The one line with which a command refuses to begin."""
+    capsys.readouterr()  # what the test itself has written
     with pytest.raises(SystemExit) as stopped:
         raise SystemExit(command([*arguments]))
     assert stopped.value.code == 2
