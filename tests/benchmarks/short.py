@@ -6,7 +6,7 @@ from tests.benchmarks.arithmetic import paired_ratio
 
 # Far above what was measured (tutorials/recorded/bench.json): they refuse a step that has become twice as long, not one
 # that was measured beside other work.
-BOUNDS = {"floor": 1.8, "trl": 1.3}
+BOUNDS = {"floor": 1.2, "trl": 0.95}
 
 
 def complaints(point: dict[str, Any], ours: str, bounds: dict[str, float] = BOUNDS) -> list[str]:
