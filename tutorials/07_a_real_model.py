@@ -63,7 +63,8 @@ from tutorials import style
 #
 # ## Recorded: thirty steps
 #
-# Every run writes one line per step into `metrics.jsonl`. This run was **recorded** earlier with the commands above.
+# Every run writes one line per step into `metrics.jsonl`. This run was **recorded** earlier with the commands above,
+# by version 0.1.0, whose sampler drew other samples from the same seed.
 
 # %%
 RECORDED = Path("tutorials/recorded")

@@ -65,8 +65,9 @@ def rows_of(method: Method, batch: Batch, config: Config) -> Rows | None:
 
 
 def terms_of(method: Method, logprobs: LogProbs, batch: Batch, config: Config, *, trained: bool = True) -> Terms:
-    """The method's terms. Raises `ValueError` unless the objective has one entry for each prompt, a metric at most one.
+    """The method's terms. Raises `ValueError` unless the objective and each metric have one entry for each prompt.
 
+    A metric of a method with `rows` may have fewer: a row that was not forwarded has none.
     trained: whether the objective must have a gradient; it has none where held-out rows are evaluated.
     """
     found = called(method, "objective", logprobs, batch, config)
@@ -77,7 +78,10 @@ def terms_of(method: Method, logprobs: LogProbs, batch: Batch, config: Config, *
     for name, values in found.metrics.items():
         if name in RESERVED:
             raise ValueError(f"method {method.name!r}: the trainer logs {name} itself; give this metric another name")
-        if not isinstance(values, Tensor) or values.dim() != 1 or len(values) > len(batch):
+        fewer = (
+            method.rows is not None and isinstance(values, Tensor) and values.dim() == 1 and len(values) < len(batch)
+        )
+        if not fewer:
             _require_shape(method, f"metric {name!r}", values, (len(batch),))
     return found  # type: ignore[no-any-return]
 

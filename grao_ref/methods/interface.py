@@ -37,7 +37,7 @@ class Terms:
     """What an objective returns, by prompt."""
 
     objective: Float[Tensor, "N"]  # to be maximised, with gradient, not yet reduced
-    # Logged beside it, for the prompts that have it. `loss` and `grad_norm` are the trainer's own.
+    # Logged beside it; for fewer prompts where the method has `rows`. `loss` and `grad_norm` are the trainer's own.
     metrics: Mapping[str, Float[Tensor, "M"]] = field(default_factory=dict)
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.benchmarks.arithmetic import paired_ratio
 
-# Above what was measured (tutorials/recorded/bench.json: 0.83 and 0.70): they refuse a step that has become half as
-# long again, not one that was measured beside other work.
+# Above what was measured (step/tiny in tutorials/recorded/bench.json): they refuse a step that has become half as long
+# again, not one that was measured beside other work.
 BOUNDS = {"floor": 1.2, "trl": 0.95}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grao_ref.methods.interface import Needs, Terms
+from grao_ref.methods.interface import Needs, Rows, Terms
 from grao_ref.methods.registry import METHODS, label_of, method_of, register, require_needs
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Advantages
@@ -41,6 +41,10 @@ def fails(*_):
     return {}["absent"]
 
 
+def some_rows(samples):
+    return Rows(samples, torch.zeros(3, dtype=torch.bool))
+
+
 @pytest.mark.parametrize(
     ("part", "function", "message"),
     [
@@ -50,11 +54,19 @@ def fails(*_):
         ("objective", changed(lambda J: Terms(J.detach())), "the objective has no gradient"),
         ("objective", changed(lambda J: Terms(J, {"x": J.mean()})), r"metric 'x' must have shape \(3,\)"),
         ("objective", changed(lambda J: Terms(J, {"x": 1.0})), r"metric 'x' must have shape \(3,\), got float"),
+        (
+            "objective",
+            changed(lambda J: Terms(J, {"x": J[:2]})),
+            r"metric 'x' must have shape \(3,\), got shape \(2,\)",
+        ),
         ("objective", changed(lambda J: Terms(J, {"loss": J})), "the trainer logs loss itself"),
         ("objective", fails, r"objective raised KeyError: 'absent' \(.*test_calls.py, line \d+: return"),
         ("advantages", lambda rewards, config: rewards.outputs, "advantages must return `Advantages`, got Tensor"),
         ("advantages", lambda r, c: Advantages(r.outputs[:, :1], r.reference), r"outputs must have shape \(3, 5\)"),
         ("advantages", fails, "advantages raised KeyError"),
+        ("rows", fails, "rows raised KeyError"),
+        ("rows", lambda batch, config: batch.rewards.scored, "rows must return `Rows`, got Tensor"),
+        ("rows", lambda batch, config: some_rows(batch.rewards.scored[:, :1]), r"samples must have shape \(3, 5\)"),
         ("denominator", fails, "denominator raised KeyError"),
         ("denominator", lambda batch, config: 0, "denominator must be a finite number > 0, got 0"),
     ],
@@ -67,6 +79,13 @@ def test_a_wrong_result_is_refused_by_name(part, function, message, without_shap
 
 def test_control_the_right_one_trains():
     assert "loss" in one_step().means()
+
+
+def test_a_method_that_names_its_rows_may_leave_a_metric_out_for_some_prompts():
+    fewer = changed(lambda J: Terms(J, {"x": J.detach()[:2] * 0 + 3}))
+    report = one_step(objective=fewer, rows=lambda batch, config: some_rows(batch.rewards.scored))
+    assert report.metrics["x"].tolist() == [3, 3]
+    assert report.means()["x"] == 3
 
 
 def test_targets_of_another_shape_are_refused(without_shape_checks):

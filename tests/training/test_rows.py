@@ -33,11 +33,16 @@ def collected(config, *, outputs=None, reference=None):
     return replace(batch, advantages=Advantages(A_o, A_y)), policy
 
 
+def every_row(batch, config):
+    """All are forwarded, whether or not a gradient can reach them."""
+    return Rows(torch.ones_like(batch.rewards.scored), torch.ones_like(batch.rewards.reference_scored))
+
+
 def stepped(config, batch, policy, monkeypatch, *, all_rows=False, steps=1):
     """Parameters and metrics after some updates, and the rows of each forward pass."""
     method = BUILT_IN[config.method]
     if all_rows:
-        monkeypatch.setitem(registry.METHODS, method.name, replace(method, rows=None))
+        monkeypatch.setitem(registry.METHODS, method.name, replace(method, rows=every_row))
     forwarded, inner = [], policy.logprobs
 
     def counted(prompts, ids, mask, **named):
@@ -120,7 +125,7 @@ def test_adam_goes_on_with_its_momentum_where_all_groups_are_dead(monkeypatch):
             none = Advantages(torch.zeros_like(batch.advantages.outputs), torch.zeros_like(batch.advantages.reference))
             dead = replace(batch, advantages=none)
             if all_rows:
-                monkeypatch.setitem(registry.METHODS, config.method, replace(BUILT_IN[config.method], rows=None))
+                monkeypatch.setitem(registry.METHODS, config.method, replace(BUILT_IN[config.method], rows=every_row))
             metrics = update(policy, optimizer, dead, config, independent_prompts=False)
             monkeypatch.undo()
             assert metrics["grad_norm"] == 0
