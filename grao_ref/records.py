@@ -6,7 +6,7 @@ behind it is never read. The first dimension of every field is the prompts', so 
 its prompts and nowhere else: a group is never torn apart.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 Record = TypeVar("Record")
 
@@ -149,6 +150,19 @@ def split(size: int, parts: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(cuts) if stop > start]
 
 
+def join(records: Sequence[Record]) -> Record:
+    """`take` taken back: the prompts of several records behind each other, padded alike with entries of 0 or False."""
+    first = records[0]
+
+    def joined(name: str) -> Any:
+        values = [getattr(record, name) for record in records]
+        if values[0] is None:
+            return None
+        return join(values) if is_dataclass(values[0]) else _stacked(values)
+
+    return type(first)(**{field.name: joined(field.name) for field in fields(first)})  # type: ignore[arg-type]
+
+
 def move(record: Record, device: torch.device) -> Record:
     """The same record on another device."""
     return _each(record, lambda tensor: tensor.to(device))
@@ -161,6 +175,13 @@ def _each(record: Record, change: Callable[[Tensor], Tensor]) -> Record:
         return _each(value, change) if is_dataclass(value) else change(value)
 
     return type(record)(**{field.name: changed(getattr(record, field.name)) for field in fields(record)})  # type: ignore[arg-type]
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    sizes = [max(of) for of in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+    missing = [[size - own for size, own in zip(sizes, tensor.shape[1:], strict=True)] for tensor in tensors]
+    widths = [[side for width in reversed(each) for side in (0, width)] for each in missing]  # as `pad` has them
+    return torch.cat([pad(tensor, width) for tensor, width in zip(tensors, widths, strict=True)])
 
 
 def _tensors(value: Any) -> list[tuple[str, Tensor]]:

@@ -35,7 +35,7 @@ from grao_ref.tasks.interface import Task
 from grao_ref.tasks.text import TextTask
 from grao_ref.text.encoding import context_of
 from grao_ref.text.remarks import remarks
-from grao_ref.training.machine import choose_device
+from grao_ref.training.machine import ALONE, Machine, choose_device
 from grao_ref.training.schedule import in_epochs, with_steps
 
 BANDIT_REWARDS, BANDIT_REFERENCE = (1.0, 0.7, *[0.0] * 8), 1
@@ -60,15 +60,17 @@ class Setup:
     dropped: int = 0  # rows that were too long
 
 
-def prepare(config: Config) -> Setup:
+def prepare(config: Config, machine: Machine = ALONE) -> Setup:
     """The setup that the config names, before training. Raises `ValueError` on what can't be run."""
     check(config)
     with held_back():
-        return SETUPS[config.setup](config)
+        return SETUPS[config.setup](config, machine)
 
 
-def bandit(config: Config) -> Setup:
+def bandit(config: Config, machine: Machine = ALONE) -> Setup:
     """Ten answers to one prompt, with known rewards: one perfect, one the reference, eight worthless."""
+    if machine.processes > 1:
+        raise ValueError(f"the bandit is trained in one process, and this run has {machine.processes}")
     task = Bandit(torch.tensor(BANDIT_REWARDS, dtype=torch.float64), BANDIT_REFERENCE, config.num_seeds)
     policy = TabularPolicy(torch.zeros(config.num_seeds, len(BANDIT_REWARDS), dtype=torch.float64))
     notes = (f"Bandit: {len(BANDIT_REWARDS)} arms, {config.num_seeds} independent runs.",)
@@ -76,7 +78,7 @@ def bandit(config: Config) -> Setup:
     return Setup(task, policy, config, BanditEvaluation(task, policy), notes, small=True)
 
 
-def text(config: Config) -> Setup:
+def text(config: Config, machine: Machine = ALONE) -> Setup:
     """Model, rows and rewards by their names in the config."""
     device = choose_device(config.device)
     with blame(f"dataset_name {config.dataset_name!r}: reading it raised", ours=True):
@@ -89,7 +91,7 @@ def text(config: Config) -> Setup:
         f"model_name_or_path {config.model_name_or_path!r}: loading it raised", own=(torch.OutOfMemoryError,), ours=True
     ):
         policy, tokenizer = language_policy(config, device, critic=critic)
-    return text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer)
+    return text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer, machine=machine)
 
 
 def text_setup(
@@ -100,11 +102,12 @@ def text_setup(
     rows: Sequence[Row],
     held_out: Sequence[Row],
     scorer: Scorer | None,
+    machine: Machine = ALONE,
 ) -> Setup:
     """A policy, rows and rewards that are there already, and that have been checked (`check_rows`).
 
-    held_out: may be empty; nothing is evaluated then. scorer: None for a method that samples nothing, which may do
-    without a reward. The method is tried on made-up numbers.
+    held_out: may be empty; nothing is evaluated then, nor in a process that writes nothing. scorer: None for a method
+    that samples nothing, which may do without a reward. The method is tried on made-up numbers.
     """
 
     def examples_of(some: Sequence[Row]) -> list[Example]:
@@ -112,10 +115,10 @@ def text_setup(
         return training_examples(some, encoder, limits, context=context_of(policy.model, tokenizer))[0]
 
     encoder = encoder_of(policy.model, tokenizer, config)
-    examples, held_examples = examples_of(rows), examples_of(held_out) if held_out else []
+    examples, held_examples = examples_of(rows), examples_of(held_out) if held_out and machine.writes else []
     policy.stop_at(encoder.end_ids)
-    config = with_steps(config, len(examples))
-    batch = prompts_per_step(config)
+    config = with_steps(config, len(examples), machine.processes)
+    batch = prompts_per_step(config) * machine.processes
 
     def state(step: int) -> TrainerState:
         return replace(_state(config), global_step=step, epoch=step * batch / len(examples))
@@ -147,7 +150,7 @@ def text_setup(
     )  # fmt: skip
 
 
-SETUPS: dict[str, Callable[[Config], Setup]] = {"bandit": bandit, "text": text}
+SETUPS: dict[str, Callable[[Config, Machine], Setup]] = {"bandit": bandit, "text": text}
 
 
 def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], scorer: Scorer | None) -> None:

@@ -28,7 +28,7 @@ from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.setups import Setup, check_rows, text_setup
 from grao_ref.training.loop import Report, Training, proceed, start
-from grao_ref.training.machine import this_machine
+from grao_ref.training.machine import require_one_process
 
 Rewarding = str | Callable[..., Any]
 
@@ -64,7 +64,7 @@ def finetune(
     Raises `ValueError` before the first step, at this call, on whatever can't be trained: an unknown setting (with the
     nearest), a row, a reward function, a model without a trainable parameter.
     """
-    this_machine()
+    require_one_process("finetune trains")
     require_tokenizer(tokenizer)
     config = config_from(settings)
     inner = trainable(model, new_adapter=config.use_peft)

@@ -12,6 +12,7 @@ import yaml
 
 from grao_ref.settings.config import Config, settings_of
 from grao_ref.training.checkpoint import checkpoints, find_checkpoint, read_state
+from grao_ref.training.machine import command_of
 
 METRICS, SETTINGS, SOURCES, PICTURE, TRACE = "metrics.jsonl", "config.yaml", "sources.json", "curves.png", "error.txt"
 
@@ -21,11 +22,13 @@ class Output:
 
     config: with the folder as `output_dir`, and a resumed run's checkpoint as `resume_from_checkpoint`.
     kept: the rows of metrics.jsonl that a resumed run keeps. opened: whether the run's files stand in the folder.
+    processes: how many the run has.
     Raises `ValueError` on a folder that is not empty and is not resumed, that can't be written, or that holds what the
     run needs and `overwrite_output_dir` would delete. Nothing is written here.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, processes: int = 1) -> None:
+        self.processes = processes
         self.kept: list[dict[str, Any]] = []
         self.opened = False
         if config.resume_from_checkpoint is not None:
@@ -33,7 +36,7 @@ class Output:
             config = replace(
                 config, resume_from_checkpoint=checkpoint, output_dir=config.output_dir or checkpoint.parent
             )
-            step = read_state(checkpoint, config)["step"]
+            step = read_state(checkpoint, config, processes)["step"]
             self.kept = [row for row in metrics_of(checkpoint.parent / METRICS) if row["step"] <= step]
         self._named = config.output_dir is not None
         self.folder = config.output_dir or _next_free()
@@ -157,7 +160,7 @@ def how_to_go_on(output: Output) -> str:
     except ValueError:
         return "There is no checkpoint yet (--save-steps), so a new run starts from the beginning."
     return (
-        f"To go on from {newest.name}:\n  python -m grao_ref.train --config {folder / SETTINGS} "
+        f"To go on from {newest.name}:\n  {command_of(output.processes)} --config {folder / SETTINGS} "
         f"--resume-from-checkpoint {folder}"
     )
 

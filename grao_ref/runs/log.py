@@ -64,6 +64,18 @@ class Log:
         self.output.undo()
 
 
+class Unwritten(Log):
+    """The log of a process that writes nothing, since another one does: rows are kept in memory alone."""
+
+    def open(self, sources: dict[str, Any]) -> None:
+        """Nothing is written; the other process has made the run's files."""
+        self.output.opened = True
+
+    def completions(self, report: Report, names: list[str], text: Callable[[list[int]], str]) -> list[Row]:
+        """None."""
+        return []
+
+
 def plain(value: Any) -> Any:
     """What a reward function wrote into a column of its own (`log_extra`) as JSON can hold it: numbers, lists, text."""
     return value.tolist() if callable(getattr(value, "tolist", None)) else str(value)

@@ -1,6 +1,7 @@
 """The runs of one command: each trained, evaluated, logged, checkpointed and saved."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,11 +24,15 @@ from grao_ref.settings.config import Config
 from grao_ref.setups import Setup, prepare
 from grao_ref.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from grao_ref.training.loop import Report, proceed, start
-from grao_ref.training.machine import this_machine
+from grao_ref.training.machine import ALONE, Machine
+from grao_ref.training.ranks import require_same_policy
 
 
-def train_all(config: Config, console: Console, log: Log) -> Results:
-    """Every planned run, with a line of progress, and a row in the log for every step."""
+def train_all(config: Config, console: Console, log: Log, machine: Machine = ALONE) -> Results | None:
+    """Every planned run, with a line of progress, and a row in the log for every step.
+
+    None in a process that does not evaluate the policy, because another one does.
+    """
     runs = plan(config)
     total = sum(settings.max_steps for seeds in runs.values() for settings in seeds)
     curves: dict[str, Curve] = {}
@@ -38,16 +43,23 @@ def train_all(config: Config, console: Console, log: Log) -> Results:
             found: list[dict[str, Curve]] = []
             for settings in seeds:
                 first, last = last is None, None  # the last run's model and moments make room for the next one's
-                last = Run(name, settings, console, log, announce=first, several=several)
+                begin = partial(Run, name, settings, console, log, machine, announce=first, several=several)
+                last = machine.together(begin)
+                require_same_policy(last.training)
                 if config.num_train_epochs is not None:  # its steps are known now, and are those of every run
                     progress.total = last.config.max_steps * sum(map(len, runs.values()))
                     log.output.config = replace(log.output.config, max_steps=last.config.max_steps)
                 last.train(progress)
-                found.append(last.curves())
+                if machine.writes:
+                    found.append(last.curves())
             assert last is not None
+            if not machine.writes:
+                continue
             shown = {name: REWARD} if last.setup.evaluation.scored else {measure: measure for measure in found[0]}
             curves |= {label: of_seeds([each[measure] for each in found]) for label, measure in shown.items()}
     assert last is not None
+    if not machine.writes:
+        return None
     setup = last.setup
     if not several:
         save_model(setup, log.folder / "model", name, last)
@@ -60,11 +72,19 @@ class Run:
     """One policy's training, from its start or from a checkpoint."""
 
     def __init__(
-        self, name: str, config: Config, console: Console, log: Log, *, announce: bool, several: bool = False
+        self,
+        name: str,
+        config: Config,
+        console: Console,
+        log: Log,
+        machine: Machine = ALONE,
+        *,
+        announce: bool,
+        several: bool = False,
     ) -> None:
         torch.manual_seed(config.seed)  # for whatever in an adapter or a head is drawn from torch's own generator
-        self.name, self.console, self.log = name, console, log
-        self.setup = prepare(config)
+        self.name, self.console, self.log, self.machine = name, console, log, machine
+        self.setup = prepare(config, machine)
         self.config = config = self.setup.config  # with the steps of its epochs
         if self.setup.small:
             torch.set_num_threads(1)
@@ -74,11 +94,11 @@ class Run:
                 self.say(note)
         self.sources = sources_of(config, self.setup) if announce else {}  # one model's; several runs save none
         self.run = f"{name}, seed {config.seed}" if several else None  # its own curves beside the other runs'
-        if config.resume_from_checkpoint is not None:
+        if config.resume_from_checkpoint is not None and machine.writes:
             self.require_sources(config.resume_from_checkpoint)
         self.tracker = self.open_tracker()
         self.before = self.setup.evaluation.answers()
-        self.training = start(self.setup.policy, config, this_machine())
+        self.training = start(self.setup.policy, config, machine)
         self.measured: dict[int, dict[str, Tensor]] = {}  # by step: what an evaluation measured, (R,)
         if config.resume_from_checkpoint is None:
             row: Row = {"run": name, "seed": config.seed, "step": 0}
@@ -89,7 +109,7 @@ class Run:
 
     def require_sources(self, checkpoint: Path) -> None:
         """Warn of code that has changed since the checkpoint; raise `ValueError` on anything else that has."""
-        then = read_state(checkpoint, self.config).get("sources", {})
+        then = read_state(checkpoint, self.config, self.machine.processes).get("sources", {})
         instead = f"put it back, or start a new run from the checkpoint's model (--model-name-or-path {checkpoint})"
         for warning in require_same(then, self.sources, since=f"{checkpoint.name} was written", instead=instead):
             self.say(warning, style="bold")
@@ -134,7 +154,7 @@ class Run:
 
     def open_tracker(self) -> Tracker | None:
         """The tracker, if there is one. It may write into the run's folder, which is made for it."""
-        if not trackers_named(self.config):
+        if not (trackers_named(self.config) and self.machine.writes):
             return None
         tracker = tracker_of(self.config, self.log.output.make(), self.run)
         self.log.trackers.append(tracker)

@@ -4,6 +4,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from functools import partial
 
 import torch
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from grao_ref.plugins.blame import expected, one_line, refuse, why
 from grao_ref.runs.folder import METRICS, PICTURE, TRACE, Output, how_to_go_on
 from grao_ref.runs.hub import push, require_hub
-from grao_ref.runs.log import Log
+from grao_ref.runs.log import Log, Unwritten
 from grao_ref.runs.plots import draw
 from grao_ref.runs.run import train_all
 from grao_ref.runs.tables import samples_table, score_table
@@ -19,7 +20,8 @@ from grao_ref.runs.trackers import require_tracker
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.settings.flags import quiet_libraries
-from grao_ref.training.machine import this_machine
+from grao_ref.training.machine import Machine
+from grao_ref.training.ranks import ReportedError, this_machine
 
 LESS_MEMORY = (
     "Less is needed with a smaller --per-device-train-batch-size (and as many more --gradient-accumulation-steps), "
@@ -30,20 +32,24 @@ LESS_MEMORY = (
 def run(config: Config) -> int:
     """Train, print the results, and say how an interrupted run goes on; the exit code."""
     quiet_libraries()
-    console = Console()
-    check(config)
-    require_tracker(config)
-    require_hub(config)
-    this_machine()
-    log = Log(Output(config))
+    machine = this_machine()
+    console = Console(quiet=not machine.writes)
+    try:
+        output = machine.every(machine.together(partial(_checked, config, machine)))[0]
+    except ReportedError:
+        return 2
+    assert output is not None
+    log = Log(output) if machine.writes else Unwritten(output)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        results = train_all(log.output.config, console, log)
+        results = train_all(log.output.config, console, log, machine)
     except BaseException as stop:  # a SystemExit too: somebody else's code may raise one
-        return _ended(stop, log)
+        return _ended(stop, log, machine)
     finally:
         signal.signal(signal.SIGTERM, previous)
         log.close()
+    if results is None:
+        return 0
     console.print(score_table(results))
     if results.after:
         console.print(samples_table(results))
@@ -61,8 +67,23 @@ def run(config: Config) -> int:
     return 0
 
 
-def _ended(stop: BaseException, log: Log) -> int:
-    """Say why a run stopped before its end, and how to go on; the exit code."""
+def _checked(config: Config, machine: Machine) -> Output | None:
+    """The output folder, in the process that writes; `ValueError` on settings that no run can have."""
+    check(config)
+    require_tracker(config)
+    require_hub(config)
+    return Output(config, machine.processes) if machine.writes else None
+
+
+def _ended(stop: BaseException, log: Log, machine: Machine) -> int:
+    """Say why a run stopped before its end, and how to go on; the exit code.
+
+    What ends every process is said by the first of them; that one is gone, by the second too, since it may be that one.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, to the processes that one has left behind
+    is_said = isinstance(stop, ReportedError | FloatingPointError | KeyboardInterrupt)
+    if machine.rank > 0 and (is_said or (machine.rank > 1 and isinstance(stop, ConnectionError))):
+        return 1
     on = how_to_go_on(log.output)
     if isinstance(stop, KeyboardInterrupt):
         print(f"\ninterrupted. {_metrics(log)}{on}", file=sys.stderr)

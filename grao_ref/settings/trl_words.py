@@ -54,7 +54,8 @@ NOT_HERE = {  # why -> TRL's names
     "transformers_continuous_batching_config ds3_gather_for_generation",
     "samples follow the policy's whole distribution at `temperature`, as the objective supposes": "top_p=1|1.0 top_k "
     "min_p repetition_penalty=1|1.0 generation_kwargs stop_token stop_token_id",
-    "one process and one device": "fsdp* deepspeed* ddp_* local_rank=-1|none|0 *_on_each_node parallelism_config "
+    "a process for each GPU holds the whole model (torchrun); GRAOTrainer shards it": "fsdp* "
+    "deepspeed* ddp_* local_rank=-1|none|0 *_on_each_node parallelism_config "
     "accelerate_config num_processes=1 num_machines=1 accelerator_config average_tokens_across_devices=* "
     "log_level_replica ignore_bias_buffers",
     "weights are not quantised": "load_in_8bit load_in_4bit *bnb_*",

@@ -3,7 +3,7 @@
 checkpoint-10/
   model.safetensors, config.json, ...   the policy as `from_pretrained` loads it (the table's: policy.safetensors)
   critic.safetensors                    the critic of a method that has one (PPO)
-  training.safetensors                  the optimiser's moments and the random generators
+  training.safetensors                  the optimiser's moments and every process's random generators
   training.json                         step, tokens sampled, the settings it was trained with, and the hashes of what
                                         they name
 """
@@ -20,7 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from grao_ref.settings.config import Config, settings_of
+from grao_ref.training.generators import generators_of, restore_generators
 from grao_ref.training.loop import Training
+from grao_ref.training.machine import command_of, in_processes
 from grao_ref.training.schedule import fixed_by_schedule
 
 # Settings that change nothing about the steps themselves: a resumed run may have others.
@@ -47,18 +49,22 @@ def save_checkpoint(
 ) -> Path:
     """Write checkpoint-STEP, whole or not at all, and delete the oldest beyond `save_total_limit`.
 
-    `beside` writes files that belong to the policy but hold none of its parameters: the tokenizer's. `sources`: the
-    hashes of what the settings name (`runs/sources.py`).
+    Every process calls this, and one writes. `beside` writes files that belong to the policy but hold none of its
+    parameters: the tokenizer's. `sources`: the hashes of what the settings name (`runs/sources.py`).
     """
-    folder = output_dir / f"checkpoint-{training.step}"
+    folder, machine = output_dir / f"checkpoint-{training.step}", training.machine
+    generators = generators_of(training)
+    if not machine.writes:
+        return folder
     unfinished = output_dir / f".checkpoint-{training.step}.part"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     training.policy.save(unfinished)
     if beside is not None:
         beside(unfinished)
-    save_file(_moments(training.optimizer) | _generators(training), unfinished / "training.safetensors")
+    save_file(_moments(training.optimizer) | generators, unfinished / "training.safetensors")
     state = {"format": FORMAT, "step": training.step, "tokens": training.tokens, "config": settings_of(config)}
+    state["processes"] = machine.processes
     state["schedule"] = training.schedule.state_dict()
     state["sources"] = dict(sources or {})
     (unfinished / "training.json").write_text(json.dumps(state, indent=2))
@@ -91,9 +97,9 @@ def find_checkpoint(path: Path) -> Path:
 def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
     """Put a run that has not started where the checkpoint stands.
 
-    Raises `ValueError` on a checkpoint that can't be read, or was trained with other settings.
+    Raises `ValueError` on a checkpoint that can't be read, or was trained with other settings or in other processes.
     """
-    state = read_state(folder, config)
+    state = read_state(folder, config, training.machine.processes)
     try:
         tensors = load_file(folder / "training.safetensors")
         training.policy.load(folder)
@@ -101,18 +107,17 @@ def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
         training.schedule.load_state_dict(state["schedule"])
         for group, rate in zip(training.optimizer.param_groups, training.schedule.get_last_lr(), strict=True):
             group["lr"] = rate
-        training.rng.set_state(tensors["rng"])
-        # A GPU generator's state can't be loaded on a CPU: a run that moves there continues with other samples.
-        if "sampling_rng" in tensors and training.sampling_rng is not training.rng:
-            training.sampling_rng.set_state(tensors["sampling_rng"])
-        _restore_torch(training, tensors)
+        restore_generators(training, tensors)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _unreadable(folder, error) from None
     training.step, training.tokens = state["step"], state["tokens"]
 
 
-def read_state(folder: Path, config: Config) -> dict[str, Any]:
-    """Step, tokens sampled and settings of a checkpoint. Raises `ValueError` where `load_checkpoint` does for them."""
+def read_state(folder: Path, config: Config, processes: int = 1) -> dict[str, Any]:
+    """Step, tokens sampled and settings of a checkpoint. Raises `ValueError` where `load_checkpoint` does for them.
+
+    processes: how many the run has that goes on from it.
+    """
     try:
         state: dict[str, Any] = json.loads((folder / "training.json").read_text())
         then: dict[str, Any] = dict(state["config"])
@@ -123,6 +128,12 @@ def read_state(folder: Path, config: Config) -> dict[str, Any]:
         raise ValueError(
             f"the checkpoint {folder} was written by another version of grao_ref (format {state.get('format', 1)}, "
             f"this version has {FORMAT}): it can't go on exactly, so start a new run"
+        )
+    if (then_processes := state.get("processes", 1)) != processes:
+        raise ValueError(
+            f"the checkpoint {folder} was written by a run of {in_processes(then_processes)}, and this run has "
+            f"{processes}: each process has its own prompts and random numbers, so it goes on with as many alone "
+            f"({command_of(then_processes)})"
         )
     now = settings_of(config)
     bound = fixed_by_schedule(config)
@@ -138,23 +149,6 @@ def read_state(folder: Path, config: Config) -> dict[str, Any]:
 def _unreadable(folder: Path, error: Exception) -> ValueError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return ValueError(f"the checkpoint {folder} can't be read: {reason}")
-
-
-def _generators(training: Training) -> dict[str, Tensor]:
-    states = {"rng": training.rng.get_state(), "torch_rng": torch.get_rng_state()}  # torch's: an adapter's dropout
-    if training.policy.device.type == "cuda":
-        states["torch_device_rng"] = torch.cuda.get_rng_state(training.policy.device)
-    if training.sampling_rng is not training.rng:
-        states["sampling_rng"] = training.sampling_rng.get_state()
-    return states
-
-
-def _restore_torch(training: Training, tensors: dict[str, Tensor]) -> None:
-    """A checkpoint that was written before adapters had dropout has no state of torch's own generators."""
-    if "torch_rng" in tensors:
-        torch.set_rng_state(tensors["torch_rng"])
-    if "torch_device_rng" in tensors and training.policy.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["torch_device_rng"], training.policy.device)
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

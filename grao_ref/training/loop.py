@@ -1,8 +1,9 @@
 """Training as a generator of reports: collect, update, report. Logging, checkpoints and stopping are the caller's."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from grao_ref.settings.config import Config
 from grao_ref.tasks.interface import Logged, LoggingTask, Task
 from grao_ref.training.collect import collect
 from grao_ref.training.machine import ALONE, Machine
-from grao_ref.training.metrics import averaged, completion_metrics, mean_of, reward_metrics, shares
+from grao_ref.training.metrics import averaged, completion_metrics, joined, mean_of, reward_metrics, shares
 from grao_ref.training.schedule import make_schedule
 from grao_ref.training.update import make_optimizer, update
 
@@ -27,10 +28,9 @@ class Report:
     """What happened in one step."""
 
     step: int
-    metrics: dict[
-        str, Float[Tensor, "M"] | Float[Tensor, ""]
-    ]  # by prompt, for the prompts that have it; or one for all
-    batch: Batch
+    # by prompt, for the prompts that have it; or one for all. Of every process's prompts.
+    metrics: dict[str, Float[Tensor, "M"] | Float[Tensor, ""]]
+    batch: Batch  # of this process's prompts
     columns: dict[str, list[list[Any]]] = field(default_factory=dict)  # of reward functions: by prompt, by sample
 
     def __repr__(self) -> str:
@@ -92,26 +92,29 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
         began = time.perf_counter()
         prompts = move(machine.prompts(task.draw(training.rng, training.step + 1)), policy.device)
         optimizer.zero_grad(set_to_none=True)  # the last step's gradients need no memory while answers are sampled
-        batch = collect(prompts, task, policy, training.reference_model, config, training.sampling_rng)
+        batch = machine.together(
+            partial(collect, prompts, task, policy, training.reference_model, config, training.sampling_rng)
+        )
         updates = [
             update(policy, optimizer, batch, config, independent_prompts=task.independent_prompts, machine=machine)
             for _ in range(config.num_iterations)
         ]
         training.step += 1
-        training.tokens += 0 if batch.samples is None else int(batch.samples.mask.sum())
-        metrics = averaged(updates)
-        metrics |= reward_metrics(batch, task) | completion_metrics(batch) | shares(metrics)
+        training.tokens += machine.total(0 if batch.samples is None else int(batch.samples.mask.sum()))
+        logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
+        metrics = joined(machine.every(averaged(updates) | reward_metrics(batch, task) | completion_metrics(batch)))
+        metrics |= shares(metrics)
         metrics["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
         training.schedule.step()  # to the next step's rate
         metrics["num_tokens"] = torch.tensor(float(training.tokens))
         metrics["step_time"] = torch.tensor(time.perf_counter() - began)  # seconds
-        logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
-        yield Report(training.step, _joined(metrics, logged), batch, logged.columns)
+        yield Report(training.step, metrics | _own(machine.every(logged.metrics), metrics), batch, logged.columns)
 
 
-def _joined(metrics: dict[str, Tensor], logged: Logged) -> dict[str, Tensor]:
-    """The step's metrics and those of reward functions. Raises `ValueError` on a name that the trainer has itself."""
-    for name in logged.metrics:
+def _own(logged: list[Mapping[str, float]], metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What reward functions log, averaged over the processes. Raises `ValueError` on a name of the trainer's own."""
+    names = dict.fromkeys(name for each in logged for name in each)
+    for name in names:
         if name in metrics:
             raise ValueError(f"a reward function logs the metric {name!r}, which the trainer logs itself; rename it")
-    return metrics | {name: torch.tensor(value) for name, value in logged.metrics.items()}
+    return {name: torch.tensor([each[name] for each in logged if name in each]).mean() for name in names}

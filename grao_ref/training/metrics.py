@@ -75,6 +75,24 @@ def averaged(updates: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([metrics[name] for metrics in updates]).mean(dim=0) for name in updates[0]}
 
 
+def joined(processes: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The metrics of several processes' prompts as those of one batch: entries by prompt behind each other.
+
+    Of one number for all, the least of minima and the largest of maxima are taken; others are equal in all processes.
+    """
+    if len(processes) == 1:
+        return processes[0]
+    found = {}
+    for name, first in processes[0].items():
+        values = [metrics[name].cpu() for metrics in processes]
+        if first.dim() > 0:
+            found[name] = torch.cat(values)
+        else:
+            together = torch.stack(values)
+            found[name] = together.amin() if "min" in name.split("/")[-1] else together.amax()
+    return found
+
+
 def mean_of(metric: Tensor) -> float | None:
     """A metric's mean over the prompts that have it; None where none has."""
     return metric.double().mean().item() if metric.numel() else None

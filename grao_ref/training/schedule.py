@@ -40,11 +40,11 @@ def warmup_of(config: Config) -> int:
     return config.warmup_steps or math.ceil(config.warmup_ratio * config.max_steps)
 
 
-def with_steps(config: Config, rows: int) -> Config:
+def with_steps(config: Config, rows: int, processes: int = 1) -> Config:
     """The config with the steps that its `num_train_epochs` passes through the rows take, the last one rounded up."""
     if config.num_train_epochs is None:
         return config
-    steps = config.num_train_epochs * rows / prompts_per_step(config)
+    steps = config.num_train_epochs * rows / (prompts_per_step(config) * processes)
     return replace(config, max_steps=max(1, math.ceil(round(steps, 6))))
 
 

@@ -36,14 +36,14 @@ def update(
     """One optimiser step on the batch; its metrics: by prompt, (N,), and `grad_norm` before clipping.
 
     `loss` is what is minimised: its mean over the prompts is the loss of the batch. The gradient of a given batch does
-    not depend on how many micro-batches it is split into: each is divided by the same denominator, counted over the
-    whole batch, and groups stay whole. Prompts that share no parameters are each a batch of one.
+    not depend on how many micro-batches and processes it is split into: each is divided by the same denominator,
+    counted over the whole batch, and groups stay whole. Prompts that share no parameters are each a batch of one.
     Raises `FloatingPointError` on an objective or a gradient that is not finite.
     """
     method = method_of(config.method)
     needs = require_needs(method, config)
-    whole = take(batch, slice(0, 1)) if independent_prompts else batch
-    denominator = machine.total(denominator_of(method, whole, config))
+    whole = take(batch, slice(0, 1)) if independent_prompts else machine.whole(batch)
+    denominator = denominator_of(method, whole, config)
     optimizer.zero_grad(set_to_none=True)
     parts = []
     for rows in split(len(batch), config.gradient_accumulation_steps):
@@ -51,10 +51,12 @@ def update(
         terms = terms_of(method, forward(policy, with_rows(part, method, config), needs, config), part, config)
         torch.autograd.backward(batch_loss(terms.objective, denominator))
         parts.append({"loss": -terms.objective * (len(whole) / denominator)} | dict(terms.metrics))
+    machine.add_up(policy.parameters())
     limit = config.max_grad_norm if config.max_grad_norm > 0 else torch.inf
     norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), limit)
     metrics = {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]} | {"grad_norm": norm}
-    if not (norm.isfinite() and metrics["loss"].isfinite().all()):
+    is_finite = bool(norm.isfinite() and metrics["loss"].isfinite().all())
+    if machine.total(not is_finite):
         raise FloatingPointError(
             f"the objective is {-metrics['loss'].sum().item()} and its gradient's norm {norm.item()}: "
             "the step was refused, the policy is as it was"

@@ -63,16 +63,16 @@ def test_a_switch_is_turned_with_and_without_a_value():
         assert parse(words).bf16 is value
 
 
-@row("accelerate launch, --accelerate_config", "not here: one process and one device")
-def test_several_processes_are_refused_as_they_start(grao, monkeypatch):
+@row("accelerate launch", "torchrun --nproc-per-node 4 -m grao_ref.train; --accelerate_config is not here")
+def test_several_processes_are_torchrun_s(grao, monkeypatch):
     code, _, err = grao("train", "--accelerate_config", "zero3", "--num_processes", 4)
     assert code == 2
-    assert err.count("not here: one process and one device") == 2
-    monkeypatch.setenv("WORLD_SIZE", "2")  # as accelerate and torchrun say it
+    assert err.count("not here: a process for each GPU holds the whole model") == 2
+    monkeypatch.setenv("WORLD_SIZE", "2")  # by hand
     monkeypatch.setenv("RANK", "1")
     code, _, err = grao("train")
     assert code == 2
-    assert err.startswith("error: one process trains a run, and this is one of 2")
+    assert "start them with torchrun --nproc-per-node 2 -m grao_ref.train" in err
 
 
 @row("trl vllm-serve", "not here: the trained model samples its answers itself")

@@ -14,7 +14,6 @@ from grao_ref.policies.build import language_policy
 from grao_ref.runs import hub
 from grao_ref.runs.trackers import tracker_of
 from grao_ref.settings.config import Config
-from grao_ref.training.machine import Machine, this_machine
 from tests.coming_from_trl.page import scripts_of
 from tests.coming_from_trl.ten import SMALL, ten, weights
 from tests.command import parse
@@ -23,11 +22,10 @@ row = scripts_of("NOT_HERE")
 SFT = {"method": "sft", **SMALL}
 
 
-@row("one process and one device")
+@row("a process for each GPU holds the whole model (torchrun); GRAOTrainer shards it")
 def test_a_second_process_is_refused(monkeypatch, model, tokenizer):
-    assert this_machine() == Machine(0, 1)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="one process trains a run, and this is one of 2"):
+    with pytest.raises(ValueError, match="finetune trains in one process, and this is one of 2"):
         finetune(model, tokenizer, ten("prompt", "completion"), **SFT)
     monkeypatch.delenv("WORLD_SIZE")
     model.lm_head.to("meta")

@@ -202,7 +202,9 @@ def test_a_file_and_a_command_line_are_answered_together(tmp_path, capsys):
     assert list(answers) == ["use_vllm", "sed", "--fsdp", "--lerning_rate", "--wandbproject"]
     assert answers["sed"] == "did you mean seed?"
     assert answers["--lerning_rate"] == "did you mean --learning-rate?"
-    assert answers["--fsdp"] == "not here: one process and one device"
+    assert (
+        answers["--fsdp"] == "not here: a process for each GPU holds the whole model (torchrun); GRAOTrainer shards it"
+    )
     assert "wandb_project" in answers["--wandbproject"]
 
 

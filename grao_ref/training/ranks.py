@@ -1,0 +1,143 @@
+"""Several processes that train one policy, each on its own prompts: data parallelism, by torch.distributed.
+
+    torchrun --nproc-per-node 2 -m grao_ref.train ...
+
+Every process holds the whole policy. A step's prompts are shared out by rank. Its gradients are sums over the prompts
+divided by the denominator of the whole batch (`equations/reduce.py`), so adding them up over the processes gives those
+of one process that has all prompts. Ranks exchange nothing else that trains: they clip and step alike.
+"""
+
+import atexit
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from grao_ref.records import Batch, join, move, split, take
+from grao_ref.training.loop import Training
+from grao_ref.training.machine import ALONE, Machine, Value, rank_and_processes
+
+# One process evaluates, and a judge or an upload may take long: the others wait for it. torch's default: half an hour.
+PATIENCE = timedelta(days=1)
+
+
+class ReportedError(ValueError):
+    """An error that ends every process, and that the one that writes reports."""
+
+
+class Ranks(Machine):
+    """A process among several, which call the methods below in the same order."""
+
+    def prompts(self, batch: Batch) -> Batch:
+        """A consecutive share of the prompts. Raises `ValueError` where there are fewer prompts than processes."""
+        if len(batch) < self.processes:
+            raise ValueError(f"{self.processes} processes can't share {len(batch)} prompts of a step")
+        return take(batch, split(len(batch), self.processes)[self.rank])
+
+    def whole(self, batch: Batch) -> Batch:
+        """The prompts of all processes behind each other, on the CPU."""
+        return join(self.every(move(batch, torch.device("cpu"))))
+
+    def total(self, count: int) -> int:
+        """The sum over the processes."""
+        found = torch.tensor(count)
+        with _in_company():
+            dist.all_reduce(found)
+        return int(found)
+
+    def add_up(self, parameters: Iterable[Tensor]) -> None:
+        """Sum the gradients. One that is missing counts as zeros: this process's objective did not reach it."""
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            with _in_company():
+                dist.all_reduce(parameter.grad)
+
+    def every(self, value: Value) -> list[Value]:
+        """The values of all processes, which are pickled on their way."""
+        values: list[Value | None] = [None] * self.processes
+        with _in_company():
+            dist.all_gather_object(values, value)
+        return values  # type: ignore[return-value]
+
+    def together(self, work: Callable[[], Value]) -> Value:
+        """Where any process's `work` raised an error, all end: the one that writes with it, or with its words.
+
+        Raises there the error itself or `ValueError`, and `ReportedError` in the other processes.
+        """
+        failed: Exception | None = None
+        try:
+            result = work()
+        except Exception as error:
+            failed = error
+        for rank, words in enumerate(self.every(None if failed is None else _words(failed))):
+            if words is not None:
+                if not self.writes:
+                    raise ReportedError(words)
+                raise failed or ValueError(f"process {rank} of {self.processes}: {words}")
+        return result
+
+    def generators(self, seed: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
+        """The task's random generator, the same everywhere, and a sampler's with a seed for each rank."""
+        seeds = torch.randint(2**62, (self.processes,), generator=torch.Generator().manual_seed(seed))
+        sampling = torch.Generator(device).manual_seed(int(seeds[self.rank]))
+        return torch.Generator().manual_seed(seed), sampling
+
+
+def this_machine() -> Machine:
+    """Join the other processes, as torchrun or its like describes them; `ALONE` where there is none.
+
+    Raises `ValueError` where the description is incomplete, and on fewer GPUs than processes.
+    """
+    rank, processes = rank_and_processes()
+    if processes == 1:
+        return ALONE
+    if not dist.is_initialized():
+        if "MASTER_ADDR" not in os.environ:
+            raise ValueError(
+                f"this is process {rank} of {processes} (WORLD_SIZE), and MASTER_ADDR does not say where the others "
+                f"are: start them with torchrun --nproc-per-node {processes} -m grao_ref.train"
+            )
+        has_gpu = torch.cuda.is_available()
+        if has_gpu:
+            torch.cuda.set_device(_own_gpu(rank))
+        with _in_company():
+            dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpu else "gloo", timeout=PATIENCE)
+        atexit.register(dist.destroy_process_group)
+    return Ranks(rank, processes)
+
+
+def require_same_policy(training: Training) -> None:
+    """Raise `ValueError` where processes would not train the same policy: each has loaded or drawn it by itself."""
+    if training.machine.processes == 1:
+        return
+    sums = [parameter.detach().sum(dtype=torch.float64).item() for parameter in training.policy.parameters()]
+    if any(other != sums for other in training.machine.every(sums)):
+        raise ValueError("the processes of this run hold different weights: do they load the same model and settings?")
+
+
+def _own_gpu(rank: int) -> int:
+    local, count = int(os.environ.get("LOCAL_RANK", rank)), torch.cuda.device_count()
+    if local >= count:
+        raise ValueError(f"each process needs a GPU of its own: this is number {local} here, and there are {count}")
+    return local
+
+
+def _words(error: Exception) -> str:
+    own = isinstance(error, ValueError | OSError)  # which say in their messages what to do
+    return str(error) if own else f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _in_company() -> Iterator[None]:
+    """Raise `ConnectionError` where an exchange fails, because a process is gone."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ConnectionError("another process of this run is gone") from error
