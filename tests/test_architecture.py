@@ -50,6 +50,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "methods": TENSORS
     | {"grao_ref.equations", "grao_ref.records", "grao_ref.methods", "grao_ref.settings.config"}
     | {"grao_ref.plugins.blame"},
+    "methods/weights.py": TENSORS
+    | {"grao_ref.equations", "grao_ref.records", "grao_ref.methods"}
+    | {"grao_ref.settings.config"},
     "methods/registry.py": {"grao_ref.methods", "grao_ref.plugins", "grao_ref.settings.config"},
     "text": {"transformers", "grao_ref.text"},
     "text/padding.py": TENSORS | {"grao_ref.records"},
@@ -115,6 +118,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | INTERFACES
     | METHODS
     | {"grao_ref.equations", "grao_ref.records", "grao_ref.settings.config", "grao_ref.training.logprobs"},
+    "integrations": TENSORS
+    | {"trl", "grao_ref.equations", "grao_ref.methods", "grao_ref.settings.config"}
+    | {"grao_ref.text", "grao_ref.integrations"},
     "runs": TENSORS
     | METHODS
     | SETTINGS

@@ -1,8 +1,12 @@
 """GRAO (arXiv:2508.07750): eq-3 on the advantages of eq-4, as printed or repaired (thm-4), whole or ablated."""
 
+from jaxtyping import Float
+from torch import Tensor
+
 from grao_ref.equations.grao import (
     grao_objective,
     grao_objective_while_ahead,
+    likelihood_weights,
     likelihood_weights_while_ahead,
 )
 from grao_ref.equations.logprob import mean_log_likelihood
@@ -62,15 +66,20 @@ def coefficients(config: Config) -> tuple[float, float]:
     return beta, lam
 
 
+def weights(A: Advantages, rewards: Rewards, config: Config) -> tuple[Float[Tensor, "N G"], Float[Tensor, "N"]]:
+    """w_i and w_y (thm-1) of the objective above: total = Σ_i w_i J_exploration(o_i) + w_y J_imitation(y)."""
+    outputs, (beta, lam) = over_scored(A.outputs, rewards.scored), coefficients(config)
+    weigh = likelihood_weights_while_ahead if config.imitate_only_when_ahead else likelihood_weights
+    w_o, w_y = weigh(outputs, A.reference, beta=beta, lam=lam)
+    return (lam / (1 + lam) * w_o if "exploration" in config.ablate else w_o), w_y
+
+
 def rows(batch: Batch, config: Config) -> Rows:
     """Samples with an advantage, and references with a weight (thm-1): in the repaired objective, one above 0."""
-    A, (beta, lam) = given(batch.advantages), coefficients(config)
-    outputs = over_scored(A.outputs, given(batch.rewards).scored)
-    if config.imitate_only_when_ahead:
-        _, w_y = likelihood_weights_while_ahead(outputs, A.reference, beta=beta, lam=lam)
-        references = w_y > 0
-    else:  # also where the two terms of w_y cancel, since each is logged
-        references = (beta * A.reference != 0) | (lam * outputs.mean(dim=-1) != 0)
+    A, rewards, (beta, lam) = given(batch.advantages), given(batch.rewards), coefficients(config)
+    references = weights(A, rewards, config)[1] != 0
+    if not config.imitate_only_when_ahead:  # also where the two terms of w_y cancel, since each is logged
+        references = (beta * A.reference != 0) | (lam * over_scored(A.outputs, rewards.scored).mean(dim=-1) != 0)
     return Rows(with_signal(batch), references)
 
 
@@ -105,6 +114,7 @@ GRAO = Method(
     advantages=advantages,
     objective=objective,
     denominator=prompt_count,
+    weights=weights,
     rows=rows,
     reads=("imitation_coef", "alignment_coef", "pool", "imitate_only_when_ahead", "ablate"),
     check=check,

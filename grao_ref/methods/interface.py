@@ -60,6 +60,8 @@ class Method:
     advantages: rewards -> advantages; needed by a method that needs samples.
     critique: a batch with samples, rewards and the critic's values before the update -> the targets of every token;
         needed by a method that needs a critic.
+    weights: advantages and rewards -> w_i (N, G) and w_y (N,), where the objective is Σ_i w_i J(o_i) + w_y J(y) with
+        mean log-likelihoods J (thm-1), over `prompt_count`: all that another trainer needs (`weights.py`).
     rows: a batch -> the samples and references that its objective's gradient can reach. The others are not forwarded:
         their log-probabilities are given as 0, whatever they are. All are, if left.
     reads: settings of eq-3 that it reads: `ablate` is refused for a method that ignores it.
@@ -74,6 +76,7 @@ class Method:
     denominator: Callable[[Batch, Config], int] = _MISSING
     advantages: Callable[[Rewards, Config], Advantages] | None = None
     critique: Callable[[Batch, Float[Tensor, "N G T"], Config], Critique] | None = None
+    weights: Callable[[Advantages, Rewards, Config], tuple[Float[Tensor, "N G"], Float[Tensor, "N"]]] | None = None
     rows: Callable[[Batch, Config], Rows] | None = None
     reads: tuple[str, ...] = ()
     kl_weight: float | None = None

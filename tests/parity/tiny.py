@@ -25,7 +25,7 @@ DIFFERENT = 1e-3  # what a control has to be off by: far beyond any rounding
 
 # TRL still sets `gradient_checkpointing`, which its transformers has renamed. The warning is not about this project.
 FOREIGN_WARNINGS = pytest.mark.filterwarnings(
-    "ignore:`(is_)?gradient_checkpointing` is deprecated:FutureWarning:transformers"
+    "ignore:`(is_)?gradient_checkpointing(_enable|_disable)?` is deprecated:FutureWarning:transformers"
 )
 
 # No mixed precision, no recomputation, no GPU, no logger, no file, no clipping that would hide a wrong factor.

@@ -4,10 +4,7 @@ Each starts once for all tests (`two_processes.py`), since importing takes longe
 """
 
 import json
-import os
-import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,27 +17,9 @@ from grao_ref.training.machine import ALONE, require_one_process
 from grao_ref.training.metrics import joined
 from grao_ref.training.ranks import Ranks, this_machine
 from tests.command import refused, rows_of
+from tests.processes import together
 from tests.training.batch import batch
 from tests.training.two_processes import CASES, MODULE
-
-ROOT = Path(__file__).parents[2]
-
-
-def together(job: str, folder: Path, **environment: str) -> list[subprocess.CompletedProcess]:
-    """Two processes, described to each other as torchrun does."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", MODULE, job, str(folder)]
-    own = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen(command, cwd=ROOT, env=os.environ | environment | each, **streams) for each in own]
-    ended = [process.communicate() for process in started]  # none waits for one that is gone
-    return [
-        subprocess.CompletedProcess(command, process.returncode, *words)
-        for process, words in zip(started, ended, strict=True)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +29,13 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def killed(folder) -> list[subprocess.CompletedProcess]:
-    return together("killed", folder, KILLED_AT="2")
+    return together(MODULE, "killed", str(folder), KILLED_AT="2")
 
 
 @pytest.fixture(scope="module")
 def found(folder, killed) -> list[dict]:
     """What each process found; its words too."""
-    ended = together("others", folder)
+    ended = together(MODULE, "others", str(folder))
     assert [process.returncode for process in ended] == [0, 0], [process.stderr for process in ended]
     words = [{"out": process.stdout, "err": process.stderr} for process in ended]
     return [json.loads((folder / f"{rank}.json").read_text()) | words[rank] for rank in range(2)]

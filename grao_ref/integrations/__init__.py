@@ -1,0 +1,1 @@
+"""GRAO inside of other trainers."""
