@@ -257,7 +257,6 @@ def test_the_example_trains_and_saves(folder, tmp_path, monkeypatch):
     command = [sys.executable, "tutorials/examples/grao_on_trl.py", *flags, "--imitate_only_when_ahead", "False"]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
     assert (out / "model.safetensors").exists()
-    assert "GRAO" in (out / "README.md").read_text()
 
 
 def test_a_row_s_weight_is_that_of_the_objective():

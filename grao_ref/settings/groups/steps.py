@@ -24,7 +24,7 @@ class StepsGroup:
     """The steps."""
 
     per_device_train_batch_size: Count = 128
-    """A micro-batch: of sampled answers, a multiple of num_generations, because groups are never split; of rows in a
+    """A micro-batch of each process: of sampled answers, a multiple of num_generations, because groups are never split; of rows in a
     method that samples nothing (sft, dpo). `compare` gives those 1/num_generations of it, so that every method sees the
     same prompts. The bandit ignores it."""
     gradient_accumulation_steps: Count = 1
