@@ -72,6 +72,11 @@ def _checked(config: Config, machine: Machine) -> Output | None:
     check(config)
     require_tracker(config)
     require_hub(config)
+    if machine.processes > 1 and ":" in config.device:
+        raise ValueError(
+            f"each of {machine.processes} processes takes a GPU of its own, so device is auto, cuda or cpu, got "
+            f"{config.device!r}"
+        )
     return Output(config, machine.processes) if machine.writes else None
 
 
