@@ -93,10 +93,11 @@ def test_the_resumed_run_is_the_one_without_an_accident(found, folder):
 
 
 def test_an_error_in_one_process_ends_both_and_is_said_once(found):
-    assert [process["codes"][2] for process in found] == [2, 1]
-    (line,) = [line for line in found[0]["err"].splitlines() if line.startswith("error: ")]
-    assert line.startswith("error: process 1 of 2: reward function")
-    assert "out of order" in line
+    assert [process["codes"][2:] for process in found] == [[2, 2], [1, 2]]
+    raised, refusal = [line for line in found[0]["err"].splitlines() if line.startswith("error: ")]
+    assert raised.startswith("error: process 1 of 2: reward function")
+    assert "out of order" in raised
+    assert refusal == "error: each of 2 processes takes a GPU of its own, so device is auto, cuda or cpu, got 'cuda:0'"
     assert "error" not in found[1]["err"]
 
 

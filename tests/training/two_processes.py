@@ -145,6 +145,7 @@ def others(folder: Path) -> dict:
         run(str(folder / "killed"), "--resume-from-checkpoint", str(folder / "killed")),
     ]
     codes.append(run(str(folder / "failing"), reward_funcs=f"{MODULE}.failing"))
+    codes.append(run(str(folder / "device"), "--device", "cuda:0"))
     machine = this_machine()
     nobody, second = slice(0, 0), split(N, machine.processes)[-1]
     differences = {

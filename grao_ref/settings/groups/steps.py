@@ -24,9 +24,9 @@ class StepsGroup:
     """The steps."""
 
     per_device_train_batch_size: Count = 128
-    """A micro-batch of each process: of sampled answers, a multiple of num_generations, because groups are never split; of rows in a
-    method that samples nothing (sft, dpo). `compare` gives those 1/num_generations of it, so that every method sees the
-    same prompts. The bandit ignores it."""
+    """A micro-batch of each process: of sampled answers, a multiple of num_generations, because groups are never split;
+    of rows in a method that samples nothing (sft, dpo). `compare` gives those 1/num_generations of it, so that every
+    method sees the same prompts. The bandit ignores it."""
     gradient_accumulation_steps: Count = 1
     """Micro-batches of each optimiser step; groups are sampled for all of them at once."""
     max_steps: Count = 200
