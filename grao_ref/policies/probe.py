@@ -92,12 +92,15 @@ def trial_of(model: PreTrainedModel) -> Trial:
     """Tokens from the first half of the vocabulary, without its first eighth: special ones are rare there.
 
     On a GPU the sampler looks for ended rows only after every so many tokens; the longer answer goes on behind these.
+    It is shorter where a model of a test has no place for so many.
     """
-    device, length = model.device, PATIENCE.get(model.device.type, 8) + 7
+    device, places = model.device, getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    length = PATIENCE.get(device.type, 8) + 7
+    length = max(ENDS + 1, min(length, (places or 2**31) - max(LENGTHS)))
     layers: tuple[Any, ...] = (model.get_input_embeddings(), model.get_output_embeddings())  # type: ignore[no-untyped-call]
     vocabulary = min(len(layer.weight) for layer in layers)
     first, span, count = vocabulary // 8, vocabulary // 2, sum(LENGTHS) + 2 * length
-    tokens = first + torch.arange(count, device=device) * 7 % count * span // count
+    tokens = first + torch.arange(count, device=device) * 11 % count * span // count
     attended = torch.arange(max(LENGTHS), device=device) < torch.tensor(LENGTHS, device=device)[:, None]
     prompts = torch.zeros(attended.shape, dtype=torch.long, device=device)
     prompts[attended] = tokens[: sum(LENGTHS)]

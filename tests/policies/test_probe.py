@@ -238,7 +238,7 @@ def test_finetune_refuses_a_user_s_own_model_before_the_first_step():
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("family", ["llama", "falcon_h1"])
+@pytest.mark.parametrize("family", ["llama", pytest.param("falcon_h1", marks=as_recorded)])
 def test_a_reward_head_s_features_are_tried_too(family):
     require_features(tiny_model(family))
 
