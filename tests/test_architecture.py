@@ -62,7 +62,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "rewards": TENSORS | {"grao_ref.text", "grao_ref.rewards", "grao_ref.plugins.blame"},
     "rewards/load.py": {"torch", "grao_ref.data", "grao_ref.plugins", "grao_ref.rewards"},
     "rewards/features.py": TENSORS
-    | {"transformers", "grao_ref.records", "grao_ref.policies.sampler", "grao_ref.text.padding"},
+    | {"transformers", "grao_ref.records", "grao_ref.plugins.blame", "grao_ref.policies.sampler"}
+    | {"grao_ref.text.padding"},
     "rewards/model.py": TENSORS | MODEL | {"grao_ref.text", "grao_ref.policies.load", "grao_ref.rewards"},
     "rewards/build.py": {"torch", "grao_ref.data.load", "grao_ref.methods.registry", "grao_ref.rewards"}
     | {"grao_ref.settings.config"},
@@ -82,7 +83,11 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/causal_lm.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations"}
-    | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "sampler", "scoring")},
+    | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "probe", "sampler", "scoring")},
+    "policies/probe.py": TENSORS
+    | MODEL
+    | {"grao_ref.records", "grao_ref.equations", "grao_ref.plugins.blame"}
+    | {f"grao_ref.policies.{name}" for name in ("cache", "drawing", "lora", "sampler", "scoring")},
     "policies/scoring.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies.outputs", "grao_ref.policies.tiles"},

@@ -1,26 +1,44 @@
 """The cache of a prompt's reading, repeated for its samples, with room for their answers."""
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+# Kinds of layers that a prompt's answers can share, each with all that it holds copied by `reorder_cache`.
+ATTENTION = {"DynamicLayer", "DynamicSlidingWindowLayer", "DummyLayer"}  # keys and values, or nothing
+RECURRENT = {  # a state that is changed in place: not for forward passes with gradient
+    "LinearAttentionLayer",
+    "LinearAttentionAndFullAttentionLayer",
+    "LinearAttentionAndSlidingWindowAttentionLayer",
+}
 
-def repeat_with_room(cache: DynamicCache, group: int, length: int) -> None:
-    """Repeat each prompt's keys and values `group` times, in place, with room for `length` tokens more.
+
+def kinds_of_layers(model: PreTrainedModel) -> set[str]:
+    """The names of the classes of the model's layers in transformers' cache."""
+    return {type(layer).__name__ for layer in DynamicCache(config=model.config).layers}
+
+
+def repeat_with_room(cache: DynamicCache, prompts: Int[Tensor, "B"], length: int) -> None:
+    """Give each of B answers its prompt's part of the cache, in place, with room for `length` tokens more.
+
+    - `prompts`: of each answer, the row of its prompt in the cache.
 
     A layer whose window is narrower than what it has to hold stays transformers' own, and so does every other kind of
-    layer: they copy what they keep with each token.
+    layer: they copy what they keep with each token. Of transformers' ways to copy a layer's rows, `reorder_cache` is
+    the one that all kinds have for all they hold: recurrent layers inherit `batch_repeat_interleave` from attention,
+    and it leaves their state as it is.
     """
     layers: list[DynamicLayer] = cache.layers  # type: ignore[assignment]
     for index, layer in enumerate(layers):
         full = type(layer) is DynamicLayer
         wide = type(layer) is DynamicSlidingWindowLayer and layer.get_seq_length() + length <= layer.sliding_window
         if (full or wide) and layer.keys is not None and layer.values is not None:
-            layers[index] = RoomyLayer(layer.keys, layer.values, group, length)
+            layers[index] = RoomyLayer(layer.keys, layer.values, prompts, length)
             layers[index].is_sliding = layer.is_sliding  # by which transformers finds a layer to make a mask for
         else:
-            layer.batch_repeat_interleave(group)
+            layer.reorder_cache(prompts)  # type: ignore[arg-type]
 
 
 class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -30,9 +48,9 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     of which would be cast again with each token.
     """
 
-    def __init__(self, keys: Tensor, values: Tensor, group: int, length: int) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, prompts: Tensor, length: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._keys, self._values = _with_room(keys, group, length), _with_room(values, group, length)
+        self._keys, self._values = _with_room(keys, prompts, length), _with_room(values, prompts, length)
         self.dtype, self.device, self.is_initialized = self._keys.dtype, keys.device, True
         self._show(keys.shape[-2])
 
@@ -45,9 +63,9 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self._values[:, :, self._written : stop] = value_states
         return self._show(stop)
 
-    def batch_select_indices(self, indices: Tensor) -> None:
+    def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep these rows."""
-        self._keys, self._values = self._keys[indices], self._values[indices]
+        self._keys, self._values = self._keys[beam_idx], self._values[beam_idx]
         self._show(self._written)
 
     def _show(self, length: int) -> tuple[Tensor, Tensor]:
@@ -56,10 +74,10 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         return keys, values
 
 
-def _with_room(states: Tensor, group: int, length: int) -> Tensor:
+def _with_room(states: Tensor, prompts: Tensor, length: int) -> Tensor:
     kind = states.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
-    rows, heads, read, size = states.shape
-    room = torch.empty(rows * group, heads, read + length, size, dtype=dtype, device=states.device)
-    room[:, :, :read] = states.repeat_interleave(group, dim=0)
+    _, heads, read, size = states.shape
+    room = torch.empty(len(prompts), heads, read + length, size, dtype=dtype, device=states.device)
+    room[:, :, :read] = states[prompts]
     return room

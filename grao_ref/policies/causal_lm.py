@@ -1,7 +1,7 @@
 """A Hugging Face causal language model as a policy: it samples groups (`sampler.py`) and scores answers (`scoring.py`).
 
-Any model whose cache is attention's (state-space layers can't share a prefill). Prompts and random generators are
-expected on the model's device. What is scored and trained are the sampled ids, never re-encoded text.
+Any model that passes `probe.py`. Prompts and random generators are expected on the model's device. What is scored and
+trained are the sampled ids, never re-encoded text.
 The model's dropout is switched off for good: with it, the policy that is scored is not the one that sampled. An
 adapter's is on request, and only in the forward pass that gradients flow through.
 """
@@ -23,7 +23,8 @@ from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, sav
 from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
-from grao_ref.policies.sampler import decode, require_shared_cache
+from grao_ref.policies.probe import READING, probed, refusing
+from grao_ref.policies.sampler import decode
 from grao_ref.policies.scoring import Scorer, is_head_alone
 from grao_ref.records import Samples, Tokens
 
@@ -36,8 +37,8 @@ class CausalLMPolicy:
     alone, because decoding is slower in it there. `checkpointing`: hidden states are computed again in the backward
     pass instead of kept. `critic`: whether there is one; it is float32 at least. A model with an adapter (`lora.py`)
     trains the adapter, of whose inputs the share `lora_dropout` is dropped.
-    Raises `ValueError` on ids outside the vocabulary, a length that is no whole number above 0, a model whose cache
-    can't be shared, a dropout without an adapter.
+    Raises `ValueError` on ids outside the vocabulary, a length that is no whole number above 0, a model of which the
+    sampler or the scorer computes something else than the model does, a dropout without an adapter.
     """
 
     def __init__(
@@ -53,10 +54,11 @@ class CausalLMPolicy:
     ) -> None:
         if not isinstance(max_completion_length, int) or max_completion_length < 1:
             raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
-        require_shared_cache(model)
-        shares_prompts = get_ready(model, checkpointing=checkpointing)
+        with refusing(model, READING):
+            shares_prompts = get_ready(model, checkpointing=checkpointing)
+            head_alone = is_head_alone(model)
+        self.scorer = probed(Scorer(model, bf16, checkpointing, shares_prompts, head_alone))
         set_dropout(model, lora_dropout)
-        self.scorer = Scorer(model, bf16, checkpointing, shares_prompts, is_head_alone(model))
         self.model, self.max_completion_length = model, max_completion_length
         self.device, self.bf16 = model.device, bf16
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]

@@ -60,18 +60,24 @@ Piece = tuple[Tensor, Tensor]
 
 
 def _each_alone(run: Run, left: Tokens, answers: Tokens, group: int, lengths: list[int]) -> list[Piece]:
-    """Every row with its own prompt before it."""
-    prompt_lengths = left.mask.sum(dim=1).repeat_interleave(group).tolist()
-    whole = [length and length + before for length, before in zip(lengths, prompt_lengths, strict=True)]
+    """Every row with its own prompt before it, and all padding behind it.
+
+    What is behind a token changes nothing of its output, so no mask is needed: neither attention nor a recurrent state
+    has seen padding where an output counts.
+    """
+    before = left.mask.sum(dim=1).repeat_interleave(group)
+    whole = [length and length + prompt for length, prompt in zip(lengths, before.tolist(), strict=True)]
     pieces = []
     for part in parts_of(whole, pass_cost=pass_cost(left.ids.device)):
-        rows = torch.tensor(part, device=left.ids.device)
-        start, length = left.ids.shape[1] - max(prompt_lengths[row] for row in part), max(lengths[row] for row in part)
+        rows, length = torch.tensor(part, device=left.ids.device), max(lengths[row] for row in part)
         some = Tokens(answers.ids[rows, :length], answers.mask[rows, :length])
-        sequence = torch.cat([left.ids[rows // group, start:], some.ids.masked_fill(~some.mask, 0)], dim=1)
-        attended = torch.cat([left.mask[rows // group, start:], some.mask], dim=1)
-        outputs = run(with_positions(sequence, attended), past_key_values=None, last=length + 1)[:, :-1]
-        pieces.append(_counted(outputs, some.mask, rows, answers.mask.shape[1]))
+        sequence = torch.cat([left.ids[rows // group], _filled(some, left, rows // group)], dim=1)
+        attended = torch.cat([left.mask[rows // group], some.mask], dim=1)
+        order = (~attended).to(torch.uint8).argsort(dim=1, stable=True)[:, : whole[part[-1]]]
+        start = int(before[rows].min()) - 1  # of the first output that counts
+        outputs = run({"input_ids": sequence.gather(1, order)}, past_key_values=None, last=order.shape[1] - start)
+        at = before[rows, None] - 1 + some.mask.cumsum(dim=1) - 1 - start  # the output before each token
+        pieces.append(_counted(outputs, some.mask, rows, answers.mask.shape[1], at))
     return pieces
 
 
@@ -94,7 +100,7 @@ def _with_shared_prompts(
         of = number[rows // group]
         outputs = first[of]
         if length > 1:
-            step = some.ids[:, :-1].masked_fill(~some.mask[:, :-1], 0)
+            step = _filled(some, left, rows // group)[:, :-1]
             inputs = with_positions(step, torch.cat([seen[of], some.mask[:, :-1]], dim=1))
             outputs = torch.cat([outputs, _after(cache, of, run, inputs)], dim=1)
         pieces.append(_counted(outputs, some.mask, rows, answers.mask.shape[1]))
@@ -110,11 +116,18 @@ def _after(cache: SteadyCache, of: Tensor, run: Run, inputs: dict[str, Tensor]) 
     return outputs
 
 
-def _counted(outputs: Tensor, mask: Tensor, rows: Tensor, width: int) -> Piece:
-    """The outputs before the tokens that count, and the places of these tokens among all rows of `width` tokens."""
-    inside = mask.flatten().nonzero()[:, 0]
-    row, column = inside // mask.shape[1], inside % mask.shape[1]
-    return outputs.flatten(0, 1)[inside], rows[row] * width + column
+def _filled(some: Tokens, left: Tokens, prompts: Int[Tensor, "B"]) -> Int[Tensor, "B T"]:
+    """The ids of answers to these prompts, with a prompt's last token for padding, as `push_right` has it."""
+    return some.ids.where(some.mask, left.ids[prompts, -1:])
+
+
+def _counted(outputs: Tensor, mask: Tensor, rows: Tensor, width: int, at: Tensor | None = None) -> Piece:
+    """The outputs before the tokens that count, and the places of these tokens among all rows of `width` tokens.
+
+    `at`: where in its row the output before each token is; in the token's own place where it is not given.
+    """
+    row, column = mask.nonzero().unbind(dim=1)
+    return outputs[row, column if at is None else at[row, column]], rows[row] * width + column
 
 
 def _lengths(mask: Tensor) -> list[int]:

@@ -4,7 +4,6 @@ Prompts are pushed to the right (left-padded) and positions are counted from the
 changes nothing for absolute or rotary embeddings.
 """
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,8 +37,9 @@ def decode(
     prefill = _without_idle_mask(with_positions(left.ids, left.mask))
     with weights_cast_once(model):
         logits = model(**prefill, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
-        repeat_with_room(cache, group, max_length)
-        logits, attended = logits.repeat_interleave(group, 0), left.mask.repeat_interleave(group, 0)
+        of = torch.arange(len(logits), device=logits.device).repeat_interleave(group)  # an answer's prompt
+        repeat_with_room(cache, of, max_length)
+        logits, attended = logits[of], left.mask[of]
         rows = _Rows(attended, max_length, padded="attention_mask" in prefill)
         ids = torch.zeros(len(attended), max_length, dtype=torch.long, device=logits.device)
         logprobs = torch.zeros(ids.shape, dtype=torch.promote_types(logits.dtype, torch.float32), device=logits.device)
@@ -51,7 +51,7 @@ def decode(
                 break
             if kept is not None:
                 rows.keep(kept)
-                cache.batch_select_indices(kept)
+                cache.reorder_cache(kept)  # type: ignore[arg-type]
                 token = token[kept]
             logits = model(**rows.inputs(token, t), past_key_values=cache, use_cache=True).logits[:, -1]
     return _samples(ids, logprobs, eos_ids, group)
@@ -126,31 +126,19 @@ def _without_idle_mask(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return inputs
 
 
-def require_shared_cache(model: PreTrainedModel) -> None:
-    """Raise `ValueError` on a model whose reading of a prompt can't be shared by the prompt's samples.
-
-    Shared is the cache of attention. State-space and recurrent layers keep a state instead, some beside such a cache.
-    """
-    takes_a_cache = "past_key_values" in inspect.signature(model.forward).parameters
-    layers = DynamicCache(config=model.config).layers
-    stateful = [layer for layer in layers if hasattr(layer, "update_conv_state")]
-    if not takes_a_cache or stateful or not all(hasattr(layer, "batch_repeat_interleave") for layer in layers):
-        raise ValueError(
-            f"{type(model).__name__} has layers whose cache can't be shared by a group (state-space or recurrent "
-            "ones); name a model that has attention alone"
-        )
-
-
 def push_right(prompts: Tokens) -> Tokens:
-    """The same prompts with all padding on the left; padding becomes token 0.
+    """The same prompts with all padding on the left; padding becomes a prompt's last token.
 
-    Raises `ValueError` on a prompt without a token: there would be nothing to predict from.
+    It is masked either way. But some models (Gemma 3n) have no gradient where a hidden state is 0, as a padding token's
+    may be, and NaN times nothing is NaN. Raises `ValueError` on a prompt without a token: there would be nothing to
+    predict from.
     """
     if not prompts.mask.any(dim=-1).all():
         empty = int((~prompts.mask.any(dim=-1)).nonzero()[0])
         raise ValueError(f"every prompt needs at least one token, prompt {empty} has none")
     order = prompts.mask.to(torch.uint8).argsort(dim=-1, stable=True)
-    return Tokens(prompts.ids.masked_fill(~prompts.mask, 0).gather(-1, order), prompts.mask.gather(-1, order))
+    ids, mask = prompts.ids.gather(-1, order), prompts.mask.gather(-1, order)
+    return Tokens(ids.where(mask, ids[:, -1:]), mask)
 
 
 def with_positions(ids: Int[Tensor, "B S"], attended: Bool[Tensor, "B A"]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from grao_ref.policies.load import NoTokenizerError, embedding_rows, load_language_model, load_tokenizer
-from grao_ref.rewards.features import answer_features
+from grao_ref.rewards.features import answer_features, require_features
 from grao_ref.text.encoding import Encoder, context_of
 from grao_ref.text.messages import Completion, Prompt, answer_text
 from grao_ref.text.padding import padded
@@ -68,6 +68,7 @@ class HeadReward:
                 f"the head in {str(folder)!r} has {len(head.weight)} weights, and its model "
                 f"{head.about['model_name_or_path']!r} has features of size {size}"
             )
+        require_features(self.model)
         self.head, self.batch_size = head, batch_size
         self.__name__ = Path(folder).resolve().name
 

@@ -19,7 +19,7 @@ from grao_ref.data.rows import split_by_prompt
 from grao_ref.plugins.blame import blame
 from grao_ref.plugins.quiet import held_back
 from grao_ref.policies.load import embedding_rows, load_language_model
-from grao_ref.rewards.features import answer_features
+from grao_ref.rewards.features import answer_features, require_features
 from grao_ref.rewards.fit import Array, accuracy, choose_l2, fit_head
 from grao_ref.rewards.model import DESCRIPTION, Head
 from grao_ref.runs.folder import require_writable
@@ -64,6 +64,7 @@ def train_head(settings: HeadSettings, console: Console) -> Head:
             raise ValueError(f"row {row.number} has no rejected answer, and a head is fitted to pairs")
     with held_back(), blame(f"model_name_or_path {settings.model_name_or_path!r}: loading it raised", ours=True):
         model, tokenizer = load_language_model(settings.model_name_or_path, device=device)
+    require_features(model)
     encoder = Encoder(tokenizer, rows=embedding_rows(model))
     limits = Limits(
         prompt=settings.max_prompt_length,

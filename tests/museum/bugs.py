@@ -578,7 +578,7 @@ LOOP = [
     bug(
         "cache_tiled_instead_of_repeated",
         "../policies/sampler.py",
-        "logits, attended = logits.repeat_interleave(group, 0), left.mask.repeat_interleave(group, 0)",
+        "logits, attended = logits[of], left.mask[of]",
         "logits, attended = logits.repeat(group, 1), left.mask.repeat(group, 1)",
         "easily made: the groups of two prompts change places",
     ),

@@ -1,6 +1,6 @@
-"""How the sampler decodes: rows that leave the batch, the cache's room, masks; and models that it refuses.
+"""How the sampler decodes: rows that leave the batch, the cache's room, masks.
 
-What it samples is in test_causal_lm.py.
+What it samples is in test_causal_lm.py, which models are refused in test_probe.py.
 """
 
 from contextlib import nullcontext
@@ -11,11 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     AutoModelForCausalLM,
     DynamicCache,
-    FalconH1Config,
-    FalconH1ForCausalLM,
     Gemma3TextConfig,
-    MambaConfig,
-    MambaForCausalLM,
     MistralConfig,
 )
 from transformers.cache_utils import DynamicSlidingWindowLayer
@@ -23,14 +19,9 @@ from transformers.cache_utils import DynamicSlidingWindowLayer
 from grao_ref.policies import sampler
 from grao_ref.policies.cache import RoomyLayer, repeat_with_room
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.sampler import require_shared_cache
 from tests.policies.architectures import CONFIGS, EOS, SIZES, TOKENS, random_model
 from tests.policies.test_causal_lm import CLOSE, LENGTHS, policy_of, prompts_of, sampled
 
-FALCON = {
-    "vocab_size": 24, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-    "num_key_value_heads": 1, "mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8,
-}  # fmt: skip
 WINDOW = 4  # narrower than a prompt and its answer
 SLIDING = {
     "mistral": lambda: MistralConfig(**SIZES, **TOKENS, num_key_value_heads=2, sliding_window=WINDOW),
@@ -177,7 +168,7 @@ def test_a_mask_is_given_where_a_prompt_is_padded_and_nowhere_else(name):
 def test_the_cache_s_room_gives_what_transformers_own_cache_gives(name, monkeypatch):
     policy, prompts = any_policy(name), prompts_of(LENGTHS)
     samples = sampled(policy, prompts)
-    monkeypatch.setattr(sampler, "repeat_with_room", lambda cache, group, length: cache.batch_repeat_interleave(group))
+    monkeypatch.setattr(sampler, "repeat_with_room", lambda cache, prompts, length: cache.reorder_cache(prompts))
     assert_same(sampled(policy, prompts), samples, name)
 
 
@@ -186,7 +177,7 @@ def read(model, length: int, autocast: bool = False) -> DynamicCache:
     cache = DynamicCache(config=model.config)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         model(torch.arange(3, 11).view(2, 4), past_key_values=cache, use_cache=True)
-        repeat_with_room(cache, 3, length)
+        repeat_with_room(cache, torch.tensor([0, 0, 0, 1, 1, 1]), length)
     return cache
 
 
@@ -297,20 +288,3 @@ def test_a_model_whose_logits_are_nan_is_named():
     policy.model.get_output_embeddings().weight.data.fill_(float("nan"))
     with pytest.raises(ValueError, match="no token can be drawn from logits that are NaN or infinite: prompt 0"):
         sampled(policy, prompts_of(LENGTHS))
-
-
-def test_layers_with_a_state_are_refused_also_where_they_have_a_cache_beside_it():
-    """Repeating the cache alone would give every sample but the first another state."""
-    for model in (
-        FalconH1ForCausalLM(FalconH1Config(**FALCON)),
-        MambaForCausalLM(MambaConfig(vocab_size=24, hidden_size=32, num_hidden_layers=1)),
-    ):
-        with pytest.raises(
-            ValueError, match=f"{type(model).__name__} has layers whose cache can't be shared by a group"
-        ):
-            require_shared_cache(model)
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_control_attention_alone_is_not_refused(name):
-    require_shared_cache(random_model(name))
