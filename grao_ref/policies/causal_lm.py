@@ -23,7 +23,7 @@ from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, sav
 from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
-from grao_ref.policies.sampler import decode, require_shared_cache
+from grao_ref.policies.sampler import decode_in_turn, require_shared_cache
 from grao_ref.policies.scoring import Scorer, is_head_alone
 from grao_ref.records import Samples, Tokens
 
@@ -116,8 +116,13 @@ class CausalLMPolicy:
         temperature: float,
         rng: torch.Generator,
         likelihood_temperature: float | None = None,
+        parts: int = 1,
     ) -> Samples:
-        """G answers to each prompt, each token drawn from softmax(logits / temperature)."""
+        """G answers to each prompt, each token drawn from softmax(logits / temperature).
+
+        `parts`: pieces of the prompts that are answered in turn. The random numbers of all are drawn at once, so the
+        samples are the same for any number of parts, up to float order.
+        """
         require_positive(temperature=temperature)
 
         scored_at = temperature if likelihood_temperature is None else likelihood_temperature
@@ -125,7 +130,7 @@ class CausalLMPolicy:
         choose = drawer(
             answers, self.max_completion_length, rng, temperature=temperature, likelihood_temperature=scored_at
         )
-        samples = self._decode(prompts, num_generations, choose)
+        samples = self._decode(prompts, num_generations, choose, parts)
         require_drawn(samples.logprobs)
         return samples
 
@@ -160,11 +165,17 @@ class CausalLMPolicy:
             raise ValueError("the policy was made without a critic: its method's `needs` must ask for one")
         return self.critic
 
-    def _decode(self, prompts: Tokens, group: int, choose: Choose) -> Samples:
+    def _decode(self, prompts: Tokens, group: int, choose: Choose, parts: int = 1) -> Samples:
         half = self.bf16 and self.device.type != "cpu"
         with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
-            return decode(
-                self.model, prompts, group, choose, eos_ids=self.eos_ids, max_length=self.max_completion_length
+            return decode_in_turn(
+                self.model,
+                prompts,
+                group,
+                choose,
+                eos_ids=self.eos_ids,
+                max_length=self.max_completion_length,
+                parts=parts,
             )
 
 
