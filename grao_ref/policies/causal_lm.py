@@ -24,7 +24,7 @@ from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
 from grao_ref.policies.probe import READING, probed, refusing
-from grao_ref.policies.sampler import decode
+from grao_ref.policies.sampler import decode_in_turn
 from grao_ref.policies.scoring import Scorer, is_head_alone
 from grao_ref.records import Samples, Tokens
 
@@ -118,8 +118,13 @@ class CausalLMPolicy:
         temperature: float,
         rng: torch.Generator,
         likelihood_temperature: float | None = None,
+        parts: int = 1,
     ) -> Samples:
-        """G answers to each prompt, each token drawn from softmax(logits / temperature)."""
+        """G answers to each prompt, each token drawn from softmax(logits / temperature).
+
+        `parts`: pieces of the prompts that are answered in turn. The random numbers of all are drawn at once, so the
+        samples are the same for any number of parts, up to float order.
+        """
         require_positive(temperature=temperature)
 
         scored_at = temperature if likelihood_temperature is None else likelihood_temperature
@@ -127,7 +132,7 @@ class CausalLMPolicy:
         choose = drawer(
             answers, self.max_completion_length, rng, temperature=temperature, likelihood_temperature=scored_at
         )
-        samples = self._decode(prompts, num_generations, choose)
+        samples = self._decode(prompts, num_generations, choose, parts)
         require_drawn(samples.logprobs)
         return samples
 
@@ -162,11 +167,17 @@ class CausalLMPolicy:
             raise ValueError("the policy was made without a critic: its method's `needs` must ask for one")
         return self.critic
 
-    def _decode(self, prompts: Tokens, group: int, choose: Choose) -> Samples:
+    def _decode(self, prompts: Tokens, group: int, choose: Choose, parts: int = 1) -> Samples:
         half = self.bf16 and self.device.type != "cpu"
         with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
-            return decode(
-                self.model, prompts, group, choose, eos_ids=self.eos_ids, max_length=self.max_completion_length
+            return decode_in_turn(
+                self.model,
+                prompts,
+                group,
+                choose,
+                eos_ids=self.eos_ids,
+                max_length=self.max_completion_length,
+                parts=parts,
             )
 
 

@@ -26,10 +26,12 @@ class Policy(Protocol):
         temperature: float,
         rng: torch.Generator,
         likelihood_temperature: float | None = None,
+        parts: int = 1,
     ) -> Samples:
         """G answers to each prompt, without gradient, drawn at `temperature`.
 
-        Their log-probabilities are those at `likelihood_temperature`, which is the same unless it is given.
+        Their log-probabilities are those at `likelihood_temperature`, which is the same unless it is given. `parts`:
+        the most pieces in which the prompts may be answered in turn, to save memory; the samples don't depend on it.
         """
 
     def logprobs(

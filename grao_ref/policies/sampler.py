@@ -14,12 +14,38 @@ from transformers import DynamicCache, PreTrainedModel
 
 from grao_ref.policies.cache import repeat_with_room
 from grao_ref.policies.drawing import Choose
-from grao_ref.records import Samples, Tokens
+from grao_ref.records import Samples, Tokens, split, take
 
 # Asking a GPU whether rows go on means waiting for it, so it is done after every so many tokens. What is decoded
 # meanwhile of rows that have ended is dropped.
 PATIENCE = {"cpu": 1, "cuda": 8}
 LEAVE = 0.75  # ended rows leave a batch of which at most this share goes on: the others' caches are copied for it
+
+
+def decode_in_turn(
+    model: PreTrainedModel,
+    prompts: Tokens,
+    group: int,
+    choose: Choose,
+    *,
+    eos_ids: Int[Tensor, "E"],
+    max_length: int,
+    parts: int,
+) -> Samples:
+    """`decode` for a part of the prompts at a time, so that no more than a part's cache is in memory.
+
+    The parts are those of `records.split`, as in an update. `choose` is asked for the answers by their place among all,
+    so a token's random number does not depend on the number of parts.
+    """
+
+    def of_part(first: int) -> Choose:
+        return lambda logits, rows, t: choose(logits, rows + first, t)
+
+    pieces = [
+        decode(model, take(prompts, rows), group, of_part(rows.start * group), eos_ids=eos_ids, max_length=max_length)
+        for rows in split(len(prompts.ids), parts)
+    ]
+    return pieces[0] if len(pieces) == 1 else _joined(pieces)
 
 
 @torch.no_grad()
@@ -32,7 +58,7 @@ def decode(
     row ends with its first end-of-sequence token, which is part of the answer, or after `max_length` tokens. What it
     is given after that, until it leaves the batch, is dropped.
     """
-    left = push_right(prompts)
+    left = _narrowed(push_right(prompts))
     cache = DynamicCache(config=model.config)
     prefill = _without_idle_mask(with_positions(left.ids, left.mask))
     with weights_cast_once(model):
@@ -117,6 +143,24 @@ def _samples(ids: Int[Tensor, "B T"], logprobs: Float[Tensor, "B T"], eos_ids: I
     parts = (ids.where(mask, 0), mask, logprobs.where(mask, 0))
     answers, counts, scores = (part[:, :width].reshape(-1, group, width) for part in parts)
     return Samples(answers, counts, scores, ended=ends.any(dim=-1).view(-1, group))
+
+
+def _joined(pieces: list[Samples]) -> Samples:
+    """The samples of all parts, as wide as the longest answer."""
+    width = max(piece.ids.shape[-1] for piece in pieces)
+
+    def whole(name: str) -> Tensor:
+        tensors = [getattr(piece, name) for piece in pieces]
+        return torch.cat([torch.nn.functional.pad(each, (0, width - each.shape[-1])) for each in tensors])
+
+    ended = torch.cat([piece.ended for piece in pieces if piece.ended is not None])
+    return Samples(whole("ids"), whole("mask"), whole("logprobs"), ended=ended)
+
+
+def _narrowed(left: Tokens) -> Tokens:
+    """Left-padded prompts without the columns that are padding in all of them."""
+    longest = int(left.mask.sum(dim=-1).max())
+    return Tokens(left.ids[:, -longest:], left.mask[:, -longest:])
 
 
 def _without_idle_mask(inputs: dict[str, Tensor]) -> dict[str, Tensor]:

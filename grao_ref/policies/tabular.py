@@ -39,8 +39,9 @@ class TabularPolicy:
         temperature: float,
         rng: torch.Generator,
         likelihood_temperature: float | None = None,
+        parts: int = 1,
     ) -> Samples:
-        """G actions for each prompt: ids (N, G, 1)."""
+        """G actions for each prompt: ids (N, G, 1). `parts` changes nothing, since a table has no cache."""
         rows = self.theta.detach()[prompts.ids[:, 0]] / temperature
         actions = torch.multinomial(rows.softmax(dim=-1), num_generations, replacement=True, generator=rng)
         mask = torch.ones_like(actions, dtype=torch.bool)[..., None]

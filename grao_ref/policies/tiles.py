@@ -72,14 +72,15 @@ class _LinearLogprobs(torch.autograd.Function):
         hidden, weight, bias, ids = ctx.saved_tensors
         of_hidden, of_weight, of_bias = ctx.needs_input_grad[:3]
         W, b = weight.to(ctx.dtype), None if bias is None else bias.to(ctx.dtype)
+        tiles, ctx.tiles = ctx.tiles, []  # else they would live as long as the result does
         dh = torch.empty_like(hidden) if of_hidden else None
         dW = torch.zeros_like(weight, dtype=gradient.dtype) if of_weight else None
         db = torch.zeros_like(bias, dtype=gradient.dtype) if of_bias else None
         for number, start in enumerate(range(0, len(ids), ctx.size)):
             rows = slice(start, start + ctx.size)
             h, g = hidden[rows].to(ctx.dtype), gradient[rows, None] / ctx.temperature
-            if ctx.tiles:
-                dz = ctx.tiles[number] * -g
+            if tiles:
+                dz = tiles[number] * -g
             else:
                 dz = _log_softmax_at(_logits(h, W, b, ctx.temperature), ids[rows])[1].mul_(-g)
             dz.scatter_add_(1, ids[rows, None], g)

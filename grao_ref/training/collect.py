@@ -52,6 +52,7 @@ def _sample(batch: Batch, task: Task, policy: Policy, method: Method, config: Co
         temperature=config.temperature,
         rng=rng,
         likelihood_temperature=config.likelihood_temperature,
+        parts=config.gradient_accumulation_steps,
     )
     parts, of_references = task.reward(batch, samples.ids, samples.mask), task.reward_references(batch)
     outputs, scored = weighted(parts, task.reward_weights)

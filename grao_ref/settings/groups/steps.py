@@ -28,7 +28,8 @@ class StepsGroup:
     of rows in a method that samples nothing (sft, dpo). `compare` gives those 1/num_generations of it, so that every
     method sees the same prompts. The bandit ignores it."""
     gradient_accumulation_steps: Count = 1
-    """Micro-batches of each optimiser step; groups are sampled for all of them at once."""
+    """Micro-batches of each optimiser step. They are sampled and trained on in turn, so that no more than one needs
+    memory; the samples don't depend on how many there are."""
     max_steps: Count = 200
     """Optimiser steps; with num_iterations, batches of samples."""
     num_train_epochs: Positive | None = None
