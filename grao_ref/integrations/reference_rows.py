@@ -1,4 +1,4 @@
-"""References as rows among the samples of TRL's generation batch."""
+"""References as rows among the samples of TRL's generation batch, and what is logged of them."""
 
 from typing import Any
 
@@ -63,10 +63,40 @@ def text_of(completion: Any, prompt: Any) -> str:
     """A reference's text. Raises `ValueError` where it is not of its prompt's kind, or not one assistant's message."""
     if isinstance(completion, str) and isinstance(prompt, str):
         return completion
-    both = isinstance(completion, list) and isinstance(prompt, list)
-    if both and [message["role"] for message in completion] == ["assistant"]:
-        return str(completion[0]["content"])
+    if isinstance(completion, list) and isinstance(prompt, list) and len(completion) == 1:
+        said = {name: value for name, value in completion[0].items() if value is not None}
+        if said.keys() == {"role", "content"} and said["role"] == "assistant" and isinstance(said["content"], str):
+            return str(said["content"])
     raise ValueError(
-        "a row's completion is its reference: text behind a text, or one assistant message behind a conversation; got "
-        f"{completion!r} behind {prompt!r}"
+        "a completion is the reference of its row: text behind a text, or behind a conversation one message with the "
+        f"role assistant and a text; got {str(completion)[:80]!r} behind {str(prompt)[:80]!r}"
     )
+
+
+def total_of(parts: Tensor, weights: Tensor) -> Tensor:
+    """The weighted sum (B,) of reward functions (B, F); NaN where none that has a weight could score the answer."""
+    weights = weights.to(parts.device)
+    unscored = parts[:, weights != 0].isnan().all(dim=-1)
+    total: Tensor = (parts * weights).nansum(dim=-1)
+    return total.masked_fill(unscored, torch.nan)
+
+
+class StepMeans:
+    """Means over all processes and micro-batches of a step: a micro-batch may hold no reference at all.
+
+    accelerator: TRL's. metrics: where each step's means are appended, by name.
+    """
+
+    def __init__(self, accelerator: Any, metrics: dict[str, list[float]]) -> None:
+        self.accelerator, self.metrics = accelerator, metrics
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Count these; with a step's last micro-batch, append the mean. Every process calls this alike."""
+        found = torch.stack([values.double().sum(), torch.tensor(float(len(values))).to(values.device)])
+        found = self.accelerator.reduce(found, reduction="sum") + self._sums.pop(name, torch.zeros_like(found))
+        if self.accelerator.sync_gradients:
+            total, count = found.tolist()
+            self.metrics[name].append(total / count)
+        else:
+            self._sums[name] = found

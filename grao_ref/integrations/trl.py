@@ -7,6 +7,7 @@ each row its weight (`row_weights`, as in this package's own trainer). The loss 
 process runs as many forward passes of as many rows as the others, whatever the weights are.
 """
 
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +17,18 @@ from torch import Tensor
 from trl import GRPOConfig, GRPOTrainer
 
 from grao_ref.equations.logprob import mean_log_likelihood
-from grao_ref.integrations.reference_rows import require_same_tokens, text_of, with_references
-from grao_ref.integrations.trl_checks import require_own_terms, require_positions, require_text, require_trl
+from grao_ref.integrations.reference_rows import StepMeans, require_same_tokens, text_of, total_of, with_references
+from grao_ref.integrations.trl_checks import (
+    require_own_terms,
+    require_positions,
+    require_rows,
+    require_text,
+    require_trl,
+)
 from grao_ref.methods.weights import row_weights, weighted_method
 from grao_ref.settings.config import Config
 from grao_ref.text.encoding import Encoder
+from grao_ref.text.remarks import remarks
 
 # Settings of this package's own trainer.
 OWN = ("method", "imitation_coef", "alignment_coef", "pool", "imitate_only_when_ahead", "ablate")
@@ -76,19 +84,20 @@ class GRAOTrainer(GRPOTrainer):  # type: ignore[misc]
         weighted_method(self.own)
         super().__init__(model, reward_funcs, args, *more, **named)
         require_text(self)
+        require_rows(self.train_dataset)
         require_positions(self.model, self._tokenizer.pad_token_id)
         self.encoder = Encoder(self._tokenizer, options=args.chat_template_kwargs)
+        self._means = StepMeans(self.accelerator, self._metrics["train"])
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Tensor:
         """The samples' rewards; in training the references' too, by the same functions, kept for the weights."""
-        for row in inputs:
-            if self.model.training or "completion" in row:
-                row["references"] = text_of(row.get("completion"), row["prompt"])
+        if self.model.training or all("completion" in row for row in inputs):
+            inputs = [row | {"references": text_of(row.get("completion"), row["prompt"])} for row in inputs]
         rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         if self.model.training:
             first = slice(None, None, self.num_generations)  # of each group
             self._totals = (
-                self._total(rewards).view(-1, self.num_generations),
+                total_of(rewards, self.reward_weights).view(-1, self.num_generations),
                 self._rate(inputs[first], prompts[first]),
             )
         return rewards
@@ -101,20 +110,18 @@ class GRAOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._pending_extra_logs, self._pending_metrics = defaultdict(list), defaultdict(list)
         found = super()._calculate_rewards(rows, prompts, [row["completion"] for row in rows], self._references)
         self._pending_extra_logs, self._pending_metrics = kept
-        return self._total(found)
-
-    def _total(self, parts: Tensor) -> Tensor:
-        """The weighted sum of the reward functions; NaN where none could score the answer."""
-        weights = self.reward_weights.to(parts.device)
-        unscored = parts[:, weights != 0].isnan().all(dim=-1)
-        total: Tensor = (parts * weights).nansum(dim=-1)
-        return total.masked_fill(unscored, torch.nan)
+        if self.state.global_step == 0:
+            for remark in remarks(self.encoder, [row["references"] for row in rows]):
+                warnings.warn(remark, stacklevel=2)
+        return total_of(found, self.reward_weights)
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         """A row more for each group, its reference, and a weight for each row."""
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if not self.model.training:
             return output
+        if len(inputs) != self.args.per_device_train_batch_size * self.args.steps_per_generation:
+            raise ValueError(f"a generation batch has {len(inputs)} rows, and other ones would tear groups")
         require_same_tokens(output, self._opened, self._references, self.eos_token_ids)
         rewards, of_references = self._totals
         w_o, w_y = row_weights(rewards, of_references, self.own)
@@ -136,14 +143,8 @@ class GRAOTrainer(GRPOTrainer):  # type: ignore[misc]
         J = mean_log_likelihood(logprobs * inputs.get("importance_sampling_ratio", 1.0), mask)
         prompts, steps = len(mask) / (self.num_generations + 1), self.current_gradient_accumulation_steps
         objective = (inputs["weights"] * J).sum() / prompts
-        self._log_mean("objective", objective.detach()[None])
-        self._log_mean("reference/logp_per_token", mean_log_likelihood(logprobs.detach(), mask)[y])
-        self._log_mean("entropy", entropy.detach()[mask & ~y[:, None]])
+        self._means.add("objective", objective.detach()[None])
+        self._means.add("reference/logp_per_token", mean_log_likelihood(logprobs.detach(), mask)[y])
+        self._means.add("entropy", entropy.detach()[mask & ~y[:, None]])
         loss: Tensor = -objective / steps
         return loss + self.router_aux_loss_coef * aux / steps if self.aux_loss_enabled else loss
-
-    def _log_mean(self, name: str, values: Tensor) -> None:
-        """The mean over all processes."""
-        count = torch.tensor(float(len(values)), device=values.device)
-        total, of = self.accelerator.reduce(torch.stack([values.float().sum(), count]), reduction="sum").tolist()
-        self._metrics["train"][name].append(total / max(of, 1.0))

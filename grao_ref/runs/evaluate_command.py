@@ -23,7 +23,7 @@ from grao_ref.runs.sources import require_same_prompts
 from grao_ref.settings.config import Config
 from grao_ref.settings.evaluation import EvaluationSettings
 from grao_ref.settings.flags import quiet_libraries
-from grao_ref.training.machine import choose_device
+from grao_ref.training.machine import choose_device, require_one_process
 
 PROBED = 4  # references that the reward functions are tried on
 
@@ -31,6 +31,7 @@ PROBED = 4  # references that the reward functions are tried on
 def run(settings: EvaluationSettings) -> int:
     """Evaluate, print the table, and write evaluation.md and evaluation.json; the exit code."""
     quiet_libraries()
+    require_one_process("evaluate works")
     if not settings.models:
         raise ValueError("name at least one run's folder, such as runs/1, or a model")
     first = Path(settings.models[0]).expanduser()

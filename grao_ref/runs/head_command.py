@@ -28,12 +28,13 @@ from grao_ref.settings.flags import quiet_libraries
 from grao_ref.settings.head import HeadSettings
 from grao_ref.text.encoding import Encoder, context_of
 from grao_ref.text.messages import Prompt
-from grao_ref.training.machine import choose_device
+from grao_ref.training.machine import choose_device, require_one_process
 
 
 def run(settings: HeadSettings) -> int:
     """Train the head, save it, and print its accuracy; the exit code."""
     quiet_libraries()
+    require_one_process("reward_head works")
     console = Console()
     head = train_head(settings, console)
     head.save(settings.output_dir)

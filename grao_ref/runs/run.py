@@ -25,7 +25,7 @@ from grao_ref.setups import Setup, prepare
 from grao_ref.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from grao_ref.training.loop import Report, proceed, start
 from grao_ref.training.machine import ALONE, Machine
-from grao_ref.training.ranks import require_same_policy
+from grao_ref.training.ranks import require_same as require_same_start
 
 
 def train_all(config: Config, console: Console, log: Log, machine: Machine = ALONE) -> Results | None:
@@ -45,7 +45,7 @@ def train_all(config: Config, console: Console, log: Log, machine: Machine = ALO
                 first, last = last is None, None  # the last run's model and moments make room for the next one's
                 begin = partial(Run, name, settings, console, log, machine, announce=first, several=several)
                 last = machine.together(begin)
-                require_same_policy(last.training)
+                machine.together(partial(require_same_start, last.training, last.sources))
                 if config.num_train_epochs is not None:  # its steps are known now, and are those of every run
                     progress.total = last.config.max_steps * sum(map(len, runs.values()))
                     log.output.config = replace(log.output.config, max_steps=last.config.max_steps)
@@ -128,22 +128,31 @@ class Run:
         config = self.config
         progress.skip(self.training.step)
         for report in proceed(self.setup.task, self.training, config):
-            self.log.open(self.sources)
-            row: Row = {"run": self.name, "seed": config.seed, "step": report.step} | report.means()
-            progress.step(self.run or "", report.step, config.max_steps, row)
-            if report.step % config.eval_steps == 0 or report.step == config.max_steps:
-                self.evaluate(row)
-                self.show(report)
-                self.track(row)
-            else:
-                self.log.write(row)
-                if report.step % config.logging_steps == 0:
-                    self.track(row)
+            self.machine.together(partial(self.after, report, progress))
             if config.save_steps and (report.step % config.save_steps == 0 or report.step == config.max_steps):
                 save_checkpoint(self.log.folder, self.training, config, self.setup.save, self.sources)
-        self.log.open(self.sources)  # where the checkpoint had no step left
+        self.machine.together(self.end)
+
+    def after(self, report: Report, progress: ProgressLine) -> None:
+        """Log a step; evaluate the policy and show samples where it is time."""
+        config = self.config
+        self.log.open(self.sources)
+        row: Row = {"run": self.name, "seed": config.seed, "step": report.step} | report.means()
+        progress.step(self.run or "", report.step, config.max_steps, row)
+        if report.step % config.eval_steps == 0 or report.step == config.max_steps:
+            self.evaluate(row)
+            self.show(report)
+            self.track(row)
+        else:
+            self.log.write(row)
+            if report.step % config.logging_steps == 0:
+                self.track(row)
+
+    def end(self) -> None:
+        """Evaluate where the checkpoint had no step left; close the tracker."""
+        self.log.open(self.sources)
         if not self.measured:
-            self.evaluate({"run": self.name, "seed": config.seed, "step": self.training.step})
+            self.evaluate({"run": self.name, "seed": self.config.seed, "step": self.training.step})
         if self.tracker is not None:
             self.log.trackers.remove(self.tracker)
             self.tracker.close()
@@ -197,12 +206,5 @@ def save_model(setup: Setup, folder: Path, name: str, run: Run) -> None:
     ends = {
         name: (curve.scores[0].mean().item(), curve.scores[-1].mean().item()) for name, curve in run.curves().items()
     }
-    write_card(
-        folder,
-        setup.config,
-        name=name,
-        note=f"Method: {summary_of(setup.config)}",
-        ends=ends,
-        reference=setup.evaluation.reference_score,
-        version=grao_ref.__version__,
-    )
+    about = {"name": name, "note": f"Method: {summary_of(setup.config)}", "version": grao_ref.__version__}
+    write_card(folder, setup.config, ends=ends, reference=setup.evaluation.reference_score, **about)

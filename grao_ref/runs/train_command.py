@@ -32,7 +32,7 @@ LESS_MEMORY = (
 def run(config: Config) -> int:
     """Train, print the results, and say how an interrupted run goes on; the exit code."""
     quiet_libraries()
-    machine = this_machine()
+    machine = this_machine(config.device)
     console = Console(quiet=not machine.writes)
     try:
         output = machine.every(machine.together(partial(_checked, config, machine)))[0]
@@ -86,7 +86,7 @@ def _ended(stop: BaseException, log: Log, machine: Machine) -> int:
     What ends every process is said by the first of them; that one is gone, by the second too, since it may be that one.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, to the processes that one has left behind
-    is_said = isinstance(stop, ReportedError | FloatingPointError | KeyboardInterrupt)
+    is_said = isinstance(stop, ReportedError | FloatingPointError | KeyboardInterrupt | ValueError)
     if machine.rank > 0 and (is_said or (machine.rank > 1 and isinstance(stop, ConnectionError))):
         return 1
     on = how_to_go_on(log.output)

@@ -11,6 +11,7 @@ checkpoint-10/
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,20 @@ def save_checkpoint(
     """
     folder, machine = output_dir / f"checkpoint-{training.step}", training.machine
     generators = generators_of(training)
-    if not machine.writes:
-        return folder
+    machine.together(
+        partial(_write, folder, training, generators, config, beside, sources) if machine.writes else _nothing
+    )
+    return folder
+
+
+def _nothing() -> None:
+    """What a process writes that is not the one that writes."""
+
+
+def _write(
+    folder: Path, training: Training, generators: dict[str, Tensor], config: Config, beside: Any, sources: Any
+) -> None:
+    output_dir = folder.parent
     unfinished = output_dir / f".checkpoint-{training.step}.part"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -64,7 +77,7 @@ def save_checkpoint(
         beside(unfinished)
     save_file(_moments(training.optimizer) | generators, unfinished / "training.safetensors")
     state = {"format": FORMAT, "step": training.step, "tokens": training.tokens, "config": settings_of(config)}
-    state["processes"] = machine.processes
+    state["processes"] = training.machine.processes
     state["schedule"] = training.schedule.state_dict()
     state["sources"] = dict(sources or {})
     (unfinished / "training.json").write_text(json.dumps(state, indent=2))
@@ -74,7 +87,6 @@ def save_checkpoint(
         for old in checkpoints(output_dir)[: -config.save_total_limit]:
             if old != folder:  # a run that went on from an earlier step has later ones beside it
                 shutil.rmtree(old)
-    return folder
 
 
 def checkpoints(output_dir: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from grao_ref.settings.config import Config
 from grao_ref.tasks.interface import Logged, LoggingTask, Task
 from grao_ref.training.collect import collect
 from grao_ref.training.machine import ALONE, Machine
-from grao_ref.training.metrics import averaged, completion_metrics, joined, mean_of, reward_metrics, shares
+from grao_ref.training.metrics import averaged, completion_metrics, joined, mean_of, on_cpu, reward_metrics, shares
 from grao_ref.training.schedule import make_schedule
 from grao_ref.training.update import make_optimizer, update
 
@@ -102,7 +102,9 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
         training.step += 1
         training.tokens += machine.total(0 if batch.samples is None else int(batch.samples.mask.sum()))
         logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
-        metrics = joined(machine.every(averaged(updates) | reward_metrics(batch, task) | completion_metrics(batch)))
+        metrics = joined(
+            machine.every(on_cpu(averaged(updates) | reward_metrics(batch, task) | completion_metrics(batch)))
+        )
         metrics |= shares(metrics)
         metrics["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
         training.schedule.step()  # to the next step's rate

@@ -31,7 +31,7 @@ def reward_metrics(batch: Batch, task: Task) -> dict[str, Tensor]:
         "frac_reward_zero_std": (highest <= lowest).to(outputs.dtype),
         "frac_unscored": 1 - scored.to(outputs.dtype).mean(dim=-1),
         "reference/reward": rewards.reference[rewards.reference_scored],
-        "reference/advantage": batch.advantages.reference if rewards.reference_scored.any() else reference.new_zeros(0),
+        "reference/advantage": batch.advantages.reference[rewards.reference_scored],
         "reference/win_rate": wins[both.any(dim=-1)],
     }
     if rewards.parts is not None:
@@ -75,6 +75,11 @@ def averaged(updates: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([metrics[name] for metrics in updates]).mean(dim=0) for name in updates[0]}
 
 
+def on_cpu(metrics: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The metrics where every process can read them: a GPU's number is its process's own."""
+    return {name: values.detach().cpu() for name, values in metrics.items()}
+
+
 def joined(processes: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The metrics of several processes' prompts as those of one batch: entries by prompt behind each other.
 
@@ -84,7 +89,7 @@ def joined(processes: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         return processes[0]
     found = {}
     for name, first in processes[0].items():
-        values = [metrics[name].cpu() for metrics in processes]
+        values = [metrics[name] for metrics in processes]
         if first.dim() > 0:
             found[name] = torch.cat(values)
         else:

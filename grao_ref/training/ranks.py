@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from math import isclose
 
 import torch
 import torch.distributed as dist
@@ -50,12 +51,16 @@ class Ranks(Machine):
         return int(found)
 
     def add_up(self, parameters: Iterable[Tensor]) -> None:
-        """Sum the gradients. One that is missing counts as zeros: this process's objective did not reach it."""
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            with _in_company():
-                dist.all_reduce(parameter.grad)
+        """Sum the gradients. One that is missing here and not elsewhere counts as zeros."""
+        trained = list(parameters)
+        reached = torch.tensor([parameter.grad is not None for parameter in trained], dtype=torch.int32)
+        with _in_company():
+            dist.all_reduce(reached)
+            for parameter, is_reached in zip(trained, reached.tolist(), strict=True):
+                if is_reached:  # an optimiser leaves alone what no process's objective reaches
+                    if parameter.grad is None:
+                        parameter.grad = torch.zeros_like(parameter)
+                    dist.all_reduce(parameter.grad)
 
     def every(self, value: Value) -> list[Value]:
         """The values of all processes, which are pickled on their way."""
@@ -82,16 +87,21 @@ class Ranks(Machine):
         return result
 
     def generators(self, seed: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
-        """The task's random generator, the same everywhere, and a sampler's with a seed for each rank."""
+        """The task's random generator, the same everywhere, and a sampler's with a seed for each rank.
+
+        torch's own generator, which an adapter's dropout draws from, gets the rank's seed too.
+        """
         seeds = torch.randint(2**62, (self.processes,), generator=torch.Generator().manual_seed(seed))
-        sampling = torch.Generator(device).manual_seed(int(seeds[self.rank]))
-        return torch.Generator().manual_seed(seed), sampling
+        own = int(seeds[self.rank])
+        torch.manual_seed(own)
+        return torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(own)
 
 
-def this_machine() -> Machine:
+def this_machine(device: str = "auto") -> Machine:
     """Join the other processes, as torchrun or its like describes them; `ALONE` where there is none.
 
-    Raises `ValueError` where the description is incomplete, and on fewer GPUs than processes.
+    device: as in a config; each process takes a GPU of its own, where GPUs are used. Raises `ValueError` where the
+    description is incomplete, and on fewer GPUs than processes.
     """
     rank, processes = rank_and_processes()
     if processes == 1:
@@ -102,7 +112,7 @@ def this_machine() -> Machine:
                 f"this is process {rank} of {processes} (WORLD_SIZE), and MASTER_ADDR does not say where the others "
                 f"are: start them with torchrun --nproc-per-node {processes} -m grao_ref.train"
             )
-        has_gpu = torch.cuda.is_available()
+        has_gpu = torch.cuda.is_available() and device != "cpu"
         if has_gpu:
             torch.cuda.set_device(_own_gpu(rank))
         with _in_company():
@@ -111,13 +121,20 @@ def this_machine() -> Machine:
     return Ranks(rank, processes)
 
 
-def require_same_policy(training: Training) -> None:
-    """Raise `ValueError` where processes would not train the same policy: each has loaded or drawn it by itself."""
-    if training.machine.processes == 1:
+def require_same(training: Training, sources: object = None) -> None:
+    """Raise `ValueError` where processes would not train alike: each has loaded or drawn policy and data by itself.
+
+    sources: the hashes of what the settings name (`runs/sources.py`).
+    """
+    machine = training.machine
+    if machine.processes == 1:
         return
     sums = [parameter.detach().sum(dtype=torch.float64).item() for parameter in training.policy.parameters()]
-    if any(other != sums for other in training.machine.every(sums)):
+    others = machine.every(sums)
+    if not all(isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) for each in others for a, b in zip(sums, each, strict=True)):
         raise ValueError("the processes of this run hold different weights: do they load the same model and settings?")
+    if any(other != sources for other in machine.every(sources)):
+        raise ValueError("the processes of this run read different data, or other code: are the same files on each?")
 
 
 def _own_gpu(rank: int) -> int:
@@ -137,7 +154,8 @@ def _in_company() -> Iterator[None]:
     """Raise `ConnectionError` where an exchange fails, because a process is gone."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
-        raise ConnectionError("another process of this run is gone") from error
+        words = str(error).lower()
+        if isinstance(error, dist.DistError) or any(word in words for word in ("peer", "connection", "socket")):
+            raise ConnectionError("another process of this run is gone") from error
+        raise

@@ -45,18 +45,21 @@ def update(
     whole = take(batch, slice(0, 1)) if independent_prompts else machine.whole(batch)
     denominator = denominator_of(method, whole, config)
     optimizer.zero_grad(set_to_none=True)
-    parts = []
-    for rows in split(len(batch), config.gradient_accumulation_steps):
+
+    def backward(rows: slice) -> dict[str, Tensor]:
         part = take(batch, rows)
         terms = terms_of(method, forward(policy, with_rows(part, method, config), needs, config), part, config)
         torch.autograd.backward(batch_loss(terms.objective, denominator))
-        parts.append({"loss": -terms.objective * (len(whole) / denominator)} | dict(terms.metrics))
+        return {"loss": -terms.objective * (len(whole) / denominator)} | dict(terms.metrics)
+
+    pieces = split(len(batch), config.gradient_accumulation_steps)
+    parts = machine.together(lambda: [backward(rows) for rows in pieces])
     machine.add_up(policy.parameters())
     limit = config.max_grad_norm if config.max_grad_norm > 0 else torch.inf
     norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), limit)
     metrics = {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]} | {"grad_norm": norm}
     is_finite = bool(norm.isfinite() and metrics["loss"].isfinite().all())
-    if machine.total(not is_finite):
+    if machine.total(int(not is_finite)):
         raise FloatingPointError(
             f"the objective is {-metrics['loss'].sum().item()} and its gradient's norm {norm.item()}: "
             "the step was refused, the policy is as it was"

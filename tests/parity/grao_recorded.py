@@ -124,6 +124,12 @@ def batch_of(recorded: list[dict[str, Tensor]], step: int, config: Config) -> Ba
     return Batch(whole.prompts, whole.references, samples=whole.samples, rewards=rewards, advantages=advantages)
 
 
+def policy_of(model) -> CausalLMPolicy:
+    """This package's policy over the model, or over the model in a `PeftModel`."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return CausalLMPolicy(inner, eos_ids=[1], max_completion_length=LENGTH, critic=False)
+
+
 def replayed(
     model, batches: list[list[dict]], settings: dict, *, ratio: Tensor | None = None
 ) -> list[dict[str, Tensor]]:
@@ -136,8 +142,7 @@ def replayed(
         learning_rate=0.1, max_grad_norm=0.0, max_completion_length=LENGTH,
         **{name: value for name, value in settings.items() if name in OWN},
     )  # fmt: skip
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    policy = CausalLMPolicy(inner, eos_ids=[1], max_completion_length=LENGTH, critic=False)
+    policy = policy_of(model)
     if ratio is not None:
         corrected(policy, ratio)
     optimizer, found = make_optimizer(policy, config), []

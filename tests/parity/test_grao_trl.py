@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from datasets import Dataset
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 from trl import GRPOConfig, GRPOTrainer
 
+from grao_ref.equations.logprob import mean_log_likelihood
 from grao_ref.evaluate import main as evaluate
 from grao_ref.integrations.reference_rows import text_of, with_references
 from grao_ref.integrations.trl import GRAOTrainer
-from grao_ref.integrations.trl_checks import require_positions, require_trl
+from grao_ref.integrations.trl_checks import require_positions, require_rows, require_trl
+from grao_ref.settings.config import Config
 from tests.language import save_model, save_rows
-from tests.parity.grao_recorded import COMMON, Recording, errors, fresh, make, replayed, rows
+from tests.parity.grao_recorded import COMMON, Recording, batch_of, errors, fresh, make, policy_of, replayed, rows
 from tests.parity.tiny import FOREIGN_WARNINGS
 from tests.processes import ROOT, together
 
@@ -63,9 +66,14 @@ def test_gradients_are_those_of_this_package_s_update(folder, case):
         assert row["loss"] == pytest.approx(-row["objective"], rel=1e-5)
         assert row["reference/reward"] == pytest.approx(batch["of_references"].nanmean().item())
         assert row["calls"] == 1  # those of references are not counted
+    policy = policy_of(fresh(folder, lora, start))
+    first = batch_of([trainer.batches], 0, Config())
+    J_y = policy.logprobs(first.prompts, first.references.ids[:, None], first.references.mask[:, None], temperature=1.0)
+    expected = mean_log_likelihood(J_y[:, 0], first.references.mask).mean().item()
+    assert logged[0]["reference/logp_per_token"] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("case", ["repaired", "LoRA"])
+@pytest.mark.parametrize("case", ["printed", "LoRA"])
 def test_two_processes_have_the_gradients_of_one_with_all_prompts(folder, case):
     settings = CASES[case]
     ended = together(MODULE, str(folder), json.dumps(settings))
@@ -99,7 +107,7 @@ def test_a_resumed_training_is_the_one_that_was_not_interrupted(folder):
     assert len(resumed.batches) == 1
     state = whole.model.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in resumed.model.state_dict().items())
-    other = make(folder, **saving, seed=7)
+    other = make(folder, **saving, seed=7)  # the control
     other.train()
     assert not all(torch.equal(value, state[name]) for name, value in other.model.state_dict().items())
 
@@ -159,8 +167,8 @@ def test_vllm_s_mismatch_is_corrected_on_samples_and_is_1_on_references(folder, 
 
 
 REFUSED = {
-    "beta": 0.1, "loss_type": "grpo", "epsilon": 0.1, "mask_truncated_completions": True, "scale_rewards": "none",
-    "temperature": 0.7, "top_p": 0.9, "entropy_coef": 0.1, "remove_unused_columns": True,
+    "num_iterations": 2, "beta": 0.1, "loss_type": "grpo", "epsilon": 0.1, "mask_truncated_completions": True,
+    "scale_rewards": "none", "temperature": 0.7, "top_p": 0.9, "entropy_coef": 0.1, "remove_unused_columns": True,
     "importance_sampling_level": "sequence", "method": "grpo", "alignment_coef": -1.0,
     "ablate": "exploration,imitation,alignment",
 }  # fmt: skip
@@ -205,24 +213,34 @@ def test_another_trl_is_refused_by_the_method_that_differs():
 def test_absolute_positions_behind_padding_are_refused(folder):
     torch.manual_seed(0)
     gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=40, n_positions=32, n_embd=16, n_layer=1, n_head=2))
+    gpt2.lm_head.register_forward_hook(lambda module, inputs, logits: logits + 100)  # changes no probability
     with pytest.raises(ValueError, match="GPT2LMHeadModel reads a prompt otherwise behind padding"):
         require_positions(gpt2, 0)
     assert gpt2.training
     require_positions(make(folder).model, 0)
+    require_positions(LlamaForCausalLM.from_pretrained(folder, dtype=torch.bfloat16), 0)
 
 
 def test_a_reference_is_of_its_prompt_s_kind():
     chat = [{"role": "user", "content": "2+2?"}]
     assert text_of("4", "2+2=") == "4"
     assert text_of([{"role": "assistant", "content": "4"}], chat) == "4"
-    for completion, prompt in (
-        (None, "2+2="),
-        ("4", chat),
-        (chat, chat),
-        ([{"role": "assistant", "content": "4"}], "2+2="),
-    ):
-        with pytest.raises(ValueError, match="a row's completion is its reference"):
-            text_of(completion, prompt)
+    answer = [{"role": "assistant", "content": "4"}]
+    blocks = [{"role": "assistant", "content": [{"type": "text", "text": "4"}]}]
+    calling = [{"role": "assistant", "content": "4", "tool_calls": [{"name": "add"}]}]
+    for wrong, prompt in ((None, "2+2="), ("4", chat), (chat, chat), (answer, "2+2="), (blocks, chat), (calling, chat)):
+        with pytest.raises(ValueError, match="a completion is the reference of its row"):
+            text_of(wrong, prompt)
+
+
+def test_rows_without_references_are_refused_before_the_model_answers():
+    require_rows(Dataset.from_list(rows()))
+    with pytest.raises(ValueError, match="rows have a column completion, the reference, and these have prompt, wanted"):
+        require_rows(Dataset.from_list(rows()).remove_columns("completion"))
+    with pytest.raises(ValueError, match="the column references has the name of what reward functions get"):
+        require_rows(Dataset.from_list([row | {"references": "x"} for row in rows()]))
+    with pytest.raises(ValueError, match="row 1: a completion is the reference"):
+        require_rows(Dataset.from_list([*rows(1), {"prompt": "p", "completion": None, "wanted": "e"}]))
 
 
 def test_references_that_end_otherwise_than_samples_are_refused(folder):

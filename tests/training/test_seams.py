@@ -155,9 +155,9 @@ def test_the_policy_s_own_dice_are_restored_where_it_has_some(tmp_path):
 def test_one_run_s_model_is_gone_before_the_next_one_s_is_loaded(tmp_path, monkeypatch):
     policies: list[weakref.ref] = []
 
-    def counted(config):
+    def counted(config, machine):
         assert all(policy() is None for policy in policies)
-        experiment = prepare(config)
+        experiment = prepare(config, machine)
         policies.append(weakref.ref(experiment.policy))
         return experiment
 
