@@ -38,7 +38,7 @@ def test_reward_metrics_by_hand_with_what_could_not_be_scored():
             "frac_reward_zero_std": [0.0, 1.0],
             "frac_unscored": [1 / 3, 2 / 3],
             "reference/reward": [0.5],  # the second reference could not be scored
-            "reference/advantage": [0.25, 0.0],
+            "reference/advantage": [0.25],  # of prompts whose reference was scored
             "reference/win_rate": [0.5],
             "rewards/kind/mean": [0.5, 0.0],
             "rewards/brief/mean": [0.0, 1.0],
