@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from theory import runs
-from theory.arrivals import first_arrivals, rare
+from theory.arrivals import GOAL, rare
 from theory.figures import COLOURS, figure
 from theory.groups import Array
 from theory.intervals import share_interval
@@ -35,9 +35,10 @@ def shares(size: str) -> tuple[list[int], dict[str, Array]]:
         ends = []
         for failures in crowds:
             rewards = torch.tensor([1.0, QUALITY] + [0.0] * failures).repeat(seeds, 1)
-            settings = [runs.settings(learning_rate=rate, max_steps=steps, **METHODS[name]) for rate in RATES]
-            arrived = [first_arrivals(rewards, rare(P, failures, seeds), config, 1) for config in settings]
-            counts = np.array([int((each <= steps).sum()) for each in arrived])
+            config = runs.settings(max_steps=steps, **METHODS[name])
+            path = runs.run_at(RATES, rewards, 1, rare(P, failures, seeds), config)
+            arrived = torch.stack([step.value.view(len(RATES), seeds) >= GOAL for step in path]).any(0)
+            counts = arrived.sum(-1).tolist()
             ends.append(np.max([(count / seeds, *share_interval(count, seeds, miss)) for count in counts], axis=0))
         found[name] = np.array(ends).T
     return crowds, found
