@@ -41,9 +41,23 @@ settings.register_profile(
 settings.load_profile(os.environ.get("GRAO_HYPOTHESIS", "ci" if os.environ.get("CI") else "default"))
 
 
-def pytest_collection_modifyitems(items):
-    """First what a worker has to run in one piece (`xdist_group`): at the end the other would wait for it."""
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config, items):
+    """Tests that share a fixture run in one worker, which makes it once.
+
+    First what a worker has to run in one piece: at the end the other would wait for it.
+    """
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        if (place := shared_fixtures_of(item)) is not None and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(place))
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+def shared_fixtures_of(item):
+    """The file or folder of the widest fixture that a test shares with others; None where it shares none."""
+    defined = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
+    places = [each.baseid for each in defined if each.scope in ("module", "session")]
+    return min((place for place in places if place.startswith("tests")), default=None)
 
 
 def pytest_collection_finish():
