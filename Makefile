@@ -45,8 +45,14 @@ gpu: $(VENV)/.done-all smollm2  ## what a GPU is wanted for: its tests, a reward
 	$(BIN)/python -m grao_ref.train --preset smollm2 --dataset-name $(DATA) --reward-funcs runs/head --output-dir runs/gpu --overwrite-output-dir $(ARGS)
 	$(BIN)/python -m grao_ref.evaluate runs/gpu
 
+# Coverage doubles the time of plain Python, and the equations' own tests cover them: it is measured in these alone.
 test: $(VENV)/.done-all  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
-	$(PYTEST) -n 2 --dist loadgroup $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
+ifdef ARGS
+	$(PYTEST) -n 2 --dist loadgroup $(ARGS)
+else
+	$(PYTEST) -n 2 --dist loadgroup tests/equations --cov=grao_ref/equations --cov-fail-under=100
+	$(PYTEST) -n 2 --dist loadgroup --ignore=tests/equations
+endif
 
 # The lowest versions of pyproject.toml, in an environment of their own. Left out: a test that needs the extra judge, and
 # one whose random gpt2 ends no answer early under transformers 5.10 (its answers are generate's there too).
