@@ -5,6 +5,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
+# What the first installation brings; with several extras, all of them at once: EXTRAS=dev,all,parity, as .ci/run does.
+EXTRAS ?= dev
+comma  := ,
+
 .DEFAULT_GOAL := help
 .PHONY: help setup train evaluate test theory lowest tutorials exercise parity bench check smollm2 gpu mutate clean
 
@@ -18,12 +22,12 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "grao_ref needs Python 3.11 or newer, found " + sys.version.split()[0] + "; try: make PYTHON=python3.11 ...")'
 	@echo 'Installing torch and the rest into $(VENV), 1.5 GB or more: a few minutes, once.'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[dev]'
-	@touch $@
+	$(PIP) --editable '.[$(EXTRAS)]'
+	@touch $@ $(patsubst %,$(VENV)/.done-%,$(filter-out dev,$(subst $(comma), ,$(EXTRAS))))
 
 # The extra `all` holds every other but two: once it is there, there is nothing to install.
 $(VENV)/.done-%: $(VENV)/.done
-	$(if $(filter-out all parity mutate,$*),test $(VENV)/.done-all -nt $(VENV)/.done ||) $(PIP) --editable '.[$*]'
+	$(if $(filter-out all parity mutate,$*),test -e $(VENV)/.done-all -a ! $(VENV)/.done-all -ot $(VENV)/.done ||) $(PIP) --editable '.[$*]'
 	@touch $@
 
 train: setup  ## the main job: train the embedded model, show the result (ARGS="--preset bandit": a bandit)
@@ -45,8 +49,14 @@ gpu: $(VENV)/.done-all smollm2  ## what a GPU is wanted for: its tests, a reward
 	$(BIN)/python -m grao_ref.train --preset smollm2 --dataset-name $(DATA) --reward-funcs runs/head --output-dir runs/gpu --overwrite-output-dir $(ARGS)
 	$(BIN)/python -m grao_ref.evaluate runs/gpu
 
+# Coverage doubles the time of plain Python, and the equations' own tests cover them: it is measured in these alone.
 test: $(VENV)/.done-all  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)
-	$(PYTEST) -n 2 --dist loadgroup $(if $(ARGS),$(ARGS),--cov=grao_ref/equations --cov-fail-under=100)
+ifdef ARGS
+	$(PYTEST) -n 2 --dist loadgroup $(ARGS)
+else
+	$(PYTEST) -n 2 --dist loadgroup tests/equations --cov=grao_ref/equations --cov-fail-under=100
+	$(PYTEST) -n 2 --dist loadgroup --ignore=tests/equations --ignore=tests/parity
+endif
 
 # The lowest versions of pyproject.toml, in an environment of their own. Left out: a test that needs the extra judge, and
 # one whose random gpt2 ends no answer early under transformers 5.10 (its answers are generate's there too).

@@ -7,6 +7,8 @@ caught by an assertion about its numbers).
 
 import gc
 import os
+import sys
+from importlib import import_module
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -19,6 +21,7 @@ from jaxtyping import config, install_import_hook
 
 import tests.typechecker  # noqa: F401 the hook below looks it up by name
 
+COMMAND = "grao_ref.runs.train_command"
 torch.set_num_threads(1)  # two test processes on two cores; and forks are safe
 if os.environ.get("GRAO_CHECK_SHAPES", "1") == "1":
     install_import_hook("grao_ref", "tests.typechecker.check")
@@ -41,15 +44,53 @@ settings.register_profile(
 settings.load_profile(os.environ.get("GRAO_HYPOTHESIS", "ci" if os.environ.get("CI") else "default"))
 
 
-def pytest_collection_modifyitems(items):
-    """First what a worker has to run in one piece (`xdist_group`): at the end the other would wait for it."""
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config, items):
+    """Tests that share a fixture run in one worker, which makes it once.
+
+    First what a worker has to run in one piece: at the end the other would wait for it.
+    """
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        if (place := shared_fixtures_of(item)) is not None and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(place))
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+def shared_fixtures_of(item):
+    """The file or folder of the widest fixture that a test shares with others; None where it shares none."""
+    defined = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
+    places = [each.baseid for each in defined if each.scope in ("module", "session")]
+    return min((place for place in places if place.startswith("tests")), default=None)
 
 
 def pytest_collection_finish():
     """What has been imported by now is never garbage, and no collection has to look at it again."""
+    if "grao_ref.train" in sys.modules:
+        import_module(COMMAND)  # by its first run at the latest
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def no_rendering(request, monkeypatch):
+    """A run's picture is made, and an empty file put in its place: to render it took a third of a short run's time.
+
+    A test that reads the file asks for the fixture `rendered`; `runs/test_plots.py` calls `draw` itself.
+    """
+    command = sys.modules.get(COMMAND)
+    if command is not None and "rendered" not in request.fixturenames:
+        monkeypatch.setattr(command, "draw", unrendered)
+
+
+def unrendered(results, path):
+    """`draw` without the last part of it."""
+    sys.modules["grao_ref.runs.plots"].picture(results)
+    path.touch()
+
+
+@pytest.fixture
+def rendered():
+    """Pictures are rendered."""
 
 
 @pytest.fixture

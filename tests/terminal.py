@@ -7,6 +7,9 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from unittest.mock import patch
 
 CONTROL = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])")
 
@@ -52,23 +55,46 @@ def on_a_terminal(
 ) -> tuple[int, str]:
     """Run `python -m ARGUMENTS` on a pty: exit code, and everything that it wrote. seen: called with what there is."""
     ours, theirs = pty.openpty()
-    environment = os.environ | {"COLUMNS": str(columns), "LINES": "50", "TERM": "xterm", "PYTHONPATH": os.getcwd()}
+    environment = os.environ | described(columns) | {"PYTHONPATH": os.getcwd()}
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=environment, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
     written = b""
-    while True:
-        ready, _, _ = select.select([ours], [], [], 120)
-        try:
-            part = os.read(ours, 65536) if ready else b""
-        except OSError:  # the other end is closed
-            part = b""
-        if not part:
-            break
+    while part := _next(ours):
         written += part
         if seen is not None:
             seen(written.decode(errors="ignore"), process)
     os.close(ours)
     return process.wait(timeout=120), written.decode(errors="ignore")
+
+
+def with_a_terminal(main: Callable[[list[str]], int], arguments: list[str], *, columns: int = 80) -> tuple[int, str]:
+    """The same of a command's `main` in this process, which takes no seconds for its imports."""
+    ours, theirs = pty.openpty()
+    with ThreadPoolExecutor(1) as reader:  # meanwhile: a terminal takes a few kilobytes before it waits for a reader
+        written = reader.submit(lambda: b"".join(iter(lambda: _next(ours), b"")))
+        with (
+            open(theirs, "w") as terminal,
+            patch.dict(os.environ, described(columns)),
+            redirect_stdout(terminal),
+            redirect_stderr(terminal),
+        ):
+            code = main(arguments)
+    os.close(ours)
+    return code, written.result().decode(errors="ignore")
+
+
+def described(columns: int) -> dict[str, str]:
+    """What the environment says about the terminal."""
+    return {"COLUMNS": str(columns), "LINES": "50", "TERM": "xterm"}
+
+
+def _next(ours: int) -> bytes:
+    """What is there to be read; nothing once the other end is closed."""
+    ready, _, _ = select.select([ours], [], [], 120)
+    try:
+        return os.read(ours, 65536) if ready else b""
+    except OSError:
+        return b""

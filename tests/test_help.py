@@ -95,11 +95,11 @@ def test_the_help_is_there_at_once_because_it_imports_no_torch(name, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stderr.splitlines() == ["0", "[]"]
     assert done.stdout.startswith(f"usage: python -m grao_ref.{name}")
-    loaded = f"import sys, grao_ref.runs.{name.removeprefix('reward_')}_command; print('torch' in sys.modules)"
-    control = subprocess.run(
-        [sys.executable, "-c", loaded], capture_output=True, text=True, env=environment, check=True
-    )
-    assert control.stdout == "True\n"
+    command = f"grao_ref.runs.{name.removeprefix('reward_')}_command"
+    absent = f"import sys\nsys.modules['torch'] = None\nimport {command}\n"  # an import of torch is an error there
+    control = subprocess.run([sys.executable, "-c", absent], capture_output=True, text=True, env=environment)
+    assert control.returncode == 1
+    assert control.stderr.splitlines()[-1].startswith("ModuleNotFoundError: import of torch halted")
 
 
 @pytest.mark.parametrize(

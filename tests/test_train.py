@@ -21,6 +21,7 @@ FAR_TOO_FAST = "--preset bandit --method grpo --beta 1 --learning-rate 3000 --nu
 DIVERGES = [*FAR_TOO_FAST.split(), "--max-steps", "4", "--num-seeds", "5"]
 
 
+@pytest.mark.usefixtures("rendered")
 def test_the_bandit_leaves_its_metrics_and_improves(tmp_path, capsys):
     folder = tmp_path / "new" / "run"
     assert main(["--preset", "bandit", "--max-steps", "40", "--num-seeds", "50", "--output-dir", str(folder)]) == 0

@@ -1,7 +1,8 @@
 """The shapes in the signatures are enforced: on arguments, results, fields, and in functions inside functions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
 
 import pytest
 import torch
@@ -34,6 +35,11 @@ def first(a: Float[Tensor, "N"]) -> Float[Tensor, "N"]:
 class Pair:
     one: Float[Tensor, "N"]
     other: Float[Tensor, "N"]
+
+
+@runtime_checkable
+class HasName(Protocol):
+    name: str
 
 
 @check
@@ -69,6 +75,49 @@ def test_results_and_fields_are_checked_too():
     assert list(counted(ROWS)) == [2]
     with REFUSED:
         counted(ROWS[None])
+
+
+def test_what_was_accepted_is_looked_at_again_where_anything_about_it_differs():
+    """A call with the types, dtypes and shapes of an accepted one is not checked: all of them have to be known."""
+    made = []
+
+    @check
+    def cut(a: Float[Tensor, "N"], at: int) -> Float[Tensor, "N"]:
+        made.append(at)
+        return a[:at]
+
+    for _ in range(2):
+        assert len(cut(ROWS, 2)) == 2
+        with REFUSED:
+            cut(ROWS, 1)  # the same arguments as far as one can see, and another result
+        for wrong in ((ROWS.int(), 2), (ROWS[None], 2), (ROWS, "2"), (ROWS, 2.0)):
+            with REFUSED:
+                cut(*wrong)
+    assert made == [2, 1, 2, 1]  # called once for each check, refused results included
+
+
+def test_what_a_hint_reads_in_a_value_is_read_every_time():
+    @check
+    def chosen(a: Float[Tensor, "N"], word: Literal["x"] = "x", many: Sequence[int] = (), has: Sized = ()) -> None:
+        pass
+
+    class Bare:
+        pass
+
+    chosen(ROWS), chosen(ROWS, "x"), chosen(ROWS, "x", [1]), chosen(ROWS, "x", (1, 2)), chosen(ROWS, has=[])
+    for wrong in ((ROWS, "y"), (ROWS, "x", ["1"]), (ROWS, "x", ("1",)), (ROWS, "x", (), Bare())):
+        with REFUSED:
+            chosen(*wrong)
+
+    @check
+    def named(a: Float[Tensor, "N"], one: HasName) -> None:
+        pass
+
+    good = Bare()
+    good.name = "one"
+    named(ROWS, good)
+    with REFUSED:
+        named(ROWS, Bare())
 
 
 def test_a_call_inside_a_call_has_its_own_letters():

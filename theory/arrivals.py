@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,16 +15,14 @@ def rare(p: float, failures: int, rows: int) -> Tensor:
     return torch.tensor([p, p, *[(1 - 2 * p) / failures] * failures]).log().expand(rows, -1).clone()
 
 
-def first_arrivals(
-    rewards: Tensor, logits: Tensor, config: Any, cells: int, until: float = np.inf, enough: float = 1.0
-) -> Tensor:
+def first_arrivals(rewards: Tensor, logits: Tensor, config: Any, cells: int, enough: float = 1.0) -> Tensor:
     """The step at which each row's V first reaches the goal; infinite where it does not before the run ends, which it
-    does once it is past `until`, or more than this share of the rows of every cell have arrived.
+    does once more than this share of the rows of every cell have arrived.
     """
     first = torch.full((len(logits),), torch.inf)
     for step in runs.run(rewards, 1, logits, config):
         first = torch.where(first.isinf() & (step.value >= GOAL), torch.full_like(first, step.step), first)
-        if step.step > until or bool((first.view(cells, -1).isfinite().float().mean(1) > enough).all()):
+        if bool((first.view(cells, -1).isfinite().float().mean(1) > enough).all()):
             break
     return first
 

@@ -9,7 +9,7 @@ import torch
 from theory import runs
 from theory.groups import Array
 
-LAM = 0.6
+LAM, RATE = 0.6, 0.4
 METHODS: dict[str, dict[str, Any]] = {
     "SFT": {"method": "sft"},
     "DPO": {"method": "dpo"},
@@ -24,34 +24,49 @@ TERMS = ("exploration", "imitation", "alignment")
 STARTS = {"common": [0.1] * 10, "rare": [0.02, 0.02, *[0.12] * 8]}
 
 
-@cache
 def curves(size: str, kind: str) -> dict[str, dict[str, Array]]:
     """For each method, by step: V (S + 1, N), the groups' mean reward and the objective's terms (S, N).
 
     Ten answers: the best (1), the reference (0.7) and eight failures; the first two common (a tenth each) or rare.
     """
+    return {name: found[kind] for name, found in _all(size).items() if kind in found}
+
+
+@cache
+def _all(size: str) -> dict[str, dict[str, dict[str, Array]]]:
+    """The same by method and kind; the kinds of a method are blocks of one run, but where SFT comes first."""
     seeds, steps = {"quick": (100, 90), "default": (1000, 160), "full": (4000, 800)}[size]
-    rewards, logits = runs.start(torch.tensor([1.0, 0.7, *[0.0] * 8]), STARTS[kind], seeds)
+    rewards, _ = runs.start(torch.tensor([1.0, 0.7, *[0.0] * 8]), STARTS["common"], 1)
+    logits = {kind: runs.start(rewards, start, seeds)[1] for kind, start in STARTS.items()}
     found = {}
     for name, change in METHODS.items():
-        if kind == "rare" and name in ("DPO", "GRAO outputs"):
+        if name.startswith("SFT,"):
+            found[name] = {kind: _after_lessons(rewards, logits[kind], steps, change) for kind in STARTS}
             continue
-        config = runs.settings(learning_rate=0.4, max_steps=steps, **change)
-        lessons = _lessons(rewards, logits) if name.startswith("SFT,") else []
-        path = lessons[:-1] + list(runs.run(rewards, 1, lessons[-1].theta if lessons else logits, config))
-        path = path[: steps + 1]
-        found[name] = {"V": torch.stack([step.value for step in path]).numpy()}
+        kinds = [kind for kind in STARTS if kind == "common" or name not in ("DPO", "GRAO outputs")]
+        starts = torch.stack([logits[kind] for kind in kinds])
+        path = list(runs.run_at([RATE] * len(kinds), rewards, 1, starts, runs.settings(max_steps=steps, **change)))
+        series = {"V": [step.value for step in path]}
         for metric in ("reward", "loss", *(f"objective/{term}" for term in TERMS)):
-            if not lessons and metric in path[-1].metrics:
-                rows = [step.metrics[metric] for step in path[1:]]
-                found[name][metric] = torch.stack(rows).numpy()
+            if metric in path[-1].metrics:
+                series[metric] = [step.metrics[metric] for step in path[1:]]
+        blocks = {each: torch.stack(rows).view(len(rows), len(kinds), seeds).numpy() for each, rows in series.items()}
+        found[name] = {kind: {each: rows[:, k] for each, rows in blocks.items()} for k, kind in enumerate(kinds)}
     return found
+
+
+def _after_lessons(rewards: torch.Tensor, logits: torch.Tensor, steps: int, change: dict[str, Any]) -> dict[str, Array]:
+    """V by step where SFT's steps come first; as many steps in all."""
+    lessons = _lessons(rewards, logits)
+    config = runs.settings(learning_rate=RATE, max_steps=steps, **change)
+    path = lessons[:-1] + list(runs.run(rewards, 1, lessons[-1].theta, config))
+    return {"V": torch.stack([step.value for step in path[: steps + 1]]).numpy()}
 
 
 def _lessons(rewards: torch.Tensor, logits: torch.Tensor) -> list[runs.Step]:
     """SFT until every other answer is the reference."""
     path = []
-    for step in runs.run(rewards, 1, logits, runs.settings(method="sft", learning_rate=0.4, max_steps=100)):
+    for step in runs.run(rewards, 1, logits, runs.settings(method="sft", learning_rate=RATE, max_steps=100)):
         path.append(step)
         if bool((step.theta.softmax(-1)[:, 1] >= 0.5).all()):
             break

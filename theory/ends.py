@@ -1,5 +1,7 @@
 """V after training on one bandit with a rare best answer: for exp-group, exp-inner and exp-temperature."""
 
+from collections.abc import Sequence
+
 import torch
 
 from theory import runs
@@ -12,4 +14,11 @@ def ends(seeds: int, steps: int, **change: object) -> Array:
     """V of each seed after training."""
     rewards, logits = runs.start(REWARDS, START, seeds)
     result: Array = runs.values(rewards, 1, logits, runs.settings(max_steps=steps, **change))[-1].numpy()
+    return result
+
+
+def ends_at(rates: Sequence[float], seeds: int, steps: int, **change: object) -> Array:
+    """The same at each learning rate: (R, N)."""
+    rewards, logits = runs.start(REWARDS, START, seeds)
+    result: Array = runs.last_values(rates, rewards, 1, logits, runs.settings(max_steps=steps, **change)).numpy()
     return result

@@ -16,7 +16,7 @@ O(K² L) for matrices. K = 4 different rewards with G = 8 are 165 groups: about 
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
 from theory.groups import (
     MAX_CELLS,
@@ -182,7 +182,7 @@ class ExactBandit:
         """Of each action given its level (K,), and of each group (terms,), under the sampling policy."""
         level_of, counts = self._groups[0], self._groups[1]
         log_pi = log_softmax(self._finite(logits) / self.temperature)
-        log_p = np.array([logsumexp(log_pi[level_of == level]) for level in range(counts.shape[1])])
+        log_p = np.array([np.logaddexp.reduce(log_pi[level_of == level]) for level in range(counts.shape[1])])
         return np.exp(log_pi - log_p[level_of]), probabilities(counts, log_p)
 
     def _moments(self, logits: Array) -> tuple[Array, GroupMoments]:

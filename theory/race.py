@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from theory import runs
-from theory.arrivals import first_arrivals, rare, taught
+from theory.arrivals import GOAL, first_arrivals, rare, taught
 from theory.groups import Array
 from theory.intervals import quantile_interval
 from theory.ledger import number
@@ -117,25 +117,41 @@ def _of_row(name: str, p: float, cells: Grid, miss: float) -> tuple[Array, ...]:
     lessons = torch.zeros(len(rewards))
     if name.startswith("SFT"):
         logits, lessons = taught(rewards, logits)
-    quantiles, medians, given_up = {}, {}, float("inf")
-    for rate in RATES:
-        config = runs.settings(learning_rate=rate, max_steps=cells.steps, **METHODS[name])
-        until = float("inf") if rate == ONE_RATE else given_up
-        waits = (
-            first_arrivals(rewards, logits, config, len(cells.qualities), until, ENOUGH)
-            .view(len(cells.qualities), -1)
-            .numpy()
-        )
-        quantiles[rate], medians[rate] = _with_interval(waits, SHARE, miss), _with_interval(waits, 0.5, miss)
-        given_up = float(np.min([each[2] for each in quantiles.values()], axis=0).max())
+    arrived = _at_every_rate(name, rewards, logits, cells, miss)
+    quantiles, medians = (
+        {rate: _with_interval(waits, share, miss) for rate, waits in zip(RATES, arrived, strict=True)}
+        for share in (SHARE, 0.5)
+    )
     by_rate = np.stack([quantiles[rate][0] for rate in RATES])
     best = np.array(RATES)[by_rate.argmin(0)]
     smallest = [np.min(list(each.values()), axis=0) for each in (quantiles, medians)]
     config = runs.settings(optimizer="adam", learning_rate=ADAM_RATE, max_steps=cells.steps, **METHODS[name])
-    arrived = first_arrivals(rewards, logits, config, len(cells.qualities), enough=MOST)
-    adam = _with_interval(arrived.view(len(cells.qualities), -1).numpy(), 0.5, miss)
+    under_adam = first_arrivals(rewards, logits, config, len(cells.qualities), enough=MOST)
+    adam = _with_interval(under_adam.view(len(cells.qualities), -1).numpy(), 0.5, miss)
     lesson = lessons.view(len(cells.qualities), -1)[:, 0].numpy()
     return smallest[0], smallest[1], medians[ONE_RATE], adam, best, lesson
+
+
+def _at_every_rate(name: str, rewards: torch.Tensor, logits: torch.Tensor, cells: Grid, miss: float) -> Array:
+    """When each row first reaches the goal at each of the rates, (R, Q, N); infinite: not before its rate was stopped,
+    where enough had arrived in every cell, or where this rate, but for the one for all, could no longer be the best.
+    """
+    config = runs.settings(max_steps=cells.steps, **METHODS[name])
+    first = torch.full((len(RATES), len(cells.qualities), cells.seeds), torch.inf)
+    going, needed = torch.ones(len(RATES), dtype=torch.bool), torch.tensor([rate == ONE_RATE for rate in RATES])
+    upper_ends = [np.full(len(cells.qualities), np.inf)]
+    for step in runs.run_at(RATES, rewards, 1, logits, config, going):
+        here = first.isinf() & (step.value.view_as(first) >= GOAL) & going[:, None, None]
+        first = torch.where(here, torch.full_like(first, step.step), first)
+        done = going & (first.isfinite().float().mean(-1) > ENOUGH).all(-1)
+        upper_ends += [quantile_interval(waits.numpy(), SHARE, miss)[1] for waits in first[done]]
+        going &= ~done
+        if step.step > np.min(upper_ends, axis=0).max():
+            going &= needed
+        if not going.any():
+            break
+    waits: Array = first.numpy()
+    return waits
 
 
 def _with_interval(waits: Array, share: float, miss: float) -> Array:

@@ -1,9 +1,10 @@
 """The package's own training loop. N independent rows of a tabular policy are N seeds at once.
 
-This is the only file of the laboratory that imports the loop.
+This is the only file of the laboratory that imports the loop. A step of a few thousand rows takes little longer than
+one of a hundred, so runs that differ in their learning rate alone are made together (`run_at`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from grao_ref.policies.tabular import TabularPolicy
-from grao_ref.records import Batch, Scores
+from grao_ref.records import Batch, Samples, Scores, Tokens, split, take
 from grao_ref.settings.config import Config
 from grao_ref.settings.presets import PRESETS
 from grao_ref.tasks.bandit import Bandit
@@ -31,6 +32,16 @@ class Rows(Bandit):
     def __init__(self, rewards: Tensor, reference: int) -> None:
         super().__init__(rewards[0], reference, len(rewards))
         self.table = rewards
+        self.going = torch.ones(len(rewards), dtype=torch.bool)  # the rows that are still trained
+
+    def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
+        """The prompts of the rows that are still trained."""
+        every = super().draw(rng, step)
+        if self.going.all() or every.rejected is None:
+            return every
+        parts = (every.prompts, every.references, every.rejected)
+        prompts, references, rejected = (Tokens(each.ids[self.going], each.mask[self.going]) for each in parts)
+        return Batch(prompts, references, rejected)
 
     def reward(self, batch: Batch, ids: Tensor, mask: Tensor) -> Scores:
         """R(q, a), looked up in each prompt's own row."""
@@ -40,6 +51,28 @@ class Rows(Bandit):
         """V(θ) of each row."""
         value: Tensor = (theta.detach().softmax(dim=-1) * self.table).sum(-1)
         return value
+
+
+class AtRates(TabularPolicy):
+    """A table of a block of N rows for each of R learning rates; `logits`: (R, N, K). The optimiser's own rate is the
+    smallest, and a row's gradient is multiplied by its rate over this one: under plain gradient descent a block takes
+    the steps of a run at its rate, to the last bit where the two differ by a power of two.
+    """
+
+    def __init__(self, logits: Tensor, rates: Sequence[float]) -> None:
+        super().__init__(logits.flatten(0, 1))
+        self.size = logits.shape[1]
+        by_row = torch.tensor([rate / min(rates) for rate in rates], dtype=logits.dtype).repeat_interleave(self.size)
+        self.theta.register_hook(lambda gradient: gradient * by_row[:, None])  # type: ignore[no-untyped-call]
+        self.critic.register_hook(lambda gradient: gradient * by_row)  # type: ignore[no-untyped-call]
+
+    def sample(self, prompts: Tokens, num_generations: int, *, rng: torch.Generator, **at: Any) -> Samples:
+        """Every block from the same random numbers: those of a run at its rate."""
+        before, parts = rng.get_state(), []
+        for rows in split(len(prompts.ids), len(prompts.ids) // self.size):
+            rng.set_state(before)
+            parts.append(super().sample(take(prompts, rows), num_generations, rng=rng, **at))
+        return Samples(*(torch.cat(each) for each in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -55,7 +88,30 @@ class Step:
 def run(rewards: Tensor, reference: int, logits: Tensor, config: Config) -> Iterator[Step]:
     """Train N rows; rewards (K,) or (N, K), logits (N, K). Yields the start as step 0, then every step."""
     table = rewards.expand(len(logits), -1) if rewards.dim() == 1 else rewards
-    task, policy = Rows(table, reference), TabularPolicy(logits)
+    yield from _steps(Rows(table, reference), TabularPolicy(logits), config)
+
+
+def run_at(
+    rates: Sequence[float], rewards: Tensor, reference: int, logits: Tensor, config: Config, going: Tensor | None = None
+) -> Iterator[Step]:
+    """`run` at each of R learning rates, whatever the config's is: (R N, K) and (R N,), a block of N rows for each.
+
+    `logits`: (N, K) for all, or (R, N, K). `going`: (R,), True; a caller that has seen enough of a rate sets its entry
+    to False, and its block stays as it is. Raises `ValueError` on Adam, which divides by the gradient's size and with
+    it by the rate.
+    """
+    if config.optimizer != "sgd":
+        raise ValueError(f"several learning rates at once are for plain steps, optimizer sgd, got {config.optimizer}")
+    blocks = logits.expand(len(rates), -1, -1)
+    task = Rows(rewards.expand(blocks.shape).flatten(0, 1), reference)
+    policy = AtRates(blocks, rates)
+    for step in _steps(task, policy, replace(config, learning_rate=min(rates))):
+        yield step
+        if going is not None:
+            task.going = going.repeat_interleave(policy.size)
+
+
+def _steps(task: Rows, policy: TabularPolicy, config: Config) -> Iterator[Step]:
     yield Step(0, {}, policy.theta.detach().clone(), task.expected_reward(policy.theta))
     report: Report
     for report in train(task, policy, config):
@@ -77,3 +133,9 @@ def after(rewards: Tensor, reference: int, logits: Tensor, config: Config) -> Te
     """The tables after the last step: (N, K)."""
     *_, last = run(rewards, reference, logits, config)
     return last.theta
+
+
+def last_values(rates: Sequence[float], rewards: Tensor, reference: int, logits: Tensor, config: Config) -> Tensor:
+    """V after the last step at each learning rate: (R, N)."""
+    *_, last = run_at(rates, rewards, reference, logits, config)
+    return last.value.view(len(rates), -1)

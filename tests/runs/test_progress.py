@@ -1,21 +1,20 @@
 """The line of progress: what is in it, that it fits, and that nothing of it stays behind."""
 
 import io
-import os
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 from rich.console import Console
 
 from grao_ref.runs.progress import ProgressLine, clock, judged
-from tests.terminal import on_a_terminal, screen
+from grao_ref.train import main
+from tests.terminal import on_a_terminal, screen, with_a_terminal
 
 GRAO = {"reward": 0.8123, "reference/reward": 0.667, "loss": -0.12345, "step_time": 0.21, "run": "grao"}
 SFT = {"reference/logp_per_token": -1.234, "loss": 1.234, "step_time": 12.3}
-BANDIT = ["grao_ref.train", "--preset", "bandit", "--num-seeds", "2", "--output-dir", "run"]
+BANDIT = ["--preset", "bandit", "--num-seeds", "2", "--output-dir", "run"]
 
 
 class Terminal(io.StringIO):
@@ -100,8 +99,15 @@ def fails_at_step_300(config, folder, run):
     return Tracker()
 
 
-def test_a_run_on_a_terminal_leaves_its_notes_and_its_tables(tmp_path):
-    code, written = on_a_terminal([*BANDIT, "--max-steps", "60"], cwd=str(tmp_path))
+@pytest.fixture
+def at_a_terminal(tmp_path, monkeypatch):
+    """The command in this process, which has a terminal and an empty folder: its flags -> exit code, what it wrote."""
+    monkeypatch.chdir(tmp_path)
+    return lambda flags: with_a_terminal(main, flags)
+
+
+def test_a_run_on_a_terminal_leaves_its_notes_and_its_tables(at_a_terminal):
+    code, written = at_a_terminal([*BANDIT, "--max-steps", "60"])
     assert code == 0
     assert "s/step" in written  # it was there
     seen = screen(written)
@@ -109,9 +115,9 @@ def test_a_run_on_a_terminal_leaves_its_notes_and_its_tables(tmp_path):
     assert [line for line in seen if line.startswith("Every step: run/metrics.jsonl")]
 
 
-def test_an_error_on_the_way_leaves_one_line_and_no_stray_bar(tmp_path):
+def test_an_error_on_the_way_leaves_one_line_and_no_stray_bar(at_a_terminal):
     flags = ["--max-steps", "5000", "--report-to", f"{__name__}.{fails_at_step_300.__name__}"]
-    code, written = on_a_terminal([*BANDIT, *flags], cwd=str(tmp_path))
+    code, written = at_a_terminal([*BANDIT, *flags])
     assert code == 2
     assert "s/step" in written
     seen = "".join(screen(written))  # a long line is several rows
@@ -126,25 +132,26 @@ def test_an_interruption_leaves_no_stray_bar(tmp_path):
             sent.append(process.send_signal(signal.SIGINT))
 
     sent = []
-    code, written = on_a_terminal([*BANDIT, "--max-steps", "500000"], cwd=str(tmp_path), seen=interrupt)
+    command = ["grao_ref.train", *BANDIT, "--max-steps", "500000"]
+    code, written = on_a_terminal(command, cwd=str(tmp_path), seen=interrupt)  # a process of its own
     assert code == 130
     seen = "".join(screen(written))
     assert "s/step" not in seen
     assert "interrupted. The metrics so far are in run/metrics.jsonl." in seen
 
 
-def test_a_refusal_shows_no_bar_at_all(tmp_path):
-    code, written = on_a_terminal([*BANDIT, "--reward-funcs", "exact"], cwd=str(tmp_path))
+def test_a_refusal_shows_no_bar_at_all(at_a_terminal):
+    code, written = at_a_terminal([*BANDIT, "--reward-funcs", "exact"])
     assert code == 2
     assert "s/step" not in written
     (line,) = written.splitlines()
     assert line.startswith("error: the bandit has its own rewards")
 
 
-def test_into_a_file_there_are_no_control_characters(tmp_path):
-    command = [sys.executable, "-m", *BANDIT, "--max-steps", "20"]
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    assert "step 20/20  reward " in done.stdout
-    assert all(line.isprintable() for line in done.stdout.splitlines())
+def test_into_a_file_there_are_no_control_characters(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main([*BANDIT, "--max-steps", "20"]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert "step 20/20  reward " in out
+    assert all(line.isprintable() for line in out.splitlines())

@@ -9,9 +9,10 @@ from bs4 import BeautifulSoup
 from nbclient.exceptions import CellTimeoutError
 from PIL import Image
 
-from tests.tutorials.tiny import BROKEN, BROKEN_PAGE, FIRST, ROOT, SECOND, build
+from tests.tutorials.tiny import BROKEN, BROKEN_PAGE, FIRST, ROOT, SECOND, build, words
 from tutorials import build as building
 from tutorials import interactive, style
+from tutorials.__main__ import main
 from tutorials.build import execute, index_page, set_formulas, shell, with_formulas
 from tutorials.interactive import LIMIT, sliders
 from tutorials.sources import pages, read, tutorials
@@ -44,14 +45,14 @@ def test_title_and_summary_are_the_first_lines(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["x = 1\n", "# %% [markdown]\n# No title\n", "# %% [markdown]\n# # Title alone\n"])
-def test_a_script_without_title_and_summary_is_an_error(text, tmp_path):
+def test_a_script_without_title_and_summary_is_an_error(text, tmp_path, capsys):
     (tmp_path / "01_tiny.py").write_text(text)
     with pytest.raises(ValueError, match=r"01_tiny.py must begin with a markdown cell"):
         tutorials(tmp_path)
-    done = build(tmp_path, {})
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+    assert main(words(tmp_path)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
 
 
 def test_the_page_has_title_text_and_output(page):
@@ -359,9 +360,9 @@ def test_a_failing_cell_exits_with_1_and_tells_the_error(tmp_path):
     assert (tmp_path / "site" / "02_second.html").exists(), "the others are built"
 
 
-@pytest.mark.parametrize("arguments", [["--only", "7"], ["--only", "two"]])
-def test_a_number_of_none_is_bad_input(arguments, tmp_path):
-    done = build(tmp_path, {"01_tiny.py": SECOND}, *arguments)
-    assert done.returncode == 2
-    assert "error: " in done.stderr
+@pytest.mark.parametrize("number", ["7", "two"])
+def test_a_number_of_none_is_bad_input(number, tmp_path, capsys):
+    (tmp_path / "01_tiny.py").write_text(SECOND)
+    assert main([*words(tmp_path), "--only", number]) == 2
+    assert "error: " in capsys.readouterr().err
     assert not (tmp_path / "site").exists()

@@ -91,6 +91,11 @@ def build(folder: Path, scripts: dict[str, str], *arguments: str) -> subprocess.
     for name, text in scripts.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    command = [sys.executable, "-m", "tutorials", "--source-dir", folder, "--output-dir", folder / "site", *arguments]
+    command = [sys.executable, "-m", "tutorials", *words(folder), *arguments]
     open_to_all = os.environ | {"HF_HUB_OFFLINE": "0", "OMP_NUM_THREADS": "2"}  # a build sets its own
     return subprocess.run(command, cwd=ROOT, env=open_to_all, capture_output=True, text=True, timeout=120, check=False)
+
+
+def words(folder: Path) -> list[str]:
+    """What the command is given to build folder/site."""
+    return ["--source-dir", str(folder), "--output-dir", str(folder / "site")]

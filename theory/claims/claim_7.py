@@ -18,8 +18,8 @@ def claim_7(run: Run) -> Finding:
     steps = run.pick(40, 150, 400)
 
     def end(method: str, reference: int) -> float:
-        configs = [runs.settings(method=method, learning_rate=rate, max_steps=steps) for rate in RATES]
-        return max(float(runs.values(rewards, reference, logits, config)[-1].median()) for config in configs)
+        config = runs.settings(method=method, max_steps=steps)
+        return float(runs.last_values(RATES, rewards, reference, logits, config).median(-1).values.max())
 
     ends = {method: end(method, 1) for method in ("sft", "dpo", "ppo", "grpo", "grao")}
     shown_best = end("grao", 0) - max(end("sft", 0), end("dpo", 0))

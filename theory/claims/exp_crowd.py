@@ -1,13 +1,13 @@
 """exp-crowd: several failing answers, where exp-map has one."""
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
 
 from theory import runs
-from theory.arrivals import first_arrivals, rare
+from theory.arrivals import GOAL, rare
 from theory.figures import COLOURS, figure
 from theory.groups import Array
 from theory.intervals import share_interval
@@ -17,44 +17,50 @@ from theory.race import METHODS, ONE_RATE
 P, QUALITY, CERTAIN = 0.05, 0.7, 0.9
 RATES = (0.2, 0.4, 0.8, 1.6, 3.2)
 NAMES = ("GRPO", "GRAO repaired")
+SIZES = {  # numbers of failing answers, seeds, steps
+    "quick": ([1, 8], 400, 60),
+    "default": ([1, 2, 4, 8], 1000, 120),
+    "full": ([1, 2, 4, 8, 16, 32], 4000, 240),
+}
+
+
+@dataclass(frozen=True)
+class Race:
+    """Of the runs of a method: how many reach V >= 0.9, for each learning rate; and of those at one rate for all, the
+    share that is certain of the reference at some time, with their median π(best) then, over its start.
+    """
+
+    arrived: list[int]
+    captured: tuple[float, float]
 
 
 @cache
+def race(name: str, failures: int, size: str, rates: tuple[float, ...] = RATES, pool: str = "with_reference") -> Race:
+    """So many failing answers, for as many steps as the size says."""
+    _, seeds, steps = SIZES[size]
+    config = runs.settings(max_steps=steps, **(METHODS[name] | {"pool": pool}))
+    rewards, logits = torch.tensor([1.0, QUALITY] + [0.0] * failures), rare(P, failures, seeds)
+    arrived, best = torch.zeros(len(rates), seeds, dtype=torch.bool), torch.full((seeds,), torch.nan)
+    for step in runs.run_at(rates, rewards, 1, logits, config):
+        arrived |= step.value.view(len(rates), seeds) >= GOAL
+        pi = step.theta.view(len(rates), seeds, -1)[rates.index(ONE_RATE)].softmax(-1)
+        best = torch.where(best.isnan() & (pi[:, 1] >= CERTAIN), pi[:, 0], best)
+    certain = float((~best.isnan()).double().mean())
+    return Race(arrived.sum(-1).tolist(), (certain, float(best.nanmedian() / P)))
+
+
 def shares(size: str) -> tuple[list[int], dict[str, Array]]:
     """Numbers of failing answers, and for each method the share of runs with V >= 0.9 after so many steps, at the rate
     that is best for it, with the ends of its interval: (3, F). All intervals at once hold with 95 %.
     """
-    crowds, seeds, steps = {
-        "quick": ([1, 8], 400, 60),
-        "default": ([1, 2, 4, 8], 1000, 120),
-        "full": ([1, 2, 4, 8, 16, 32], 4000, 240),
-    }[size]
+    crowds, seeds, _ = SIZES[size]
     miss = 0.05 / (len(crowds) * len(NAMES) * len(RATES))
     found = {}
     for name in NAMES:
-        ends = []
-        for failures in crowds:
-            rewards = torch.tensor([1.0, QUALITY] + [0.0] * failures).repeat(seeds, 1)
-            settings = [runs.settings(learning_rate=rate, max_steps=steps, **METHODS[name]) for rate in RATES]
-            arrived = [first_arrivals(rewards, rare(P, failures, seeds), config, 1) for config in settings]
-            counts = np.array([int((each <= steps).sum()) for each in arrived])
-            ends.append(np.max([(count / seeds, *share_interval(count, seeds, miss)) for count in counts], axis=0))
-        found[name] = np.array(ends).T
+        counts = [race(name, failures, size).arrived for failures in crowds]
+        ends = [[(count / seeds, *share_interval(count, seeds, miss)) for count in each] for each in counts]
+        found[name] = np.max(ends, axis=1).T
     return crowds, found
-
-
-def captured(name: str, failures: int, size: str, **changes: Any) -> tuple[float, float]:
-    """Share of runs at one rate for all that are certain of the reference at some time, and their median π(best) then,
-    over its start.
-    """
-    seeds, steps = {"quick": (400, 60), "default": (1000, 120), "full": (4000, 240)}[size]
-    config = runs.settings(learning_rate=ONE_RATE, max_steps=steps, **(METHODS[name] | changes))
-    best = torch.full((seeds,), torch.nan)
-    rewards = torch.tensor([1.0, QUALITY] + [0.0] * failures)
-    for step in runs.run(rewards, 1, rare(P, failures, seeds), config):
-        pi = step.theta.softmax(-1)
-        best = torch.where(best.isnan() & (pi[:, 1] >= CERTAIN), pi[:, 0], best)
-    return float((~best.isnan()).double().mean()), float(best.nanmedian() / P)
 
 
 @claim("exp-crowd", "The more failing answers there are, the more a beatable reference slows GRAO down.")
@@ -77,9 +83,10 @@ def exp_crowd(run: Run) -> Finding:
             axes.set_xscale("log", base=2)
             axes.set_xticks(crowds, [str(each) for each in crowds])
     grpo, grao = (found[name] for name in NAMES)
-    certain = {(name, crowd): captured(name, crowd, run.size) for name in NAMES for crowd in (crowds[0], crowds[-1])}
-    few, many = (certain[NAMES[1], crowd] for crowd in (crowds[0], crowds[-1]))
-    literal = captured("GRAO repaired", crowds[-1], run.size, pool="outputs")
+    both = (crowds[0], crowds[-1])
+    certain = {(name, crowd): race(name, crowd, run.size).captured for name in NAMES for crowd in both}
+    few, many = (certain[NAMES[1], crowd] for crowd in both)
+    literal = race("GRAO repaired", crowds[-1], run.size, (ONE_RATE,), "outputs").captured
     return Finding(
         f"With one failing answer {number(float(grao[0][0]))} of GRAO's runs reach the goal in time (GRPO: "
         f"{number(float(grpo[0][0]))}), with {crowds[-1]} of them {number(float(grao[0][-1]))} "

@@ -1,6 +1,6 @@
 """exp-group: the group size at a fixed budget of reward queries."""
 
-from theory.ends import ends
+from theory.ends import ends_at
 from theory.figures import figure
 from theory.ledger import Check, Finding, Run, claim
 
@@ -9,10 +9,8 @@ RATES = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 
 def _losses(seeds: int, steps: int, method: str, size: int) -> dict[float, float]:
     """1 − V after training, the mean over seeds, for each learning rate."""
-    return {
-        rate: 1 - float(ends(seeds, steps, method=method, num_generations=size, learning_rate=rate).mean())
-        for rate in RATES
-    }
+    found = ends_at(RATES, seeds, steps, method=method, num_generations=size)
+    return {rate: 1 - float(values.mean()) for rate, values in zip(RATES, found, strict=True)}
 
 
 @claim("exp-group", "At a fixed budget of reward queries larger groups are better.")

@@ -1,5 +1,6 @@
 """thm-4: the printed objective keeps lowering the reference once the policy is better."""
 
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -53,15 +54,20 @@ def verdicts(win: float, tie: float, bandit: ExactBandit | None = None) -> float
     return bandit.expectation(np.log(shares), bandit.groups()[4])
 
 
+@cache
+def heaviest_without_spread(win: float) -> float:
+    """Largest E[w_y] over the tie rates of queries that all have this win rate, on a grid."""
+    bandit = ExactBandit(np.array([1.0, 0.0, -1.0]), 1, G, BETA, LAM)
+    return max(verdicts(win, tie, bandit) for tie in np.linspace(0, 1 - win, 21))
+
+
 def heaviest(win: float) -> float:
     """Largest E[w_y] over all spreads of win and tie rates over queries whose mean win rate is `win`.
 
     The concave envelope of the best case at each win rate, on a grid: a mixture of two queries attains it.
     """
-    bandit = ExactBandit(np.array([1.0, 0.0, -1.0]), 1, G, BETA, LAM)
     rates = np.unique([*np.linspace(0, 1, 41), win])
-    ties = [np.linspace(0, 1 - rate, 21) for rate in rates]
-    best = np.array([max(verdicts(rate, tie, bandit) for tie in row) for rate, row in zip(rates, ties, strict=True)])
+    best = np.array([heaviest_without_spread(rate) for rate in rates])
     pairs = [(a, b) for a in range(len(rates)) for b in range(a + 1, len(rates)) if rates[a] <= win <= rates[b]]
     return max(float(np.interp(win, rates[[a, b]], best[[a, b]])) for a, b in pairs)
 
