@@ -60,6 +60,6 @@ def _with_room(states: Tensor, group: int, length: int) -> Tensor:
     kind = states.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
     rows, heads, read, size = states.shape
-    room = torch.empty(rows * group, heads, read + length, size, dtype=dtype, device=states.device)
+    room = states.new_empty(rows * group, heads, read + length, size, dtype=dtype)
     room[:, :, :read] = states.repeat_interleave(group, dim=0)
     return room

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from grao_ref.plugins.blame import expected, one_line, refuse, why
+from grao_ref.runs.dry_run import dry_run
 from grao_ref.runs.folder import METRICS, PICTURE, TRACE, Output, how_to_go_on
 from grao_ref.runs.hub import push, require_hub
 from grao_ref.runs.log import Log
@@ -32,6 +33,8 @@ def run(config: Config) -> int:
     quiet_libraries()
     console = Console()
     check(config)
+    if config.dry_run:
+        return dry_run(config, console)
     require_tracker(config)
     require_hub(config)
     this_machine()
