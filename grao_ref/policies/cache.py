@@ -78,6 +78,6 @@ def _with_room(states: Tensor, prompts: Tensor, length: int) -> Tensor:
     kind = states.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
     _, heads, read, size = states.shape
-    room = torch.empty(len(prompts), heads, read + length, size, dtype=dtype, device=states.device)
+    room = states.new_empty(len(prompts), heads, read + length, size, dtype=dtype)
     room[:, :, :read] = states[prompts]
     return room

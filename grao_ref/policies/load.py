@@ -1,6 +1,7 @@
 """Language models by name: `tiny`, `smollm2`, a local folder, or an id on the Hugging Face hub."""
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,10 @@ def load_language_model(
     Raises `ValueError` on a name that nothing can be loaded from, on files without all of the model's weights, and on
     an attention that this machine has not.
     """
-    adapter = None if name in EMBEDDED else adapter_settings(name)
+    adapter, place, base, words = _places(name)
     if merge_adapter and adapter is None:
         raise ValueError(f"merge_adapter is for an adapter, and {name} is none: no adapter_config.json is found there")
-    place = name if adapter is None else adapter_folder(name)
-    base = name if adapter is None else base_of(place, adapter)
     folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
-    words = place if adapter is not None and has_tokenizer(place) else folder
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
@@ -71,6 +69,38 @@ def load_language_model(
         raise ValueError(f"the files of {base!r} are no whole language model: they have no {first}{more}")
     whole = model if adapter is None else with_adapter(model, place, merge=merge_adapter)
     return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What is known of a model before its weights are loaded."""
+
+    config: Any
+    adapter: dict[str, Any] | None  # the settings of an adapter, where it is one
+    words: str  # the folder or hub id of its tokenizer
+
+
+def architecture_of(name: str, *, trust_remote_code: bool = False) -> Architecture:
+    """A model's config and its adapter's settings. Raises `ValueError` where there is none, or it can't be fetched."""
+    adapter, _, base, words = _places(name)
+    folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except Exception as error:
+        raise ValueError(
+            f"the config of {name!r} can't be read, by which its size is known: name a folder that holds its "
+            f"config.json, or an id on the hub where there is a network ({briefly(error)})"
+        ) from None
+    return Architecture(config, adapter, words)
+
+
+def _places(name: str) -> tuple[dict[str, Any] | None, str, str, str]:
+    """An adapter's settings and its folder, if it is one; the folder, short name or hub id of base and tokenizer."""
+    adapter = None if name in EMBEDDED else adapter_settings(name)
+    place = name if adapter is None else adapter_folder(name)
+    base = name if adapter is None else base_of(place, adapter)
+    folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
+    return adapter, place, base, place if adapter is not None and has_tokenizer(place) else folder
 
 
 _OWN_CODE = (

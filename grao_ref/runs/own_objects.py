@@ -31,6 +31,9 @@ ELSEWHERE = {
         "the rows are the third argument, and eval_rows those that are evaluated on",
     ),
     "chat_template_path": "the tokenizer is the second argument; set its chat_template",
+    **dict.fromkeys(
+        ("dry_run", "device_memory"), "the model is loaded already; the command estimates what a run needs"
+    ),
     "device": "the model is trained where it is; model.to(...) moves it",
     **dict.fromkeys(
         ("output_dir", "overwrite_output_dir", "save_steps", "save_total_limit", "push_to_hub", "hub_model_id"),

@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from grao_ref.plugins.blame import expected, one_line, refuse, why
+from grao_ref.runs.dry_run import dry_run
 from grao_ref.runs.folder import METRICS, PICTURE, TRACE, Output, how_to_go_on
 from grao_ref.runs.hub import push, require_hub
 from grao_ref.runs.log import Log, Unwritten
@@ -34,6 +35,9 @@ def run(config: Config) -> int:
     quiet_libraries()
     machine = this_machine(config.device)
     console = Console(quiet=not machine.writes)
+    if config.dry_run:
+        check(config)
+        return dry_run(config, console)
     try:
         output = machine.every(machine.together(partial(_checked, config, machine)))[0]
     except ReportedError:

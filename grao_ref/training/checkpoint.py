@@ -32,7 +32,7 @@ FREE = {
     "num_completions_to_print", "per_device_eval_batch_size", "save_steps", "save_total_limit",
     "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir", "num_train_epochs",
     "logging_steps", "push_to_hub", "hub_model_id", "attn_implementation", "trust_remote_code", "judge_base_url",
-    "judge_timeout", "judge_cache", "device", "bf16",
+    "judge_timeout", "judge_cache", "device", "bf16", "dry_run", "device_memory",
 }  # fmt: skip
 
 

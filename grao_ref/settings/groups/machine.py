@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from grao_ref.settings.kinds import Positive
+
 
 @dataclass(frozen=True)
 class MachineGroup:
@@ -15,3 +17,8 @@ class MachineGroup:
     (tutorial 9)."""
     gradient_checkpointing: bool = False
     """Compute hidden states again in the backward pass instead of keeping them: less memory, a third more time."""
+    dry_run: bool = False
+    """Print how much memory the run would need, and stop before anything is loaded."""
+    device_memory: Positive | None = None
+    """GB that the run may use, in place of what the device has free now: to plan for another machine, or where the
+    estimate is wrong."""

@@ -1,0 +1,1 @@
+"""How much memory a run will need, worked out before anything is loaded."""

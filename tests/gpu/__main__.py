@@ -1,0 +1,73 @@
+"""Everything that a GPU is wanted for, in one command: `make gpu`. It writes tutorials/recorded/gpu.json.
+
+A part that fails is recorded with its error, and the others go on. Without a GPU each part is skipped with a line, and
+nothing is written.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.__main__ import describe
+from tests.gpu.parts import PARTS, Sizes
+
+RECORD = Path(__file__).parents[2] / "tutorials" / "recorded" / "gpu.json"
+NEEDS_SMOLLM2 = ("training", "benchmark")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0; 1 where a part failed."""
+    parser = argparse.ArgumentParser("python -m tests.gpu", description=__doc__)
+    parser.add_argument("--only", nargs="+", default=list(PARTS), choices=list(PARTS), metavar="PART")
+    parser.add_argument("--data", metavar="FILE", help="preference pairs to train on; without, made-up rows")
+    options = parser.parse_args(arguments)
+    chosen = {name: part for name, part in PARTS.items() if name in options.only}
+    return run(chosen, replace(Sizes(), data=options.data), describe())
+
+
+def run(
+    parts: Mapping[str, Callable[[Sizes], Any]],
+    sizes: Sizes,
+    machine: dict[str, Any],
+    record: Path = RECORD,
+    say: Callable[[str], None] = print,
+) -> int:
+    """Each part in turn, and the record of those that could run; the exit code."""
+    found: dict[str, Any] = {}
+    for name, part in parts.items():
+        why = lacking(name, sizes, machine)
+        if why is not None:
+            say(f"{name}: skipped, {why}")
+            continue
+        began = time.perf_counter()
+        try:
+            found[name] = {"found": part(sizes)}
+        except Exception as error:  # the other parts go on
+            found[name] = {"error": f"{type(error).__name__}: {error}"}
+        found[name]["seconds"] = round(time.perf_counter() - began, 1)
+        failed = found[name].get("error", "").partition("\n")[0]
+        say(f"{name}: {found[name]['seconds']} s{f', failed: {failed}' if failed else ''}")
+    if found:
+        content = {"date": date.today().isoformat(), "machine": machine, "parts": found}
+        record.write_text(json.dumps(content, indent=1) + "\n")
+        say(f"written: {record}")
+    return int(any("error" in each for each in found.values()))
+
+
+def lacking(name: str, sizes: Sizes, machine: dict[str, Any]) -> str | None:
+    """Why a part can't run here."""
+    if sizes.device == "cuda" and machine["gpu"] is None:
+        return "torch sees no GPU here"
+    if sizes.device == "cuda" and name in NEEDS_SMOLLM2 and "smollm2" in machine["lacks"]:
+        return str(machine["lacks"]["smollm2"])
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
