@@ -1,7 +1,6 @@
 """A Hugging Face causal language model as a policy: it samples groups (`sampler.py`) and scores answers (`scoring.py`).
 
-Any model that passes `probe.py`. Prompts and random generators are expected on the model's device. What is scored and
-trained are the sampled ids, never re-encoded text.
+Any model that passes `probe.py`. Prompts and random generators are on its device. Ids are scored, never encoded again.
 The model's dropout is switched off for good: with it, the policy that is scored is not the one that sampled. An
 adapter's is on request, and only in the forward pass that gradients flow through.
 """
@@ -23,6 +22,7 @@ from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, sav
 from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
+from grao_ref.policies.paged import PagedSampler, require_paged
 from grao_ref.policies.probe import READING, probed, refusing
 from grao_ref.policies.sampler import decode
 from grao_ref.policies.scoring import Scorer, is_head_alone
@@ -63,7 +63,12 @@ class CausalLMPolicy:
         self.device, self.bf16 = model.device, bf16
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
         self.stop_at(eos_ids)
-        self.critic = new_critic(model) if critic else None
+        self.critic, self.paged = new_critic(model) if critic else None, False
+
+    def page(self) -> None:
+        """Draw groups from a paged cache (`paged.py`) from now on. Raises `ValueError` where that can't be done."""
+        require_paged(self.scorer)
+        self.paged = True
 
     def stop_at(self, eos_ids: Iterable[int]) -> None:
         """End answers with these ids from now on, and write them into the generation config, where `generate` stops.
@@ -123,6 +128,13 @@ class CausalLMPolicy:
         require_positive(temperature=temperature)
 
         scored_at = temperature if likelihood_temperature is None else likelihood_temperature
+        if self.paged:
+            samples = self._decode(prompts, num_generations, PagedSampler(self.model, temperature, rng))
+            if scored_at != temperature:
+                with torch.no_grad():
+                    scores = self.logprobs(prompts, samples.ids, samples.mask, temperature=scored_at)
+                samples = replace(samples, logprobs=scores)
+            return samples
         answers = prompts.ids.shape[0] * num_generations
         choose = drawer(
             answers, self.max_completion_length, rng, temperature=temperature, likelihood_temperature=scored_at
@@ -162,7 +174,9 @@ class CausalLMPolicy:
             raise ValueError("the policy was made without a critic: its method's `needs` must ask for one")
         return self.critic
 
-    def _decode(self, prompts: Tokens, group: int, choose: Choose) -> Samples:
+    def _decode(self, prompts: Tokens, group: int, choose: Choose | PagedSampler) -> Samples:
+        if isinstance(choose, PagedSampler):
+            return choose.sample(prompts, group, eos_ids=self.eos_ids, max_length=self.max_completion_length)
         half = self.bf16 and self.device.type != "cpu"
         with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
             return decode(
