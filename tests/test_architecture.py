@@ -83,7 +83,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/causal_lm.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations"}
-    | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "probe", "sampler", "scoring")},
+    | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "paged", "probe", "sampler")}
+    | {"grao_ref.policies.scoring"},
+    "policies/paged.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.policies.probe", "grao_ref.policies.scoring"},
     "policies/probe.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations", "grao_ref.plugins.blame"}

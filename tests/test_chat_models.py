@@ -329,10 +329,10 @@ def test_models_with_a_state_are_one_line_in_training_and_in_reward_heads(kind, 
     made.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     line = refusal(capsys, *command(str(tmp_path / "model"), data, tmp_path / "run"))
-    assert "has layers whose cache can't be shared by a group (state-space or recurrent" in line
+    assert f"models of the architecture {kind} can't be trained here: sampling a group from one prompt's cache" in line
     flags = ["--model-name-or-path", str(tmp_path / "model"), "--dataset-name", pairs(tmp_path), "--device", "cpu"]
     line = refusal(capsys, *flags, "--output-dir", str(tmp_path / "head"), command=reward_head)
-    assert "has layers whose cache can't be shared by a group" in line
+    assert f"a reward head needs a model of another architecture than {kind}: features of several answers" in line
 
 
 @pytest.mark.parametrize("architecture", ["qwen2", "llama", "gpt2", "mistral"])

@@ -12,6 +12,7 @@ LABORATORY = RECORD.with_name("bench_laboratory.json")
 NAMES = {
     "grao": "GRAO",
     "grpo": "GRPO",
+    "paged": "GRAO, paged sampler",
     "floor": "bare GRAO",
     "floor-grpo": "bare GRPO",
     "trl": "TRL, fastest",

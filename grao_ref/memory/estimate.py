@@ -101,6 +101,7 @@ def policy_of_outlines(config: Config, architecture: Any, *, cuda: bool) -> tupl
         checkpointing=config.gradient_checkpointing,
         critic=method_of(config.method).needs(config).critic,
         lora_dropout=config.lora_dropout,
+        tried=False,
     )
     return policy, count
 

@@ -63,7 +63,7 @@ def policy_as_it_is(
 ) -> CausalLMPolicy:
     """A loaded model as a policy, with the config's lengths and precision."""
     able = model.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return CausalLMPolicy(
+    policy = CausalLMPolicy(
         model,
         eos_ids=encoder_of(model, tokenizer, config).end_ids,
         max_completion_length=config.max_completion_length,
@@ -72,6 +72,9 @@ def policy_as_it_is(
         critic=critic,
         lora_dropout=config.lora_dropout,
     )
+    if config.sampler == "paged":
+        policy.page()
+    return policy
 
 
 # The values with which a setting of an adapter was not asked for.

@@ -1,7 +1,6 @@
 """A Hugging Face causal language model as a policy: it samples groups (`sampler.py`) and scores answers (`scoring.py`).
 
-Any model that passes `probe.py`. Prompts and random generators are expected on the model's device. What is scored and
-trained are the sampled ids, never re-encoded text.
+Any model that passes `probe.py`. Prompts and random generators are on its device. Ids are scored, never encoded again.
 The model's dropout is switched off for good: with it, the policy that is scored is not the one that sampled. An
 adapter's is on request, and only in the forward pass that gradients flow through.
 """
@@ -23,6 +22,7 @@ from grao_ref.policies.critic import frozen_critic, load_critic, new_critic, sav
 from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
+from grao_ref.policies.paged import PagedSampler, require_paged
 from grao_ref.policies.probe import READING, probed, refusing
 from grao_ref.policies.sampler import decode_in_turn
 from grao_ref.policies.scoring import Scorer, is_head_alone
@@ -36,7 +36,8 @@ class CausalLMPolicy:
     `bf16`: forward passes in bfloat16 autocast, the weights and all log-softmaxes as they are; on a CPU in scoring
     alone, because decoding is slower in it there. `checkpointing`: hidden states are computed again in the backward
     pass instead of kept. `critic`: whether there is one; it is float32 at least. A model with an adapter (`lora.py`)
-    trains the adapter, of whose inputs the share `lora_dropout` is dropped.
+    trains the adapter, of whose inputs the share `lora_dropout` is dropped. `tried`: whether the model is tried out
+    first (`probe.py`), which needs its weights.
     Raises `ValueError` on ids outside the vocabulary, a length that is no whole number above 0, a model of which the
     sampler or the scorer computes something else than the model does, a dropout without an adapter.
     """
@@ -51,19 +52,26 @@ class CausalLMPolicy:
         checkpointing: bool = False,
         critic: bool = True,
         lora_dropout: float = 0.0,
+        tried: bool = True,
     ) -> None:
         if not isinstance(max_completion_length, int) or max_completion_length < 1:
             raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
         with refusing(model, READING):
             shares_prompts = get_ready(model, checkpointing=checkpointing)
             head_alone = is_head_alone(model)
-        self.scorer = probed(Scorer(model, bf16, checkpointing, shares_prompts, head_alone))
+        scorer = Scorer(model, bf16, checkpointing, shares_prompts, head_alone)
+        self.scorer = probed(scorer) if tried else scorer
         set_dropout(model, lora_dropout)
         self.model, self.max_completion_length = model, max_completion_length
         self.device, self.bf16 = model.device, bf16
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
         self.stop_at(eos_ids)
-        self.critic = new_critic(model) if critic else None
+        self.critic, self.paged = new_critic(model) if critic else None, False
+
+    def page(self) -> None:
+        """Draw groups from a paged cache (`paged.py`) from now on. Raises `ValueError` where that can't be done."""
+        require_paged(self.scorer)
+        self.paged = True
 
     def stop_at(self, eos_ids: Iterable[int]) -> None:
         """End answers with these ids from now on, and write them into the generation config, where `generate` stops.
@@ -126,12 +134,16 @@ class CausalLMPolicy:
         samples are the same for any number of parts, up to float order.
         """
         require_positive(temperature=temperature)
-
         scored_at = temperature if likelihood_temperature is None else likelihood_temperature
-        answers = prompts.ids.shape[0] * num_generations
-        choose = drawer(
-            answers, self.max_completion_length, rng, temperature=temperature, likelihood_temperature=scored_at
-        )
+        if self.paged:
+            samples = self._decode(prompts, num_generations, PagedSampler(self.model, temperature, rng))
+            if scored_at == temperature:
+                return samples
+            with torch.no_grad():
+                scores = self.logprobs(prompts, samples.ids, samples.mask, temperature=scored_at)
+            return replace(samples, logprobs=scores)
+        answers, at = len(prompts.ids) * num_generations, {"temperature": temperature}
+        choose = drawer(answers, self.max_completion_length, rng, **at, likelihood_temperature=scored_at)
         samples = self._decode(prompts, num_generations, choose, parts)
         require_drawn(samples.logprobs)
         return samples
@@ -167,18 +179,13 @@ class CausalLMPolicy:
             raise ValueError("the policy was made without a critic: its method's `needs` must ask for one")
         return self.critic
 
-    def _decode(self, prompts: Tokens, group: int, choose: Choose, parts: int = 1) -> Samples:
+    def _decode(self, prompts: Tokens, group: int, choose: Choose | PagedSampler, parts: int = 1) -> Samples:
+        ends = {"eos_ids": self.eos_ids, "max_length": self.max_completion_length}
+        if isinstance(choose, PagedSampler):
+            return choose.sample(prompts, group, **ends)
         half = self.bf16 and self.device.type != "cpu"
         with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
-            return decode_in_turn(
-                self.model,
-                prompts,
-                group,
-                choose,
-                eos_ids=self.eos_ids,
-                max_length=self.max_completion_length,
-                parts=parts,
-            )
+            return decode_in_turn(self.model, prompts, group, choose, **ends, parts=parts)
 
 
 class _EarlierAdapter(CausalLMPolicy):

@@ -61,6 +61,8 @@ def _require_bandit(config: Config) -> None:
         raise ValueError(f"seed must be a whole number from 0 to {LARGEST - 1}, got {config.seed}")
     if config.num_train_epochs is not None:
         raise ValueError("num_train_epochs counts passes through rows, and the bandit has none: set max_steps")
+    if config.sampler != Config.sampler:
+        raise ValueError(f"sampler {config.sampler} is for language models, and the bandit's policy is a table")
     for name in ("use_peft", "merge_adapter", "lora_dropout", "push_to_hub"):
         if getattr(config, name):
             raise ValueError(f"{name} is for language models, and the bandit's policy is a table")

@@ -37,6 +37,7 @@ INSTEAD = {  # TRL's name -> what to write here
     "lam": "gae_lambda",
     "num_ppo_epochs mu": "num_iterations",
     "num_sample_generations": "eval_steps; samples are written at every evaluation",
+    "use_transformers_paged use_transformers_continuous_batching": "sampler: paged",
     "total_episodes": "max_steps or num_train_epochs",
     "chat_template": "chat_template_path",
     "exp_name": "run_name",
@@ -49,7 +50,7 @@ INSTEAD = {  # TRL's name -> what to write here
 }
 
 NOT_HERE = {  # why -> TRL's names
-    "the trained model samples its answers itself, without an inference server": "use_vllm vllm_* use_transformers_* "
+    "the trained model samples its answers itself, without an inference server": "use_vllm vllm_* "
     "cache_implementation "
     "transformers_continuous_batching_config ds3_gather_for_generation",
     "samples follow the policy's whole distribution at `temperature`, as the objective supposes": "top_p=1|1.0 top_k "

@@ -18,9 +18,14 @@ from tests.benchmarks.workload import Workload, lengths_of
 FORWARDS = ("logprobs", "logprobs_and_values", "values")  # those of a policy's that there are
 
 
-def run(pace: Pace, made: Materials, *, method: str, slowed: bool = False) -> None:
-    """Steps of the package's loop. `slowed`: five steps in place of each, as a control of the comparison."""
+def run(pace: Pace, made: Materials, *, method: str, slowed: bool = False, paged: bool = False) -> None:
+    """Steps of the package's loop. `slowed`: five steps in place of each, as a control of the comparison.
+
+    `paged`: with the setting `sampler: paged`.
+    """
     policy, task, config = parts(method, pace.workload, made)
+    if paged:
+        policy.page()
     training = start(policy, config)
     if pace.workload.ragged:
         policy.sample = Endings(made.model, lengths_of(pace.workload)).around(policy.sample)

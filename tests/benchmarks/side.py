@@ -14,15 +14,16 @@ import torch
 
 from tests.benchmarks.materials import Materials, materials
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.workload import Workload
+from tests.benchmarks.workload import OURS, Workload
 
 
 def runner(name: str) -> Callable[[Pace, Materials], None]:
     """The function that makes a side's steps. Imported here, so that no side carries another one's libraries."""
-    if name in ("grao", "grpo", "slowed"):
+    if name in ("grao", "grpo", "slowed", "paged"):
         from tests.benchmarks import ours
 
-        return partial(ours.run, method="grao" if name == "slowed" else name, slowed=name == "slowed")
+        method = name if name in OURS else "grao"
+        return partial(ours.run, method=method, slowed=name == "slowed", paged=name == "paged")
     if name in ("floor", "floor-grpo"):
         from tests.benchmarks import floor
 

@@ -50,8 +50,22 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize(("run", "chosen"), EVERY)
-@pytest.mark.parametrize("workload", [SMALL, RAGGED], ids=["equal", "ragged"])
+PAGED = pytest.param(
+    ours.run, {"method": "grao", "paged": True}, SMALL, id="paged"
+)  # ends can't be forced in its pages
+
+
+@pytest.mark.parametrize(
+    ("run", "chosen", "workload"),
+    [
+        *(
+            pytest.param(*side.values, workload, id=f"{side.id}-{name}", marks=side.marks)
+            for side in EVERY
+            for name, workload in (("equal", SMALL), ("ragged", RAGGED))
+        ),
+        PAGED,
+    ],
+)
 def test_every_side_trains_on_the_tokens_that_were_asked_for_and_shows_all_its_parts(run, chosen, workload):
     made, model = steps(run, workload, **chosen)
     assert [step["tokens"] for step in made] == [workload.tokens] * 2

@@ -90,6 +90,7 @@ def scenarios(threads: int, cuda: bool) -> list[Scenario]:
     found = [
         Scenario("step/tiny", ALL, (tiny,), rounds=15, warmup=3),
         *(Scenario(f"growth/{name}", FEW, tuple(points), rounds=5) for name, points in curves.items()),
+        Scenario("sampler/random", ("grao", "paged"), (replace(small, group=32),), rounds=5),
         Scenario("memory/random", FEW, (replace(small, model="random-49152", prompts=1, length=512),), rounds=2),
         Scenario("step/smollm2", FEW, (lm,), rounds=4),
         Scenario("step/smollm2-grpo", ("grpo", "trl", "trl-defaults"), (lm,), rounds=2),
@@ -103,6 +104,7 @@ def scenarios(threads: int, cuda: bool) -> list[Scenario]:
             Scenario("cuda-float32/smollm2", ALL, (card,), rounds=5, warmup=2),
             Scenario("cuda-bf16/smollm2", ALL, (replace(card, bf16=True),), rounds=5, warmup=2),
             Scenario("cuda-ragged/smollm2", FEW, (replace(card, bf16=True, ragged=True),), rounds=5, warmup=2),
+            Scenario("cuda-sampler/smollm2", ("grao", "paged"), (replace(card, group=32),), rounds=5, warmup=2),
             Scenario("cuda-memory/smollm2", FEW, (replace(card, bf16=True, prompts=2, length=512),), rounds=2),
         ]
     return found

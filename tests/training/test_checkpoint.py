@@ -42,7 +42,16 @@ def parameters_of(training) -> list[torch.Tensor]:
 @pytest.mark.parametrize("method", BUILT_IN)
 @pytest.mark.parametrize("base", [SMALL, BANDIT], ids=["tiny", "bandit"])
 def test_resuming_is_exact(base, method, tmp_path):
-    config = replace(base, method=method, beta=None if BUILT_IN[method].kl_weight is None else 0.05)
+    assert_exact(replace(base, method=method, beta=None if BUILT_IN[method].kl_weight is None else 0.05), tmp_path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("psutil") is None, reason="the paged sampler needs psutil on a CPU")
+def test_resuming_is_exact_with_the_paged_sampler(tmp_path, monkeypatch):
+    monkeypatch.setattr("gc.collect", lambda *_: 0)  # it does so several times a step
+    assert_exact(replace(SMALL, sampler="paged", temperature=0.7), tmp_path)
+
+
+def assert_exact(config: Config, tmp_path):
     whole, at_once = trained(config, 4)
     first, _ = trained(config, 2, folder=tmp_path)
     second, resumed = trained(config, 4, start_from=tmp_path / "checkpoint-2")

@@ -32,6 +32,9 @@ class MethodGroup:
     """Sampling temperature (the paper: 0.7)."""
     temper_likelihoods: bool = False
     """Train the likelihoods at the sampling temperature, which makes the update on-policy; the paper does not."""
+    sampler: Literal["decode", "paged"] = "decode"
+    """How a language model draws its groups: a token at a time for all rows, or by transformers' continuous batching
+    from a paged cache, meant for large groups of answers of different lengths on a GPU."""
     num_iterations: Count = 1
     """Optimiser updates on each batch of samples (sft and dpo: of answers)."""
     beta: NonNegative | None = None
