@@ -79,8 +79,7 @@ class CausalLMPolicy:
         Raises `ValueError` on ids outside the vocabulary.
         """
         ends = sorted(set(eos_ids))
-        outside = [token for token in ends if not 0 <= token < self.vocabulary]
-        if outside:
+        if outside := [token for token in ends if not 0 <= token < self.vocabulary]:
             raise ValueError(f"eos_ids must lie in [0, {self.vocabulary}), got {outside[0]}")
         self.eos_ids = torch.tensor(ends, dtype=torch.long, device=self.model.device)
         if ends and self.model.generation_config is not None:
@@ -103,10 +102,8 @@ class CausalLMPolicy:
 
     def save(self, folder: Path) -> None:
         """The model (or its adapter) as `from_pretrained` loads it, and the critic if there is one, as safetensors."""
-        if adapter_of(self.model) is not None:
-            save_adapter(self.model, folder)
-        else:
-            self.model.save_pretrained(folder)
+        has_adapter = adapter_of(self.model) is not None
+        save_adapter(self.model, folder) if has_adapter else self.model.save_pretrained(folder)
         save_critic(self.critic, folder)
 
     def load(self, folder: Path) -> None:
@@ -114,8 +111,7 @@ class CausalLMPolicy:
         if adapter_of(self.model) is not None:
             load_adapter(self.model, folder)
         else:
-            saved = type(self.model).from_pretrained(folder, dtype=self.model.dtype).state_dict()
-            self.model.load_state_dict(saved)
+            self.model.load_state_dict(type(self.model).from_pretrained(folder, dtype=self.model.dtype).state_dict())
         load_critic(self.critic, folder)
 
     def sample(
@@ -180,12 +176,12 @@ class CausalLMPolicy:
         return self.critic
 
     def _decode(self, prompts: Tokens, group: int, choose: Choose | PagedSampler, parts: int = 1) -> Samples:
-        ends = {"eos_ids": self.eos_ids, "max_length": self.max_completion_length}
+        ends, length = self.eos_ids, self.max_completion_length
         if isinstance(choose, PagedSampler):
-            return choose.sample(prompts, group, **ends)
+            return choose.sample(prompts, group, eos_ids=ends, max_length=length)
         half = self.bf16 and self.device.type != "cpu"
         with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
-            return decode_in_turn(self.model, prompts, group, choose, **ends, parts=parts)
+            return decode_in_turn(self.model, prompts, group, choose, eos_ids=ends, max_length=length, parts=parts)
 
 
 class _EarlierAdapter(CausalLMPolicy):
