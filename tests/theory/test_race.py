@@ -108,3 +108,13 @@ def test_the_map_s_costs_count_sft_s_lessons_and_the_reference():
     assert race.costs("GRAO repaired", np.array(10.0), np.array(0.0))["reward queries"] == 90
     staged = race.costs("SFT, then GRPO", np.array(0.0), np.array(30.0))
     assert (staged["samples"], staged["answers trained on"]) == (8, 38)
+
+
+@pytest.mark.xdist_group("map")
+def test_what_reads_the_map_runs_in_the_worker_that_has_made_it(request):
+    """xdist sends tests to one worker by what stands behind the @ of their ids."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("the tests run in one process, or are not sent by their groups")
+    assert request.node.nodeid.endswith("@map")
+    ids = {item.nodeid for item in request.session.items}
+    assert {id for id in ids if "[claim-7]" in id} <= {id for id in ids if id.endswith("@map")}
