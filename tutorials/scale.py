@@ -152,7 +152,9 @@ def sum_of(row: dict[str, Any], key: str) -> str:
     """The arithmetic of a row."""
     parts = row["parts"]
     if key == "one card":
-        words = [f"{size / 1e9:.1f} {kind}" for kind, size in parts.items()]
+        words = [
+            f"{size / 1e9:.1f} {kind}" for kind, size in parts.items() if size >= 5e7
+        ]
     else:
         state = sum(size for kind, size in parts.items() if kind in SHARDED) / 1e9
         words = [

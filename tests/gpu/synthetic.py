@@ -5,7 +5,7 @@ from tests.language import save_rows
 THINGS = ("the harbour", "a winter morning", "an old bridge", "the night train", "a small garden", "bread", "the tide")
 ASKED = ("Describe {} in one sentence.", "What do you think of when you hear of {}?", "Say something about {}.")
 GOOD = "There is not much to say about {}, and what there is can be said in a few plain words."
-BAD = "Well, when it comes to {}, one could of course go on and on, and on, and then on again, without any end!"
+BAD = "Well, when it comes to {}, one could go on, and on, and on!"
 
 
 def save(path, count=200):

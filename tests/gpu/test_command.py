@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.gpu import parts
-from tests.gpu.__main__ import main, run
+from tests.gpu.__main__ import BUDGET, main, run
 from tests.gpu.parts import PARTS, Sizes
 from tests.memory.scenarios import Scenario
 
@@ -51,6 +51,17 @@ def test_a_part_that_fails_is_recorded_and_the_others_go_on(tmp_path):
     code, written, _ = ran(tmp_path, {"process": lambda sizes: parts.told(["false"], 5)})
     assert code == 1
     assert "exit code 1" in written["process"]["error"]
+
+
+def test_all_parts_together_have_eight_minutes(tmp_path):
+    limits = []
+    chosen = {name: lambda sizes: limits.append(sizes.limit) for name in ("one", "two")}
+    run(chosen, TINY, HERE, tmp_path / "gpu.json", lambda line: None, budget=100.0)
+    assert all(90 < limit <= 100 for limit in limits)  # and no more than is left
+    said = []
+    run(chosen, TINY, HERE, tmp_path / "gpu.json", said.append, budget=50.0)
+    assert said == ["one: skipped, no time is left", "two: skipped, no time is left"]
+    assert BUDGET == 8 * 60
 
 
 def test_the_part_that_runs_tests_counts_them(tmp_path):
