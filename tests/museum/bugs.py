@@ -583,6 +583,13 @@ LOOP = [
         "easily made: the groups of two prompts change places",
     ),
     bug(
+        "recurrent_states_of_other_prompts",
+        "../policies/cache.py",
+        "layer.reorder_cache(prompts)",
+        "layer.reorder_cache(prompts.flip(0))",
+        "hybrids inherit attention's way to repeat a cache, and their states stayed as they were: this package did so",
+    ),
+    bug(
         "answers_attend_to_another_prompt",
         "../policies/outputs.py",
         "of = number[rows // group]",

@@ -1,6 +1,6 @@
 """The table of the page *Which models*, architecture by architecture; and whether those that train are right to.
 
-A handful of them is in tests/policies/test_probe.py: all of them take a minute.
+A handful of them is in tests/policies/test_which_models.py: all of them take a minute.
 """
 
 import pytest

@@ -1,9 +1,4 @@
-"""The probe of a policy's model: what it lets through, what it refuses and how, and that it leaves no trace.
-
-The rows of the page *Which models* are checked here for a handful of architectures, for all in tests/parity.
-"""
-
-import re
+"""The probe of a policy's model: what it lets through, what it refuses and how, and that it leaves no trace."""
 
 import pytest
 import torch
@@ -11,60 +6,30 @@ import transformers
 
 from grao_ref import finetune
 from grao_ref.policies import outputs, probe, sampler
-from grao_ref.policies.cache import RoomyLayer
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.load import load_language_model
 from grao_ref.policies.lora import add_lora
 from grao_ref.rewards.features import require_features
 from tests.policies.architectures import CONFIGS, random_model
-from tests.policies.families import FAMILIES, tiny_model
-from tests.policies.table_of_models import PAGE, REFUSED, TRAINS, UNTRIED, disagreement, row_of, rows_of, with_rows
+from tests.policies.families import tiny_model
+from tests.policies.table_of_models import TRAINS, row_of
 
-RECORDED = rows_of(PAGE.read_text())
-MEASURED = (
-    "llama",
-    "gemma3n_text",
-    "lfm2_moe",
-    "jamba",
-)  # quick ones, with a window, shared keys, two recurrent layers
-HANDFUL = (
-    *MEASURED, "gemma3", "qwen3_next", "zaya",
-    "mamba", "nemotron_h", "rwkv", "deepseek_v32", "deepseek_v4", "openai-gpt",
-)  # fmt: skip
-NOT_THE_MODEL_S = "gives log-probabilities that are not the model's, off by"
-as_recorded = pytest.mark.skipif(
-    f"transformers {transformers.__version__}:" not in PAGE.read_text(), reason="the page is of another transformers"
+recent = pytest.mark.skipif(
+    tuple(map(int, transformers.__version__.split(".")[:2])) < (5, 23),
+    reason="transformers 5.10 can't go on from a recurrent state with several tokens; those between were not tried",
 )
+NOT_THE_MODEL_S = "gives log-probabilities that are not the model's, off by"
 
 
 def policy_of(model, **options) -> CausalLMPolicy:
     return CausalLMPolicy(model, eos_ids=[1], max_completion_length=4, **options)
 
 
-@as_recorded
-@pytest.mark.parametrize("family", HANDFUL)
-def test_a_row_of_the_page_is_what_comes_out(family):
+@pytest.mark.parametrize("family", ["llama", "jamba", "falcon_h1"])
+def test_models_whose_numbers_are_their_own_are_taken(family):
     row, policy = row_of(family)
-    assert row == RECORDED[family]
-    if family in MEASURED:
-        numbers, gradients = disagreement(policy)
-        assert numbers < 1e-4
-        assert gradients < 1e-4
-
-
-@as_recorded
-def test_the_page_has_every_architecture_that_transformers_has_and_few_are_not_tried():
-    assert set(RECORDED) == set(FAMILIES)
-    assert {RECORDED[family].result for family in HANDFUL} == {TRAINS, REFUSED}
-    assert sum(row.result == UNTRIED for row in RECORDED.values()) < 20
-    assert all(bool(row.why) for row in RECORDED.values() if row.result != TRAINS)
-    assert with_rows(PAGE.read_text(), list(RECORDED.values())) == PAGE.read_text()
-
-
-def test_control_rows_that_differ_are_seen():
-    first, *others = RECORDED.values()
-    other = rows_of(with_rows(PAGE.read_text(), others))
-    assert set(RECORDED) - set(other) == {first.family}
+    assert (row.result, row.why[:4]) == (TRAINS, "" if family == "llama" else "each")
+    assert policy.scorer.shares_prompts == (family == "llama")
 
 
 def repeated_as_attention_is(monkeypatch):
@@ -238,7 +203,7 @@ def test_finetune_refuses_a_user_s_own_model_before_the_first_step():
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("family", ["llama", pytest.param("falcon_h1", marks=as_recorded)])
+@pytest.mark.parametrize("family", ["llama", pytest.param("falcon_h1", marks=recent)])
 def test_a_reward_head_s_features_are_tried_too(family):
     require_features(tiny_model(family))
 
@@ -249,14 +214,3 @@ def test_features_that_are_others_in_a_batch_are_refused(family):
         ValueError, match=f"another architecture than {family}: features of several answers in one pass"
     ):
         require_features(tiny_model(family))
-
-
-def test_refusals_name_what_was_compared():
-    texts = {probe.READING, probe.SCORING, probe.SAMPLING}
-    assert {
-        next((text for text in texts if row.why.startswith(text)), None)
-        for row in RECORDED.values()
-        if row.result == REFUSED
-    } == texts
-    assert not re.search(r"\d{2,},\d{3}", RECORDED["llama"].why)
-    assert RoomyLayer.reorder_cache is not transformers.cache_utils.DynamicLayer.reorder_cache
