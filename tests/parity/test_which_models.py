@@ -9,7 +9,7 @@ import transformers
 from tests.policies.table_of_models import PAGE, disagreement, row_of, rows_of
 
 RECORDED = rows_of(PAGE.read_text())
-# What their formulas for many tokens and for one differ by in float32; all others are within the first number.
+# Their formulas for many tokens and for one differ more in float32; all others are within the first number.
 CLOSE, COARSE = (
     2e-5,
     {"qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text", "qwen3_next", "hrm_text", "rembert"},
@@ -25,5 +25,5 @@ def test_every_row_of_the_page_is_what_comes_out(family):
     assert row == RECORDED[family]
     if policy is not None:
         numbers, gradients = disagreement(policy)
-        assert numbers < (1e-4 if family in COARSE else CLOSE)
-        assert gradients < 2e-4
+        assert numbers < (3e-4 if family in COARSE else CLOSE)
+        assert gradients < 5e-4
