@@ -5,11 +5,13 @@ from itertools import pairwise
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, Cohere2Config, MistralConfig
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from grao_ref.equations.logprob import token_logprobs
 from grao_ref.policies import outputs, parts
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.lora import add_lora
+from grao_ref.policies.prefix import SWITCH
 from grao_ref.policies.sampler import push_right, with_positions
 from grao_ref.records import Tokens
 from tests.policies.architectures import CONFIGS, EOS, SIZES, TOKENS, random_model
@@ -112,7 +114,8 @@ def test_padding_of_prompts_and_answers_changes_nothing(name, side):
 @every_model
 def test_the_same_with_activation_checkpointing(name, group):
     policy, (ids, mask) = policy_of(model_of(name), checkpointing=True), answers_of()
-    assert policy.scorer.shares_prompts == (name != "gpt2")  # whose code withholds the cache
+    has_switch = hasattr(GradientCheckpointingLayer, SWITCH)  # of transformers 5.23, and not of 5.10
+    assert policy.scorer.shares_prompts == (has_switch and name != "gpt2")  # whose code withholds the cache
     compare(policy, prompts_of(LENGTHS), ids[:, :group], mask[:, :group], close=closeness(name))
 
 
