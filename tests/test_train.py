@@ -115,13 +115,13 @@ def test_the_tiny_model_may_train_on_any_text_whose_characters_it_has(tmp_path, 
     assert not (tmp_path / "none").exists()
 
 
-def test_one_of_several_processes_is_refused(tmp_path, capsys, monkeypatch):
-    """As torchrun starts them: each would train a run of its own into the same folder."""
+def test_a_process_that_is_not_told_of_the_others_is_refused(tmp_path, capsys, monkeypatch):
+    """It would train a run of its own into the same folder. Those that torchrun starts: training/test_ranks.py."""
     for rank in ("0", "1"):
         monkeypatch.setenv("WORLD_SIZE", "2")
         monkeypatch.setenv("RANK", rank)
         line = refused(main, ["--output-dir", tmp_path / "run"], capsys)
-        assert "one process trains a run, and this is one of 2 (torchrun, WORLD_SIZE)" in line
+        assert "start them with torchrun --nproc-per-node 2 -m grao_ref.train" in line
     assert not (tmp_path / "run").exists()
     monkeypatch.setenv("WORLD_SIZE", "1")
     monkeypatch.setenv("RANK", "0")

@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("methods", "rewards", "tasks", "data", "plugins"),
     ),
     "Follow a step of the training": ("training", "policies", "text", "memory"),
+    "Train a model that outgrows one card": ("integrations",),
     "Evaluate, and read what a run writes": ("evaluation", "runs"),
 }
 NAME = re.compile(r'(<span class="n[cfb]?">)(\w+)(</span>)')

@@ -15,6 +15,7 @@ from grao_ref.memory.outlines import META, outlined
 from grao_ref.methods.registry import method_of
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.lora import add_lora, trained_tensors
+from grao_ref.policies.scoring import Scorer
 from grao_ref.settings.config import Config
 
 
@@ -83,6 +84,13 @@ def estimate(
     )
 
 
+class _Outlined(CausalLMPolicy):
+    """A policy that is not tried out, since there are no numbers to compare."""
+
+    def _tried(self, scorer: Scorer) -> Scorer:
+        return scorer
+
+
 def policy_of_outlines(config: Config, architecture: Any, *, cuda: bool) -> tuple[CausalLMPolicy, Bytes]:
     """The policy of a run as outlines, and the count of its bytes."""
     count = Bytes()
@@ -93,7 +101,7 @@ def policy_of_outlines(config: Config, architecture: Any, *, cuda: bool) -> tupl
     outlined(model, count)
     head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     count.vocabulary = head.weight.shape[0]
-    policy = CausalLMPolicy(
+    policy = _Outlined(
         model,
         eos_ids=(),
         max_completion_length=config.max_completion_length,
@@ -101,7 +109,6 @@ def policy_of_outlines(config: Config, architecture: Any, *, cuda: bool) -> tupl
         checkpointing=config.gradient_checkpointing,
         critic=method_of(config.method).needs(config).critic,
         lora_dropout=config.lora_dropout,
-        tried=False,
     )
     return policy, count
 

@@ -36,8 +36,7 @@ class CausalLMPolicy:
     `bf16`: forward passes in bfloat16 autocast, the weights and all log-softmaxes as they are; on a CPU in scoring
     alone, because decoding is slower in it there. `checkpointing`: hidden states are computed again in the backward
     pass instead of kept. `critic`: whether there is one; it is float32 at least. A model with an adapter (`lora.py`)
-    trains the adapter, of whose inputs the share `lora_dropout` is dropped. `tried`: whether the model is tried out
-    first (`probe.py`), which needs its weights.
+    trains the adapter, of whose inputs the share `lora_dropout` is dropped.
     Raises `ValueError` on ids outside the vocabulary, a length that is no whole number above 0, a model of which the
     sampler or the scorer computes something else than the model does, a dropout without an adapter.
     """
@@ -52,15 +51,13 @@ class CausalLMPolicy:
         checkpointing: bool = False,
         critic: bool = True,
         lora_dropout: float = 0.0,
-        tried: bool = True,
     ) -> None:
         if not isinstance(max_completion_length, int) or max_completion_length < 1:
             raise ValueError(f"max_completion_length must be a whole number above 0, got {max_completion_length}")
         with refusing(model, READING):
             shares_prompts = get_ready(model, checkpointing=checkpointing)
             head_alone = is_head_alone(model)
-        scorer = Scorer(model, bf16, checkpointing, shares_prompts, head_alone)
-        self.scorer = probed(scorer) if tried else scorer
+        self.scorer = self._tried(Scorer(model, bf16, checkpointing, shares_prompts, head_alone))
         set_dropout(model, lora_dropout)
         self.model, self.max_completion_length = model, max_completion_length
         self.device, self.bf16 = model.device, bf16
@@ -166,6 +163,9 @@ class CausalLMPolicy:
     ) -> tuple[Float[Tensor, "N G T"], Float[Tensor, "N G T"]]:
         """`logprobs` and `values`, from one forward pass."""
         return self._score(prompts, ids, mask, temperature=temperature, critic=self._critic())
+
+    def _tried(self, scorer: Scorer) -> Scorer:
+        return probed(scorer)
 
     def _score(self, prompts: Tokens, ids: Tensor, mask: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
         return self.scorer.score(prompts, ids, mask, **options)

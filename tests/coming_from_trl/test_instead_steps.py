@@ -150,3 +150,12 @@ def test_the_length_of_a_run_is_steps_or_passes(model, tokenizer):
     rows = ten("prompt", "completion")  # two prompts a step: five steps a pass
     assert len(finetune(model, tokenizer, rows, num_train_epochs=2, **given)) == 10
     assert len(finetune(model, tokenizer, rows, max_steps=3, **given)) == 3
+
+
+@row("use_transformers_paged use_transformers_continuous_batching", "sampler: paged")
+def test_groups_are_drawn_by_continuous_batching(embedded, tokenizer):
+    model = copy.deepcopy(embedded)
+    run = finetune(model, tokenizer, ten("prompt", "completion"), sampler="paged", **SAMPLED)
+    assert next(run).batch.samples.ids.dim() == 3
+    assert run.setup.policy.paged
+    assert Config().sampler == "decode"  # the control

@@ -508,7 +508,7 @@ LOOP = [
     bug(
         "non_finite_steps_are_taken",
         "../training/update.py",
-        'if not (norm.isfinite() and metrics["loss"].isfinite().all()):',
+        "if machine.total(int(not is_finite)):",
         "if False:",
         "trl#6702: a NaN step looks clean in the log",
     ),
@@ -535,8 +535,8 @@ LOOP = [
     ),
     bug(
         "resumed_without_the_dice",
-        "../training/checkpoint.py",
-        'training.rng.set_state(tensors["rng"])',
+        "../training/generators.py",
+        'training.rng.set_state(own["rng"])',
         "pass",
         "transformers#40691: another order after resuming",
     ),

@@ -31,6 +31,7 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "../training/logprobs.py": ("../training/test_collect.py",),
     "../training/loop.py": ("../training/test_update.py",),
     "../training/checkpoint.py": ("../training/test_checkpoint.py",),
+    "../training/generators.py": ("../training/test_checkpoint.py",),
     "../methods/interface.py": ("../training/test_unscored.py",),
     "../methods/grpo.py": ("../training/test_collect.py", "../methods/test_objectives.py"),
     "../methods/grao.py": ("../training/test_unscored.py",),
