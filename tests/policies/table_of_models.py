@@ -50,7 +50,9 @@ def row_of(family: str) -> tuple[Row, CausalLMPolicy | None]:
         try:
             model = tiny_model(family)
         except Exception as error:  # whatever a model's classes may raise
-            return Row(family, UNTRIED, f"no tiny model of it was made ({_cell(briefly(error))})"), None
+            # Which key is missing first may differ from process to process: a set has no order.
+            why = "a key is missing" if isinstance(error, KeyError) else briefly(error)
+            return Row(family, UNTRIED, f"no tiny model of it was made ({_cell(why)})"), None
         try:
             policy = CausalLMPolicy(model, eos_ids=[EOS], max_completion_length=LONGEST)
         except ValueError as error:
