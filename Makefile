@@ -25,9 +25,9 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	$(PIP) --editable '.[$(EXTRAS)]'
 	@touch $@ $(patsubst %,$(VENV)/.done-%,$(filter-out dev,$(subst $(comma), ,$(EXTRAS))))
 
-# The extra `all` holds every other but two: once it is there, there is nothing to install.
+# The extra `all` holds every other but trl, parity and mutate: once it is there, there is nothing to install.
 $(VENV)/.done-%: $(VENV)/.done
-	$(if $(filter-out all parity mutate,$*),test -e $(VENV)/.done-all -a ! $(VENV)/.done-all -ot $(VENV)/.done ||) $(PIP) --editable '.[$*]'
+	$(if $(filter-out all trl parity mutate,$*),test -e $(VENV)/.done-all -a ! $(VENV)/.done-all -ot $(VENV)/.done ||) $(PIP) --editable '.[$*]'
 	@touch $@
 
 train: setup  ## the main job: train the embedded model, show the result (ARGS="--preset bandit": a bandit)

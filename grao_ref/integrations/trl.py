@@ -30,12 +30,12 @@ from grao_ref.settings.config import Config
 from grao_ref.text.encoding import Encoder
 from grao_ref.text.remarks import remarks
 
-# Settings of this package's own trainer.
+# Settings of this package's own trainer, and its defaults.
 OWN = ("method", "imitation_coef", "alignment_coef", "pool", "imitate_only_when_ahead", "ablate")
+DEFAULT = Config()
 
 
 def _set(value: Any, words: str) -> Any:
-    """A setting, its default and its help."""
     return field(default=value, metadata={"help": words})
 
 
@@ -47,11 +47,11 @@ class GRAOConfig(GRPOConfig):  # type: ignore[misc]
     """
 
     disable_dropout: bool = _set(True, "With dropout, another policy is scored than the one that sampled.")
-    method: str = _set("grao", "grao, or the dotted path of a method that has `weights`.")
-    imitation_coef: float = _set(0.5, "β of eq-3: the weight of imitating the reference.")
-    alignment_coef: float = _set(0.6, "λ of eq-3: the weight of the alignment regulariser.")
-    pool: str = _set("with_reference", "Whose mean and deviation eq-4 takes: with_reference, or outputs.")
-    imitate_only_when_ahead: bool = _set(True, "The repair of thm-4; False: eq-3 as printed.")
+    method: str = _set(DEFAULT.method, "grao, or the dotted path of a method that has `weights`.")
+    imitation_coef: float = _set(DEFAULT.imitation_coef, "β of eq-3: the weight of imitating the reference.")
+    alignment_coef: float = _set(DEFAULT.alignment_coef, "λ of eq-3: the weight of the alignment regulariser.")
+    pool: str = _set(DEFAULT.pool, "Whose mean and deviation eq-4 takes: with_reference, or outputs.")
+    imitate_only_when_ahead: bool = _set(DEFAULT.imitate_only_when_ahead, "The repair of thm-4; False: as printed.")
     ablate: str = _set("", "Terms of eq-3 to leave out, with commas between them.")
 
     def own(self) -> Config:

@@ -25,7 +25,7 @@ from grao_ref.setups import Setup, prepare
 from grao_ref.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from grao_ref.training.loop import Report, proceed, start
 from grao_ref.training.machine import ALONE, Machine
-from grao_ref.training.ranks import require_same as require_same_start
+from grao_ref.training.ranks import require_alike
 
 
 def train_all(config: Config, console: Console, log: Log, machine: Machine = ALONE) -> Results | None:
@@ -43,9 +43,9 @@ def train_all(config: Config, console: Console, log: Log, machine: Machine = ALO
             found: list[dict[str, Curve]] = []
             for settings in seeds:
                 first, last = last is None, None  # the last run's model and moments make room for the next one's
-                begin = partial(Run, name, settings, console, log, machine, announce=first, several=several)
-                last = machine.together(begin)
-                machine.together(partial(require_same_start, last.training, last.sources))
+                made = partial(Run, name, settings, console, log, machine, announce=first, several=several)
+                last = machine.together(made)
+                machine.together(partial(require_alike, last.training, last.sources))
                 if config.num_train_epochs is not None:  # its steps are known now, and are those of every run
                     progress.total = last.config.max_steps * sum(map(len, runs.values()))
                     log.output.config = replace(log.output.config, max_steps=last.config.max_steps)

@@ -11,7 +11,6 @@ checkpoint-10/
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,38 +54,29 @@ def save_checkpoint(
     """
     folder, machine = output_dir / f"checkpoint-{training.step}", training.machine
     generators = generators_of(training)
-    machine.together(
-        partial(_write, folder, training, generators, config, beside, sources) if machine.writes else _nothing
-    )
+
+    def write() -> None:
+        unfinished = output_dir / f".checkpoint-{training.step}.part"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        training.policy.save(unfinished)
+        if beside is not None:
+            beside(unfinished)
+        save_file(_moments(training.optimizer) | generators, unfinished / "training.safetensors")
+        state = {"format": FORMAT, "step": training.step, "tokens": training.tokens, "config": settings_of(config)}
+        state["processes"] = machine.processes
+        state["schedule"] = training.schedule.state_dict()
+        state["sources"] = dict(sources or {})
+        (unfinished / "training.json").write_text(json.dumps(state, indent=2))
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+        if config.save_total_limit is not None:
+            for old in checkpoints(output_dir)[: -config.save_total_limit]:
+                if old != folder:  # a run that went on from an earlier step has later ones beside it
+                    shutil.rmtree(old)
+
+    machine.together(lambda: write() if machine.writes else None)
     return folder
-
-
-def _nothing() -> None:
-    """What a process writes that is not the one that writes."""
-
-
-def _write(
-    folder: Path, training: Training, generators: dict[str, Tensor], config: Config, beside: Any, sources: Any
-) -> None:
-    output_dir = folder.parent
-    unfinished = output_dir / f".checkpoint-{training.step}.part"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    training.policy.save(unfinished)
-    if beside is not None:
-        beside(unfinished)
-    save_file(_moments(training.optimizer) | generators, unfinished / "training.safetensors")
-    state = {"format": FORMAT, "step": training.step, "tokens": training.tokens, "config": settings_of(config)}
-    state["processes"] = training.machine.processes
-    state["schedule"] = training.schedule.state_dict()
-    state["sources"] = dict(sources or {})
-    (unfinished / "training.json").write_text(json.dumps(state, indent=2))
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
-    if config.save_total_limit is not None:
-        for old in checkpoints(output_dir)[: -config.save_total_limit]:
-            if old != folder:  # a run that went on from an earlier step has later ones beside it
-                shutil.rmtree(old)
 
 
 def checkpoints(output_dir: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from grao_ref.records import Batch, join, move, split, take
 from grao_ref.training.loop import Training
-from grao_ref.training.machine import ALONE, Machine, Value, rank_and_processes
+from grao_ref.training.machine import ALONE, Machine, Value, command_of, rank_and_processes
 
 # One process evaluates, and a judge or an upload may take long: the others wait for it. torch's default: half an hour.
 PATIENCE = timedelta(days=1)
@@ -110,7 +110,7 @@ def this_machine(device: str = "auto") -> Machine:
         if "MASTER_ADDR" not in os.environ:
             raise ValueError(
                 f"this is process {rank} of {processes} (WORLD_SIZE), and MASTER_ADDR does not say where the others "
-                f"are: start them with torchrun --nproc-per-node {processes} -m grao_ref.train"
+                f"are: start them with {command_of(processes)}"
             )
         has_gpu = torch.cuda.is_available() and device != "cpu"
         if has_gpu:
@@ -121,7 +121,7 @@ def this_machine(device: str = "auto") -> Machine:
     return Ranks(rank, processes)
 
 
-def require_same(training: Training, sources: object = None) -> None:
+def require_alike(training: Training, sources: object = None) -> None:
     """Raise `ValueError` where processes would not train alike: each has loaded or drawn policy and data by itself.
 
     sources: the hashes of what the settings name (`runs/sources.py`).

@@ -48,6 +48,10 @@ class Endings:
         prefill = self.last.shape[1] > 1
         self.drawn = 1 if prefill else self.drawn + 1
         logits[..., END] = -torch.inf
+        if not prefill:  # a row that has ended goes on with END until it leaves the batch, so that it is known by that
+            ended = self.last[:, -1] == END
+            logits[ended] = -torch.inf
+            logits[ended, :, END] = 0.0
         ends = sum(length == self.drawn for length in self.lengths) if self.drawn < self.longest else 0
         if prefill or not ends:
             return logits

@@ -140,7 +140,7 @@ def test_references_are_ahead_of_their_groups_so_that_grao_trains_on_them_in_eve
 
 
 def test_ragged_answers_have_the_lengths_asked_for_also_where_ended_rows_leave_the_batch():
-    """A sampler of our own that drops ended rows, and the floor, which keeps them. Control: without the hooks."""
+    """Samplers that drop ended rows, pad them (the floor) and feed them what is drawn. Control: without the hooks."""
     from tests.benchmarks.endings import END, Endings
 
     made = materials(RAGGED)
@@ -159,11 +159,24 @@ def test_ragged_answers_have_the_lengths_asked_for_also_where_ended_rows_leave_t
             ids = ids[~ended]
         return sorted(done + [RAGGED.length] * len(ids))
 
+    @torch.no_grad()
+    def feeding_on():
+        """Ended rows stay, and are given what is drawn for them."""
+        ids = bare.prompts.repeat_interleave(RAGGED.group, 0)
+        width = ids.shape[1]
+        for place in range(RAGGED.length):
+            seen = ids if place == 0 else ids[:, -1:]
+            logits = made.model.get_output_embeddings()(made.model.get_input_embeddings()(seen))[:, -1]
+            ids = torch.cat([ids, torch.multinomial(logits.softmax(-1), 1)], 1)
+        return ids[:, width:]
+
     free = dropping()
     ends = Endings(made.model, lengths_of(RAGGED))
     assert ends.around(dropping)() == lengths_of(RAGGED)
     kept = bare.mask(ends.around(bare.generate)()).sum(1)
     assert sorted(kept.tolist()) == lengths_of(RAGGED)
+    fed = bare.mask(ends.around(feeding_on)()).sum(1)
+    assert sorted(fed.tolist()) == lengths_of(RAGGED)
     assert free != lengths_of(RAGGED)
     assert bare.mask(bare.generate()).sum() != RAGGED.tokens
     assert torch.isfinite(made.model(bare.prompts).logits).all(), "outside of sampling the logits are left alone"

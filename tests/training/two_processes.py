@@ -23,7 +23,7 @@ from grao_ref.training.collect import advantages_of, critique_of
 from grao_ref.training.loop import Training, start
 from grao_ref.training.machine import ALONE, Machine
 from grao_ref.training.metrics import joined
-from grao_ref.training.ranks import ReportedError, require_same, this_machine
+from grao_ref.training.ranks import ReportedError, require_alike, this_machine
 from grao_ref.training.update import update
 
 MODULE = "tests.training.two_processes"
@@ -104,7 +104,7 @@ def difference(machine: Machine, settings: dict, *, unscored: slice) -> dict[str
     alone, expected = trained(config, ALONE, slice(0, N), unscored)
     shared, found = trained(config, machine, share, unscored)
     control, _ = trained(config, ALONE, share, unscored)
-    require_same(shared)
+    require_alike(shared)
     pairs = [(a[name], b[name]) for a, b in zip(expected, found, strict=True) for name in a]
     return {
         "weights": apart(alone, shared),
@@ -132,7 +132,7 @@ def is_refused(machine: Machine) -> str:
     """How other weights in one process are refused."""
     policy = CausalLMPolicy(tiny_model(seed=machine.rank), eos_ids=[END], max_completion_length=WIDTH)
     try:
-        require_same(start(policy, Config(), machine))
+        require_alike(start(policy, Config(), machine))
     except (ReportedError, ValueError) as error:
         return str(error)
     return "not at all"
