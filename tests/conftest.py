@@ -75,6 +75,17 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """A test that leaves its worker in another folder fails itself, and not one of those after it."""
+    result = yield
+    before, after = item.config.invocation_params.dir, os.getcwd()
+    if after != str(before):
+        os.chdir(before)
+        raise AssertionError(f"the test has left the current folder at {after}")
+    return result
+
+
 @pytest.fixture(autouse=True)
 def no_rendering(request, monkeypatch):
     """A run's picture is made, and an empty file put in its place: to render it took a third of a short run's time.

@@ -12,8 +12,9 @@ from typing import Any
 from grao_ref.memory.estimate import Estimate, estimate
 from grao_ref.memory.lengths import Lengths, micro_batch
 from tests.memory.scenarios import Scenario
+from tests.processes import ROOT
 
-RECORD = Path(__file__).parents[2] / "tutorials" / "recorded" / "memory.json"
+RECORD = ROOT / "tutorials" / "recorded" / "memory.json"
 WITHIN = 0.15
 # Memory that a tensor gave back is the system's again at once, so that a peak is that of the tensors.
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
@@ -34,7 +35,7 @@ def predicted(scenario: Scenario) -> Estimate:
 def measured(scenario: Scenario, environment: dict[str, str] = ENVIRONMENT) -> int:
     """The bytes that the run took at its peak."""
     command = [sys.executable, "-m", "tests.memory.measure", json.dumps(scenario.as_dict())]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | environment)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return int(json.loads(done.stdout.splitlines()[-1])["bytes"])

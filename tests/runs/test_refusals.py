@@ -263,14 +263,13 @@ def test_an_exception_of_nobody_s_after_the_first_step_has_its_traceback_in_a_fi
     def broken(*arguments):
         raise ZeroDivisionError("a bug of ours")
 
-    monkeypatch.setattr("grao_ref.runs.run.Log.completions", broken)
-    assert main([*flags(), "--eval-steps", "2", "--output-dir", "run"]) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("grao_ref.runs.run.Log.completions", broken)
+        assert main([*flags(), "--eval-steps", "2", "--output-dir", "run"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ZeroDivisionError: a bug of ours (")
     assert "the traceback is in run/error.txt. There is no checkpoint yet" in line
     assert "Traceback (most recent call last)" in (place / "run" / "error.txt").read_text()
-    monkeypatch.undo()
-    os.chdir(place)
     assert main([*flags(), "--output-dir", "run", "--overwrite-output-dir"]) == 0  # and goes with the next run
     assert not (place / "run" / "error.txt").exists()
 
