@@ -84,7 +84,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | MODEL
     | {"grao_ref.records", "grao_ref.equations"}
     | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "paged", "probe", "sampler")}
-    | {"grao_ref.policies.scoring"},
+    | {"grao_ref.policies.scoring", "grao_ref.policies.weights"},
+    "policies/weights.py": TENSORS | MODEL,
     "policies/paged.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.policies.probe", "grao_ref.policies.scoring"},
     "policies/probe.py": TENSORS
     | MODEL
@@ -115,6 +116,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | {"grao_ref.records", "grao_ref.equations.masked", "grao_ref.equations.reduce", "grao_ref.training"},
     "training/machine.py": {"torch", "grao_ref.records"},
     "training/schedule.py": {"torch", "transformers", "grao_ref.methods.registry", "grao_ref.settings.config"},
+    "training/manifest.py": {"safetensors"},
     "training/checkpoint.py": TENSORS | {"safetensors", "grao_ref.settings.config", "grao_ref.training"},
     "evaluation": TENSORS
     | INTERFACES
@@ -149,6 +151,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
+    "runs/every_run.py": {"rich", "grao_ref"},
+    "runs/keeper.py": {"grao_ref"},
     "runs/dry_run.py": {"torch", "rich", "grao_ref.data", "grao_ref.memory", "grao_ref.runs.plan"}
     | {"grao_ref.settings.config", "grao_ref.training.machine"},
     "runs/plan.py": METHODS | SETTINGS | {"grao_ref.rewards.build"},
@@ -179,6 +183,8 @@ COMMANDS = {"train.py", "evaluate.py", "pretrain.py", "reward_head.py", "__main_
 ASSEMBLY = {
     "setups.py",
     "runs/run.py",
+    "runs/every_run.py",
+    "runs/keeper.py",
     "runs/finetune.py",
     "runs/sources.py",
     "runs/train_command.py",

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 from grao_ref.runs.alarm import SINKING
 from grao_ref.train import main
-from grao_ref.training.checkpoint import find_checkpoint
 from grao_ref.training.loop import proceed
+from grao_ref.training.resuming import find_checkpoint
 from tests.command import SMALL, refused, rows_of
 from tests.language import save_model, save_rows
 
@@ -151,8 +151,8 @@ def test_the_default_output_folder_is_the_next_free_one(tmp_path, monkeypatch):
     assert len(rows_of(tmp_path / "runs" / "1")) == len(rows_of(tmp_path / "runs" / "2")) == 3
 
 
-def test_a_killed_run_loses_at_most_the_steps_since_its_checkpoint_and_says_how_to_go_on(tmp_path):
-    """A real process, really killed."""
+def test_a_run_that_is_asked_to_end_loses_nothing_and_says_how_to_go_on(tmp_path):
+    """A real process."""
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "grao_ref.train", "--save-steps", "2", "--max-steps", "2000"]
     sizes = ["--num-generations", "2", "--per-device-train-batch-size", "2", "--max-eval-prompts", "5"]
@@ -164,10 +164,10 @@ def test_a_killed_run_loses_at_most_the_steps_since_its_checkpoint_and_says_how_
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         message = process.communicate()[1]
-    assert process.returncode == 130
-    newest = find_checkpoint(folder)
+    assert process.returncode == 143
+    newest, manifest, _ = find_checkpoint(folder)
     last = rows_of(folder)[-1]["step"]
-    assert last - int(newest.name.split("-")[1]) <= 2
+    assert last == manifest["step"]  # a stop is a save
     assert f"To go on from {newest.name}:" in message
     again = shlex.split(message.splitlines()[-1])
     assert again[:3] == ["python", "-m", "grao_ref.train"]
@@ -175,11 +175,13 @@ def test_a_killed_run_loses_at_most_the_steps_since_its_checkpoint_and_says_how_
     assert [row["step"] for row in rows_of(folder)] == list(range(last + 2))
 
 
-def test_without_checkpoints_an_interrupted_run_says_that_it_is_lost(tmp_path, capsys, monkeypatch):
+def test_several_runs_at_once_can_not_be_saved_and_an_interruption_says_that_they_are_lost(
+    tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr("grao_ref.runs.run.proceed", interrupted_after_one_step)
     assert main(["--preset", "bandit", "--num-seeds", "5", "--output-dir", str(tmp_path)]) == 130
     assert len(rows_of(tmp_path)) == 2
-    assert "There is no checkpoint yet (--save-steps)" in capsys.readouterr().err
+    assert "There is no checkpoint, so a new run starts from the beginning." in capsys.readouterr().err
 
 
 def interrupted_after_one_step(*arguments):
@@ -188,7 +190,7 @@ def interrupted_after_one_step(*arguments):
 
 
 def test_a_step_that_is_not_finite_is_refused_and_said(tmp_path, capsys):
-    assert main([*DIVERGES, "--output-dir", str(tmp_path)]) == 1
+    assert main([*DIVERGES, "--output-dir", str(tmp_path)]) == 3
     assert "the step was refused" in capsys.readouterr().err
 
 
@@ -225,4 +227,3 @@ def test_a_run_that_needs_more_memory_than_there_is_says_what_needs_less(tmp_pat
     assert main(["--output-dir", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert "error: CUDA out of memory. Tried to allocate 9 GiB. Less is needed with a smaller" in said
-    assert "No step has been made, and nothing was written." in said

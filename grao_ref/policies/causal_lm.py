@@ -26,6 +26,7 @@ from grao_ref.policies.paged import PagedSampler, require_paged
 from grao_ref.policies.probe import READING, probed, refusing
 from grao_ref.policies.sampler import decode_in_turn
 from grao_ref.policies.scoring import Scorer, is_head_alone
+from grao_ref.policies.weights import load_weights
 from grao_ref.records import Samples, Tokens
 
 
@@ -105,10 +106,7 @@ class CausalLMPolicy:
 
     def load(self, folder: Path) -> None:
         """Take back what `save` wrote. A critic that this policy has not is left where it is."""
-        if adapter_of(self.model) is not None:
-            load_adapter(self.model, folder)
-        else:
-            self.model.load_state_dict(type(self.model).from_pretrained(folder, dtype=self.model.dtype).state_dict())
+        load_weights(self.model, folder) if adapter_of(self.model) is None else load_adapter(self.model, folder)
         load_critic(self.critic, folder)
 
     def sample(

@@ -27,8 +27,9 @@ from grao_ref.runs.own_objects import OwnNumbers, borrowed, config_from, require
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.setups import Setup, check_rows, text_setup
-from grao_ref.training.loop import Report, Training, proceed, start
+from grao_ref.training.loop import Report, proceed, start
 from grao_ref.training.machine import require_one_process
+from grao_ref.training.state import Training
 
 Rewarding = str | Callable[..., Any]
 

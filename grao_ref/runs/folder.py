@@ -10,40 +10,53 @@ from typing import Any
 
 import yaml
 
-from grao_ref.settings.config import Config, settings_of
-from grao_ref.training.checkpoint import checkpoints, find_checkpoint, read_state
-from grao_ref.training.machine import command_of
+from grao_ref.runs.lock import FolderLock
+from grao_ref.settings.config import Config, run_settings, settings_of
+from grao_ref.training.resuming import checkpoints, find_checkpoint, is_checkpoint, require_same_run, step_of
 
 METRICS, SETTINGS, SOURCES, PICTURE, TRACE = "metrics.jsonl", "config.yaml", "sources.json", "curves.png", "error.txt"
+COMPLETIONS = "completions"
 
 
 class Output:
-    """The output folder: as it was before the command until `open`, and again after `undo`.
+    """The output folder: as it was before the command until `open`, and again after `undo`; no other run's meanwhile.
 
     config: with the folder as `output_dir`, and a resumed run's checkpoint as `resume_from_checkpoint`.
-    kept: the rows of metrics.jsonl that a resumed run keeps. opened: whether the run's files stand in the folder.
-    processes: how many the run has.
-    Raises `ValueError` on a folder that is not empty and is not resumed, that can't be written, or that holds what the
-    run needs and `overwrite_output_dir` would delete. Nothing is written here.
+    manifest: that checkpoint's. warnings: of checkpoints that are damaged. kept: the rows of the metrics that a resumed
+    run keeps. superseded: files that `open` deletes. opened: whether the run's files stand in the folder. processes:
+    how many the run has.
+    Raises `ValueError` on a folder that is in use, is not empty and is not resumed, that can't be written, or that
+    holds what the run needs and `overwrite_output_dir` would delete. Nothing is written here.
     """
 
     def __init__(self, config: Config, processes: int = 1) -> None:
-        self.processes = processes
+        self.processes, self.opened = processes, False
         self.kept: list[dict[str, Any]] = []
-        self.opened = False
-        if config.resume_from_checkpoint is not None:
-            checkpoint = find_checkpoint(config.resume_from_checkpoint)
-            config = replace(
-                config, resume_from_checkpoint=checkpoint, output_dir=config.output_dir or checkpoint.parent
-            )
-            step = read_state(checkpoint, config, processes)["step"]
-            self.kept = [row for row in metrics_of(checkpoint.parent / METRICS) if row["step"] <= step]
-        self._named = config.output_dir is not None
-        self.folder = config.output_dir or _next_free()
+        self.manifest: dict[str, Any] | None = None
+        self.warnings: list[str] = []
+        self.unsaved: str | None = None  # why the last step of a run that was stopped could not be saved
+        self.superseded: list[Path] = []
+        self._explicit = False  # whether one checkpoint was named, and not a run's newest
+        self._texts: dict[str, str] = {}  # of the run's files
+        self._lock: FolderLock | None = None
+        resumed = config.resume_from_checkpoint
+        own = None if resumed is None else resumed.parent if is_checkpoint(resumed) else resumed
+        self._named = config.output_dir is not None or own is not None
+        self.folder = config.output_dir or own or _next_free()
+        self._hold()
+        if resumed is not None:
+            checkpoint, self.manifest, self.warnings = find_checkpoint(resumed)
+            config = replace(config, resume_from_checkpoint=checkpoint)
+            require_same_run(checkpoint, self.manifest, config, processes)
+            self.kept = rows_in(checkpoint / METRICS)
+            self._explicit = is_checkpoint(resumed)
         self.config = replace(config, output_dir=self.folder)
         self._made: list[Path] = []  # folders, the innermost first
         self._before: set[Path] | None = None  # what was in the folder before it was written to
         self._require_usable()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_lock": None}  # another process's copy holds nothing
 
     def make(self) -> Path:
         """The folder, made if it is missing. Another run may have taken a number in runs/: then it is the next."""
@@ -60,6 +73,7 @@ class Output:
                 if self._named:
                     raise
                 self.folder = _next_free()
+        self._hold()
         self._made, self._before = missing, set(self.folder.rglob("*"))
         self.config = replace(self.config, output_dir=self.folder)
         return self.folder
@@ -70,39 +84,64 @@ class Output:
         The new files are written whole before anything is deleted, so a full disk costs nothing.
         """
         folder = self.make()
-        files = {
-            METRICS: metrics,
-            SETTINGS: yaml.safe_dump(settings_of(self.config), sort_keys=False),
+        self._texts = {
+            SETTINGS: yaml.safe_dump(run_settings(self.config), sort_keys=False),
             SOURCES: json.dumps(sources, indent=2) + "\n",
         }
+        files = {METRICS: metrics} | self._texts
         for name, text in files.items():
             (folder / f".{name}.part").write_text(text)
         for name in (PICTURE, TRACE):  # of the earlier run
             (folder / name).unlink(missing_ok=True)
-        for path in self._in_the_way():
-            shutil.rmtree(path)
+        for path in (*self._in_the_way(), *self.superseded):
+            remove(path)
         for name in files:
             (folder / f".{name}.part").replace(folder / name)
         self.opened = True
 
+    def restore(self) -> None:
+        """Write those of the run's files again that somebody has deleted, and the folder with them."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, text in self._texts.items():
+            if not (self.folder / name).exists():
+                (self.folder / name).write_text(text)
+
     def undo(self) -> None:
-        """Delete what was made in the folder before `open`, and the folders that were made for it."""
-        if self.opened or self._before is None:
-            return
-        for path in sorted(set(self.folder.rglob("*")) - self._before, reverse=True):  # what is inside comes first
-            with suppress(OSError):
-                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-        for folder in self._made:
-            with suppress(OSError):  # somebody else's file is in it
-                folder.rmdir()
-        self._before, self._made = None, []
+        """Delete what was made in the folder before `open`, and the folders that were made for it; unlock it."""
+        if not self.opened and self._before is not None:
+            for path in sorted(set(self.folder.rglob("*")) - self._before, reverse=True):  # what is inside comes first
+                with suppress(OSError):
+                    path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+            for folder in self._made:
+                with suppress(OSError):  # somebody else's file is in it
+                    folder.rmdir()
+            self._before, self._made = None, []
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a run goes on in the folder that holds its checkpoint."""
+        checkpoint = self.config.resume_from_checkpoint
+        return checkpoint is not None and self.folder.exists() and self.folder.samefile(checkpoint.parent)
+
+    def _hold(self) -> None:
+        if self._lock is None and self.folder.is_dir():
+            self._lock = FolderLock(self.folder)
 
     def _require_usable(self) -> None:
         folder, config = self.folder, self.config
         require_writable(folder)
-        if not folder.exists() or self._in_place():
+        if not folder.exists():
             return
-        if any(folder.iterdir()) and not config.overwrite_output_dir:
+        later = self._later()
+        if later and self._explicit and not config.overwrite_output_dir:
+            raise ValueError(
+                f"{folder} has {later[-1].name}, which is later than the checkpoint to go on from: name another "
+                "output_dir, or add --overwrite-output-dir, which deletes what came after it"
+            )
+        if any(folder.iterdir()) and not (config.overwrite_output_dir or self.in_place):
             raise ValueError(
                 f"output_dir {folder} is not empty: name another one, or --resume-from-checkpoint {folder}, or "
                 "--overwrite-output-dir"
@@ -114,16 +153,30 @@ class Output:
                     f"--overwrite-output-dir would delete {path}, which this run needs: name another output_dir"
                 )
 
-    def _in_place(self) -> bool:
-        checkpoint = self.config.resume_from_checkpoint
-        return checkpoint is not None and self.folder.exists() and self.folder.samefile(checkpoint.parent)
+    def _later(self) -> list[Path]:
+        """The run's own checkpoints of later steps than the one that it goes on from."""
+        if self.manifest is None or not self.in_place:
+            return []
+        return [each for each in checkpoints(self.folder) if (step_of(each) or 0) > self.manifest["step"]]
 
     def _in_the_way(self) -> list[Path]:
-        """An earlier run's checkpoints, model and completions, which would pass for this run's."""
-        if self._in_place() or not (self.folder / METRICS).exists():
+        """What would pass for this run's: an earlier run's checkpoints, model and completions, or its later ones."""
+        if self.manifest is not None and self.in_place:
+            shown = {path: path.stem.rpartition("_")[2] for path in self.folder.glob(f"{COMPLETIONS}/*.jsonl")}
+            after = [path for path, step in shown.items() if step.isdecimal() and int(step) > self.manifest["step"]]
+            return after + (self._later() if self._explicit else [])
+        if not (self.folder / METRICS).exists():
             return []
-        others = (self.folder / name for name in ("model", "base", "completions"))
+        others = (self.folder / name for name in ("model", "base", COMPLETIONS))
         return [*checkpoints(self.folder), *(path for path in others if path.exists())]
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a link or a whole folder, or nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -139,30 +192,9 @@ def require_writable(folder: Path) -> None:
             raise ValueError(f"output_dir {folder} can't be made: {path} is a link that leads nowhere")
 
 
-def metrics_of(metrics: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics.jsonl, without a last one that a killed run left half-written; none where there is none."""
-    rows: list[dict[str, Any]] = []
-    for line in metrics.read_text().splitlines() if metrics.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
-
-
-def how_to_go_on(output: Output) -> str:
-    """What to type after an interruption."""
-    if not output.opened:
-        return "No step has been made, and nothing was written."
-    folder = output.folder
-    try:
-        newest = find_checkpoint(folder)
-    except ValueError:
-        return "There is no checkpoint yet (--save-steps), so a new run starts from the beginning."
-    return (
-        f"To go on from {newest.name}:\n  {command_of(output.processes)} --config {folder / SETTINGS} "
-        f"--resume-from-checkpoint {folder}"
-    )
+def rows_in(metrics: Path) -> list[dict[str, Any]]:
+    """The rows of a checkpoint's metrics.jsonl; none where it has no such file."""
+    return [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
 
 
 def _paths(config: Config) -> list[Path]:

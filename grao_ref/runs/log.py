@@ -1,27 +1,30 @@
 """The files of a run while it goes on: metrics.jsonl, a line a step, and completions at every evaluation."""
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from grao_ref.runs.folder import METRICS, Output
+from grao_ref.runs.folder import COMPLETIONS, METRICS, Output
 from grao_ref.training.loop import Report
 
 Row = dict[str, Any]
 
 
 class Log:
-    """The files of one command: rows of all its runs in metrics.jsonl, flushed line by line.
+    """The files of one command: rows of all its runs in metrics.jsonl, each there whole or not at all.
 
     Rows that come before `open` are kept in memory. A run that ends before its first step leaves its folder as it was.
     """
 
     def __init__(self, output: Output) -> None:
         self.output, self.rows = output, list(output.kept)
-        self.file: TextIO | None = None
+        self._written = 0  # rows that are in the file
+        self._file: int | None = None
         self.trackers: list[Any] = []  # that are open
 
     @property
@@ -31,27 +34,45 @@ class Log:
 
     def open(self, sources: dict[str, Any]) -> None:
         """Write the run's files, and the rows so far; does nothing where that is done."""
-        if self.file is None:
+        if self._file is None:
+            count = len(self.rows)
             self.output.open("".join(json.dumps(row) + "\n" for row in self.rows), sources)
-            self.file = (self.folder / METRICS).open("a", buffering=1)
+            self._file, self._written = os.open(self.folder / METRICS, os.O_WRONLY | os.O_APPEND), count
+
+    def begin(self, row: Row) -> None:
+        """Keep a row to which something will be added: it is in memory, and in a checkpoint, until `write`."""
+        self.rows.append(row)
 
     def write(self, row: Row) -> None:
-        """A line of metrics.jsonl. Raises `ValueError` on a metric that JSON can't hold: NaN or an infinity."""
+        """A line of metrics.jsonl, of a row that may have been begun.
+
+        Raises `ValueError` on a metric that JSON can't hold: NaN or an infinity; `OSError` where it can't be written,
+        or somebody has taken the file away.
+        """
         for name, value in row.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"the metric {name} of step {row['step']} is {value}; it must be finite")
-        self.rows.append(row)
-        if self.file is not None:
-            self.file.write(json.dumps(row, allow_nan=False) + "\n")
+        if not (self.rows and self.rows[-1] is row):
+            self.rows.append(row)
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._file is not None and self._written < len(self.rows):
+            line = json.dumps(self.rows[self._written], allow_nan=False) + "\n"
+            _append(self.folder / METRICS, self._file, line.encode())
+            self._written += 1
 
     def completions(self, report: Report, names: list[str], text: Callable[[list[int]], str]) -> list[Row]:
         """The samples of a step with their rewards and advantages, in completions/, with the columns of TRL's table."""
         rows = completion_rows(report, names, text)
         if rows:
-            folder = self.folder / "completions"
-            folder.mkdir(exist_ok=True)
+            path = completions_file(self.folder, report.step)
+            path.parent.mkdir(exist_ok=True)
             lines = "".join(json.dumps(row, ensure_ascii=False, default=plain) + "\n" for row in rows)
-            (folder / f"completions_{report.step:05d}.jsonl").write_text(lines)
+            unfinished = path.with_name(f".{path.name}.part")
+            # JSON writes half a character, which UTF-8 has not, as Python's backslashes do.
+            unfinished.write_text(lines, encoding="utf-8", errors="backslashreplace")
+            unfinished.replace(path)
         return rows
 
     def close(self) -> None:
@@ -59,9 +80,34 @@ class Log:
         for tracker in self.trackers:
             with suppress(Exception):  # the run has ended, by an error of its own or of the tracker's
                 tracker.close()
-        if self.file is not None:
-            self.file.close()
+        if self._file is not None:
+            with suppress(OSError, ValueError):  # a row that was begun; a run that ended so has said why
+                self._flush()
+            os.close(self._file)
+            self._file = None
         self.output.undo()
+
+
+def completions_file(folder: Path, step: int) -> Path:
+    """Where a run's samples of a step are written."""
+    return folder / COMPLETIONS / f"completions_{step:05d}.jsonl"
+
+
+def _append(path: Path, file: int, line: bytes) -> None:
+    """Write a line, or nothing of it. Raises `OSError` with the path."""
+    before = os.fstat(file)
+    try:
+        now = path.stat()
+        if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
+            raise FileNotFoundError(errno.ENOENT, "it has been replaced by another file")
+        rest = memoryview(line)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    except OSError as error:
+        with suppress(OSError):
+            os.ftruncate(file, before.st_size)
+        words = "it has been moved or deleted" if isinstance(error, FileNotFoundError) else error.strerror
+        raise OSError(error.errno, words, str(path)) from None
 
 
 class Unwritten(Log):

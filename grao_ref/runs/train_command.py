@@ -1,5 +1,6 @@
 """`python -m grao_ref.train`, once its flags are read: check, train, print, and end in words where it can't go on."""
 
+import os
 import signal
 import sys
 import traceback
@@ -9,14 +10,18 @@ from functools import partial
 import torch
 from rich.console import Console
 
-from grao_ref.plugins.blame import expected, one_line, refuse, why
+from grao_ref.plugins.blame import TRACEBACK, expected, explained, one_line, why
 from grao_ref.runs.dry_run import dry_run
-from grao_ref.runs.folder import METRICS, PICTURE, TRACE, Output, how_to_go_on
+from grao_ref.runs.every_run import train_all
+from grao_ref.runs.folder import METRICS, PICTURE, TRACE, Output
+from grao_ref.runs.going_on import how_to_go_on
 from grao_ref.runs.hub import push, require_hub
 from grao_ref.runs.log import Log, Unwritten
 from grao_ref.runs.plots import draw
-from grao_ref.runs.run import train_all
+from grao_ref.runs.results import Results
+from grao_ref.runs.stopping import Stopping
 from grao_ref.runs.tables import samples_table, score_table
+from grao_ref.runs.terminal import lasting_streams
 from grao_ref.runs.trackers import require_tracker
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
@@ -24,6 +29,12 @@ from grao_ref.settings.flags import quiet_libraries
 from grao_ref.training.machine import Machine
 from grao_ref.training.ranks import ReportedError, this_machine
 
+# Exit codes: 0 for a run that came to its end, 128 and its number for a signal, 1 where the machine or a service failed
+# (a disk, a lost process, memory, a judge) and for a bug, and:
+ENDS: list[tuple[type[BaseException], int]] = [
+    (FloatingPointError, 3),  # the numbers
+    (ValueError, 2),  # what was given: settings, data, code of rewards, damaged checkpoints
+]
 LESS_MEMORY = (
     "Less is needed with a smaller --per-device-train-batch-size (and as many more --gradient-accumulation-steps), "
     "--gradient-checkpointing, --use-peft, or a smaller --max-completion-length."
@@ -31,7 +42,12 @@ LESS_MEMORY = (
 
 
 def run(config: Config) -> int:
-    """Train, print the results, and say how an interrupted run goes on; the exit code."""
+    """Train, print the results, and say how an interrupted run goes on; the exit code (`ENDS`)."""
+    with lasting_streams():
+        return _run(config)
+
+
+def _run(config: Config) -> int:
     quiet_libraries()
     machine = this_machine(config.device)
     console = Console(quiet=not machine.writes)
@@ -44,16 +60,28 @@ def run(config: Config) -> int:
         return 2
     assert output is not None
     log = Log(output) if machine.writes else Unwritten(output)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        results = train_all(log.output.config, console, log, machine)
-    except BaseException as stop:  # a SystemExit too: somebody else's code may raise one
-        return _ended(stop, log, machine)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        log.close()
-    if results is None:
+    with Stopping(machine) as stopping:
+        try:
+            results = train_all(log.output.config, console, log, stopping)
+            if results is not None:
+                _show(results, log, console)
+        except BaseException as stop:  # a SystemExit too: somebody else's code may raise one
+            return _ended(stop, log, machine)
+        finally:
+            log.close()
+    if results is None or not config.push_to_hub:
         return 0
+    try:
+        page = push(log.folder / "model", config)
+        console.print(f"On the hub: {page}", soft_wrap=True, markup=False, highlight=False)
+    except ConnectionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _show(results: Results, log: Log, console: Console) -> None:
+    """Tables and picture, and where everything is."""
     console.print(score_table(results))
     if results.after:
         console.print(samples_table(results))
@@ -62,13 +90,6 @@ def run(config: Config) -> int:
     written = f"Every step: {log.folder / METRICS}\nPicture:    {picture}"
     written += f"\nModel:      {model}" if model.exists() else ""
     console.print(written, soft_wrap=True, markup=False, highlight=False)
-    if config.push_to_hub:
-        try:
-            console.print(f"On the hub: {push(model, config)}", soft_wrap=True, markup=False, highlight=False)
-        except ConnectionError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-    return 0
 
 
 def _checked(config: Config, machine: Machine) -> Output | None:
@@ -81,7 +102,12 @@ def _checked(config: Config, machine: Machine) -> Output | None:
             f"each of {machine.processes} processes takes a GPU of its own, so device is auto, cuda or cpu, got "
             f"{config.device!r}"
         )
-    return Output(config, machine.processes) if machine.writes else None
+    if not machine.writes:
+        return None
+    output = Output(config, machine.processes)
+    for warning in output.warnings:
+        print(warning, file=sys.stderr)
+    return output
 
 
 def _ended(stop: BaseException, log: Log, machine: Machine) -> int:
@@ -89,34 +115,35 @@ def _ended(stop: BaseException, log: Log, machine: Machine) -> int:
 
     What ends every process is said by the first of them; that one is gone, by the second too, since it may be that one.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, to the processes that one has left behind
     is_said = isinstance(stop, ReportedError | FloatingPointError | KeyboardInterrupt | ValueError)
-    if machine.rank > 0 and (is_said or (machine.rank > 1 and isinstance(stop, ConnectionError))):
-        return 1
-    on = how_to_go_on(log.output)
+    is_quiet = machine.rank > 0 and (is_said or (machine.rank > 1 and isinstance(stop, ConnectionError)))
     if isinstance(stop, KeyboardInterrupt):
-        print(f"\ninterrupted. {_metrics(log)}{on}", file=sys.stderr)
-        return 130
-    if isinstance(stop, FloatingPointError):
-        print(f"error: {stop}. {_metrics(log) or on}", file=sys.stderr)
+        if not is_quiet:
+            print(f"\ninterrupted. {_metrics(log)}{how_to_go_on(log.output)}", file=sys.stderr)
+        return 128 + getattr(stop, "signal", signal.SIGINT)
+    if is_quiet:
         return 1
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(stop)
+    print(f"error: {one_line(_words(stop, log))}", file=sys.stderr)
+    if log.output.opened:
+        print(how_to_go_on(log.output), file=sys.stderr)
+    return next((code for kind, code in ENDS if isinstance(stop, kind)), 1)
+
+
+def _words(stop: BaseException, log: Log) -> str:
+    """What happened, in a line; of a bug, where its traceback is."""
     if isinstance(stop, torch.OutOfMemoryError):
-        print(f"error: {str(stop).splitlines()[0]} {LESS_MEMORY} {on}", file=sys.stderr)
-        return 1
-    if not log.output.opened:
-        return refuse(stop)
-    if not expected(stop):
-        trace = log.folder / TRACE
-        with suppress(OSError):  # a full disk may be the reason
-            trace.write_text("".join(traceback.format_exception(stop)))
-        print(f"error: {one_line(f'{why(stop)}; the traceback is in {trace}. {on}')}", file=sys.stderr)
-        return 2 if isinstance(stop, ValueError) else 1
-    return refuse(stop, f". {on}")
+        return f"{str(stop).splitlines()[0]} {LESS_MEMORY}"
+    if isinstance(stop, FloatingPointError):
+        return f"{stop}. {_metrics(log)}"
+    if expected(stop) or not log.output.opened:
+        return explained(stop)
+    trace = log.folder / TRACE
+    with suppress(OSError):  # a full disk may be the reason
+        trace.write_text("".join(traceback.format_exception(stop)))
+    return f"{why(stop)}; the traceback is in {trace}"
 
 
 def _metrics(log: Log) -> str:
     return f"The metrics so far are in {log.folder / METRICS}. " if log.output.opened else ""
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -50,3 +50,11 @@ def settings_of(config: Config) -> dict[str, Any]:
     """The settings as JSON and YAML write them."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return plain
+
+
+OF_COMMAND = ("output_dir", "overwrite_output_dir", "resume_from_checkpoint")
+
+
+def run_settings(config: Config) -> dict[str, Any]:
+    """The settings that a run is told by, without where a command wrote it and went on from: a folder may be moved."""
+    return {name: value for name, value in settings_of(config).items() if name not in OF_COMMAND}

@@ -4,13 +4,16 @@ checkpoint-10/
   model.safetensors, config.json, ...   the policy as `from_pretrained` loads it (the table's: policy.safetensors)
   critic.safetensors                    the critic of a method that has one (PPO)
   training.safetensors                  the optimiser's moments and every process's random generators
-  training.json                         step, tokens sampled, the settings it was trained with, and the hashes of what
-                                        they name
+  metrics.jsonl                         the run's rows up to this step
+  manifest.json                         step, settings, versions, machine, hashes of what the settings name, and the
+                                        hashes of all files above; written last
 """
 
 import json
+import platform
 import shutil
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +22,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from grao_ref.settings.config import Config, settings_of
-from grao_ref.training.generators import generators_of, restore_generators
-from grao_ref.training.loop import Training
-from grao_ref.training.machine import command_of, in_processes
-from grao_ref.training.schedule import fixed_by_schedule
+from grao_ref.settings.config import Config, run_settings
+from grao_ref.training.generators import note_generators, restore_generators
+from grao_ref.training.manifest import seal, to_disk
+from grao_ref.training.resuming import FORMAT, checkpoints, require_same_run, whole
+from grao_ref.training.state import Training
 
-# Settings that change nothing about the steps themselves: a resumed run may have others.
-FREE = {
-    "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions",
-    "num_completions_to_print", "per_device_eval_batch_size", "save_steps", "save_total_limit",
-    "resume_from_checkpoint", "report_to", "run_name", "output_dir", "overwrite_output_dir", "num_train_epochs",
-    "logging_steps", "push_to_hub", "hub_model_id", "attn_implementation", "trust_remote_code", "judge_base_url",
-    "judge_timeout", "judge_cache", "device", "bf16", "dry_run", "device_memory",
-}  # fmt: skip
-
-
-# Of a checkpoint and of what its settings mean. 1: the sorting task was no data set; 2: the rate had no schedule, and a
-# batch of sft and dpo counted samples.
-FORMAT = 3
+TENSORS, PACKAGES = "training.safetensors", ("grao_ref", "torch", "transformers")
 
 
 def save_checkpoint(
@@ -49,108 +40,118 @@ def save_checkpoint(
 ) -> Path:
     """Write checkpoint-STEP, whole or not at all, and delete the oldest beyond `save_total_limit`.
 
-    Every process calls this, and one writes. `beside` writes files that belong to the policy but hold none of its
-    parameters: the tokenizer's. `sources`: the hashes of what the settings name (`runs/sources.py`).
+    `beside` writes files that belong to the run but hold none of the policy's parameters: the tokenizer's, the rows of
+    its metrics. `sources`: the hashes of what the settings name (`runs/sources.py`). Of several processes, one calls
+    this.
     """
-    folder, machine = output_dir / f"checkpoint-{training.step}", training.machine
-    generators = generators_of(training)
+    return finish_checkpoint(*begin_checkpoint(output_dir, training, config, beside, sources), config.save_total_limit)
 
-    def write() -> None:
-        unfinished = output_dir / f".checkpoint-{training.step}.part"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        training.policy.save(unfinished)
-        if beside is not None:
-            beside(unfinished)
-        save_file(_moments(training.optimizer) | generators, unfinished / "training.safetensors")
-        state = {"format": FORMAT, "step": training.step, "tokens": training.tokens, "config": settings_of(config)}
-        state["processes"] = machine.processes
-        state["schedule"] = training.schedule.state_dict()
-        state["sources"] = dict(sources or {})
-        (unfinished / "training.json").write_text(json.dumps(state, indent=2))
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
-        if config.save_total_limit is not None:
-            for old in checkpoints(output_dir)[: -config.save_total_limit]:
-                if old != folder:  # a run that went on from an earlier step has later ones beside it
-                    shutil.rmtree(old)
 
-    machine.together(lambda: write() if machine.writes else None)
+def begin_checkpoint(
+    output_dir: Path,
+    training: Training,
+    config: Config,
+    beside: Callable[[Path], object] | None = None,
+    sources: Mapping[str, Mapping[str, str]] | None = None,
+) -> tuple[Path, dict[str, Any]]:
+    """The first half: everything that the next step will change is written. What `finish_checkpoint` needs."""
+    if not training.generators:
+        note_generators(training)
+    unfinished = output_dir / f".checkpoint-{training.step}.part"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    training.policy.save(unfinished)
+    if beside is not None:
+        beside(unfinished)
+    save_file(_moments(training.optimizer) | training.generators, unfinished / TENSORS)
+    about = {
+        "format": FORMAT,
+        "step": training.step,
+        "tokens": training.tokens,
+        "processes": training.machine.processes,
+        "config": run_settings(config),
+        "schedule": training.schedule.state_dict(),
+        "sources": {name: dict(parts) for name, parts in (sources or {}).items()},
+        "machine": _machine(training),
+        "versions": _versions(),
+    }
+    return unfinished, json.loads(json.dumps(about))
+
+
+def finish_checkpoint(unfinished: Path, about: Mapping[str, Any], limit: int | None) -> Path:
+    """The second half, which needs nothing of the run: hashes, manifest, the folder's name; and older ones deleted."""
+    folder = unfinished.parent / f"checkpoint-{about['step']}"
+    seal(unfinished, about)
+    if folder.exists():
+        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    unfinished.rename(folder)
+    to_disk(folder.parent)
+    for old in checkpoints(folder.parent)[:-limit] if limit is not None else ():
+        if old != folder:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
     return folder
 
 
-def checkpoints(output_dir: Path) -> list[Path]:
-    """The finished checkpoints of a run, oldest first."""
-    steps = {path: path.name.removeprefix("checkpoint-") for path in output_dir.glob("checkpoint-*")}
-    return sorted((path for path, step in steps.items() if step.isdigit()), key=lambda path: int(steps[path]))
+def load_checkpoint(
+    folder: Path, training: Training, config: Config, manifest: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Put a run that has not started where the checkpoint stands. Returns what the user should know, in lines.
 
-
-def find_checkpoint(path: Path) -> Path:
-    """The checkpoint that `resume_from_checkpoint` means: itself, or a run's newest. `ValueError` if there is none."""
-    if (path / "training.json").exists():
-        return path
-    found = checkpoints(path)
-    if not found:
-        words = f"{path} is no checkpoint, and no folder that holds one (--save-steps writes them)"
-        raise ValueError(f"resume_from_checkpoint: {words}")
-    return found[-1]
-
-
-def load_checkpoint(folder: Path, training: Training, config: Config) -> None:
-    """Put a run that has not started where the checkpoint stands.
-
-    Raises `ValueError` on a checkpoint that can't be read, or was trained with other settings or in other processes.
+    manifest: what `find_checkpoint` returned; None has the checkpoint checked here. Raises `ValueError` on a checkpoint
+    that is damaged, or was trained with other settings, in other processes, or on another kind of device.
     """
-    state = read_state(folder, config, training.machine.processes)
+    manifest = whole(folder) if manifest is None else manifest
+    require_same_run(folder, manifest, config, training.machine.processes)
+    notes = _put_right(manifest, training)
     try:
-        tensors = load_file(folder / "training.safetensors")
+        tensors = load_file(folder / TENSORS)
         training.policy.load(folder)
         _restore_moments(training.optimizer, tensors)
-        training.schedule.load_state_dict(state["schedule"])
+        training.schedule.load_state_dict(manifest["schedule"])
         for group, rate in zip(training.optimizer.param_groups, training.schedule.get_last_lr(), strict=True):
             group["lr"] = rate
         restore_generators(training, tensors)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise _unreadable(folder, error) from None
-    training.step, training.tokens = state["step"], state["tokens"]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"the checkpoint {folder} can't be read: {reason}") from None
+    training.step, training.tokens = manifest["step"], manifest["tokens"]
+    return notes
 
 
-def read_state(folder: Path, config: Config, processes: int = 1) -> dict[str, Any]:
-    """Step, tokens sampled and settings of a checkpoint. Raises `ValueError` where `load_checkpoint` does for them.
-
-    processes: how many the run has that goes on from it.
-    """
-    try:
-        state: dict[str, Any] = json.loads((folder / "training.json").read_text())
-        then: dict[str, Any] = dict(state["config"])
-        state["step"], state["tokens"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _unreadable(folder, error) from None
-    if state.get("format", 1) != FORMAT:
-        raise ValueError(
-            f"the checkpoint {folder} was written by another version of grao_ref (format {state.get('format', 1)}, "
-            f"this version has {FORMAT}): it can't go on exactly, so start a new run"
-        )
-    if (then_processes := state.get("processes", 1)) != processes:
-        raise ValueError(
-            f"the checkpoint {folder} was written by a run of {in_processes(then_processes)}, and this run has "
-            f"{processes}: each process has its own prompts and random numbers, so it goes on with as many alone "
-            f"({command_of(then_processes)})"
-        )
-    now = settings_of(config)
-    bound = fixed_by_schedule(config)
-    free = FREE - bound
-    changed = {name: (was, now.get(name)) for name, was in then.items() if name not in free and was != now.get(name)}
-    if changed:
-        listed = ", ".join(f"{name} was {was!r} and is {value!r}" for name, (was, value) in changed.items())
-        why = "" if bound.isdisjoint(changed) else "; the schedule of the learning rate depends on the number of steps"
-        raise ValueError(f"the checkpoint {folder} was trained with other settings: {listed}{why}")
-    return state
+def _machine(training: Training) -> dict[str, Any]:
+    """What a machine makes of the settings, and what decides the order in which floats are added."""
+    policy = training.policy
+    return {
+        "device": policy.device.type,
+        "bf16": bool(getattr(policy, "bf16", False)),
+        "threads": torch.get_num_threads(),
+    }
 
 
-def _unreadable(folder: Path, error: Exception) -> ValueError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return ValueError(f"the checkpoint {folder} can't be read: {reason}")
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in ("grao_ref", "torch", "transformers")
+    }
+
+
+def _put_right(manifest: Mapping[str, Any], training: Training) -> list[str]:
+    """Take the checkpoint's number of threads. Raises `ValueError` on another device or precision."""
+    then, now, notes = manifest["machine"], _machine(training), list[str]()
+    for name, what in (("device", "on the device"), ("bf16", "with bf16")):
+        if then[name] != now[name]:
+            raise ValueError(
+                f"the checkpoint was trained {what} {then[name]}, and this run would go on {what} {now[name]}: its "
+                "steps would be others; set it as it was, or start a new run from the checkpoint's model"
+            )
+    if then["device"] == "cpu" and then["threads"] != now["threads"]:
+        torch.set_num_threads(then["threads"])
+        notes.append(f"Threads: {then['threads']}, as before this run was stopped, so that its steps are the same.")
+    versions = _versions()
+    changed = {name: was for name, was in manifest["versions"].items() if was != versions[name]}
+    other = [f"{name} {was}, now {versions[name]}" for name, was in changed.items()]
+    if other:
+        notes.append(f"warning: the checkpoint is of {'; of '.join(other)}: steps may differ in their last digits")
+    return notes
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,34 +1,32 @@
 """The random generators of a run, as a checkpoint holds them: those of every process, by name."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
-from grao_ref.training.loop import Training
-
-NAMES = ("rng", "sampling_rng", "torch_rng", "torch_device_rng")
+from grao_ref.training.state import Training
 
 
-def generators_of(training: Training) -> dict[str, Tensor]:
-    """The states of all processes' generators. Every process calls this."""
-    states = training.machine.every(_own(training))
-    return {_name(rank, name): state for rank, own in enumerate(states) for name, state in own.items()}
+def note_generators(training: Training) -> None:
+    """Keep the states of all processes' generators, as they are now. Every process calls this."""
+    machine, own = training.machine, _own(training)
+    training.generators = _named(machine.rank, own)  # at once: the exchange may fail
+    for rank, states in enumerate(machine.every(own)):
+        training.generators |= _named(rank, states)
+
+
+def are_noted(training: Training) -> bool:
+    """Whether the states of all processes are there: not where an exchange of them failed."""
+    return all(_name(rank, "rng") in training.generators for rank in range(training.machine.processes))
 
 
 def restore_generators(training: Training, tensors: dict[str, Tensor]) -> None:
-    """Put this process's generators where they stood. Raises `KeyError` where the task's is missing.
-
-    A checkpoint that was written before adapters had dropout has no state of torch's own generators. A GPU generator's
-    state can't be loaded on a CPU: a run that moves there continues with other samples.
-    """
-    rank, device = training.machine.rank, training.policy.device
-    own = {name: tensors[_name(rank, name)] for name in NAMES if _name(rank, name) in tensors}
-    training.rng.set_state(own["rng"])
-    if "sampling_rng" in own and training.sampling_rng is not training.rng:
-        training.sampling_rng.set_state(own["sampling_rng"])
-    if "torch_rng" in own:
-        torch.set_rng_state(own["torch_rng"])
-    if "torch_device_rng" in own and device.type == "cuda":
-        torch.cuda.set_rng_state(own["torch_device_rng"], device)
+    """Put this process's generators where they stood. Raises `KeyError` where one of them is missing."""
+    for name, set_state in _setters(training).items():
+        set_state(tensors[_name(training.machine.rank, name)])
+    note_generators(training)
 
 
 def _own(training: Training) -> dict[str, Tensor]:
@@ -38,6 +36,20 @@ def _own(training: Training) -> dict[str, Tensor]:
     if training.sampling_rng is not training.rng:
         states["sampling_rng"] = training.sampling_rng.get_state()
     return states
+
+
+def _setters(training: Training) -> dict[str, Callable[[Tensor], object]]:
+    """What `_own` reads, to be written."""
+    setters: dict[str, Callable[[Tensor], object]] = {"rng": training.rng.set_state, "torch_rng": torch.set_rng_state}
+    if training.policy.device.type == "cuda":
+        setters["torch_device_rng"] = partial(torch.cuda.set_rng_state, device=training.policy.device)
+    if training.sampling_rng is not training.rng:
+        setters["sampling_rng"] = training.sampling_rng.set_state
+    return setters
+
+
+def _named(rank: int, states: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {_name(rank, name): state for name, state in states.items()}
 
 
 def _name(rank: int, name: str) -> str:

@@ -1,7 +1,8 @@
 """Training as a generator of reports: collect, update, report. Logging, checkpoints and stopping are the caller's."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,9 +18,11 @@ from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
 from grao_ref.tasks.interface import Logged, LoggingTask, Task
 from grao_ref.training.collect import collect
+from grao_ref.training.generators import note_generators
 from grao_ref.training.machine import ALONE, Machine
 from grao_ref.training.metrics import averaged, completion_metrics, joined, mean_of, on_cpu, reward_metrics, shares
 from grao_ref.training.schedule import make_schedule
+from grao_ref.training.state import Training
 from grao_ref.training.update import make_optimizer, update
 
 
@@ -48,21 +51,6 @@ class Report:
         return {name: mean for name, mean in means.items() if mean is not None}
 
 
-@dataclass
-class Training:
-    """All that changes from step to step, and nothing else: what a checkpoint holds."""
-
-    policy: Policy
-    reference_model: Policy  # the policy before the first step, where the method needs it; else the policy
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler  # of the optimiser's learning rate, step by step
-    rng: torch.Generator  # the task's random generator
-    sampling_rng: torch.Generator  # the policy's, on its device: on a CPU they are one
-    machine: Machine = ALONE
-    step: int = 0
-    tokens: int = 0  # sampled so far
-
-
 def start(policy: Policy, config: Config, machine: Machine = ALONE) -> Training:
     """A run before its first step. Raises `ValueError` on settings that no run can use together."""
     check(config)
@@ -85,29 +73,42 @@ def train(task: Task, policy: Policy, config: Config) -> Iterator[Report]:
     return proceed(task, start(policy, config), config)
 
 
-def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
-    """Go on from where a run stands, up to `max_steps`."""
+def proceed(
+    task: Task,
+    training: Training,
+    config: Config,
+    at_once: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Iterator[Report]:
+    """Go on from where a run stands, up to `max_steps`.
+
+    at_once: entered while answers are sampled and scored, which changes nothing yet. A signal may break that off, and
+    waits for the end of the step otherwise: then a run stands between two steps at any time.
+    """
     machine, policy, optimizer = training.machine, training.policy, training.optimizer
     while training.step < config.max_steps:
+        note_generators(training)
         began = time.perf_counter()
         prompts = move(machine.prompts(task.draw(training.rng, training.step + 1)), policy.device)
         optimizer.zero_grad(set_to_none=True)  # the last step's gradients need no memory while answers are sampled
-        batch = machine.together(
-            partial(collect, prompts, task, policy, training.reference_model, config, training.sampling_rng)
-        )
+        with at_once():
+            batch = machine.together(
+                partial(collect, prompts, task, policy, training.reference_model, config, training.sampling_rng)
+            )
+        tokens = machine.total(0 if batch.samples is None else int(batch.samples.mask.sum()))
         updates = [
             update(policy, optimizer, batch, config, independent_prompts=task.independent_prompts, machine=machine)
             for _ in range(config.num_iterations)
         ]
-        training.step += 1
-        training.tokens += machine.total(0 if batch.samples is None else int(batch.samples.mask.sum()))
+        rate = torch.tensor(optimizer.param_groups[0]["lr"])
+        training.schedule.step()  # to the next step's rate
+        training.step, training.tokens = training.step + 1, training.tokens + tokens
+        note_generators(training)
         logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
         metrics = joined(
             machine.every(on_cpu(averaged(updates) | reward_metrics(batch, task) | completion_metrics(batch)))
         )
         metrics |= shares(metrics)
-        metrics["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
-        training.schedule.step()  # to the next step's rate
+        metrics["learning_rate"] = rate
         metrics["num_tokens"] = torch.tensor(float(training.tokens))
         metrics["step_time"] = torch.tensor(time.perf_counter() - began)  # seconds
         yield Report(training.step, metrics | _own(machine.every(logged.metrics), metrics), batch, logged.columns)

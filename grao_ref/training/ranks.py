@@ -19,8 +19,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from grao_ref.records import Batch, join, move, split, take
-from grao_ref.training.loop import Training
 from grao_ref.training.machine import ALONE, Machine, Value, command_of, rank_and_processes
+from grao_ref.training.state import Training
 
 # One process evaluates, and a judge or an upload may take long: the others wait for it. torch's default: half an hour.
 PATIENCE = timedelta(days=1)

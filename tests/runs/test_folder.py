@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from grao_ref.plugins.blame import blame
 from grao_ref.runs.folder import Output
@@ -13,10 +12,12 @@ from grao_ref.settings.config import Config
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
 from grao_ref.train import main
-from grao_ref.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
 from grao_ref.training.loop import proceed, start
+from grao_ref.training.resuming import checkpoints
 from tests.command import SMALL, rows_of
 from tests.command import refused as refused_by
+from tests.seals import resealed
 
 BANDIT = ["--preset", "bandit", "--num-seeds", "1", "--save-steps", "2", "--eval-steps", "2"]
 
@@ -120,34 +121,41 @@ def test_checkpoints_are_what_is_named_like_one_and_the_one_just_written_stays(t
     assert (tmp_path / "checkpoint-1-best").exists()
 
 
-@pytest.mark.parametrize("lost", ["policy.safetensors", "rng", "step"])
-def test_a_damaged_checkpoint_is_one_line(lost, tmp_path, capsys):
+@pytest.mark.parametrize("lost", ["policy.safetensors", "training.safetensors", "manifest.json", "metrics.jsonl"])
+def test_a_damaged_checkpoint_that_is_named_is_one_line(lost, tmp_path, capsys):
     assert run(tmp_path, 2) == 0
     checkpoint = tmp_path / "checkpoint-2"
-    if lost == "rng":
-        tensors = load_file(checkpoint / "training.safetensors")
-        save_file({name: tensor for name, tensor in tensors.items() if name != "rng"} | {"0.x": torch.zeros(1)},
-                  checkpoint / "training.safetensors")  # fmt: skip
-    elif lost == "step":
-        (checkpoint / "training.json").write_text('{"config": {}}')
-    else:
-        (checkpoint / lost).unlink()
+    (checkpoint / lost).unlink()
     again = ["--config", tmp_path / "config.yaml", "--resume-from-checkpoint", checkpoint]
-    assert f"the checkpoint {checkpoint} can't be read" in refused(capsys, *again)
+    assert f"error: the checkpoint {checkpoint} can't be used: " in refused(capsys, *again)
 
 
-def test_a_run_goes_on_without_the_random_generator_of_a_device_that_is_not_here(tmp_path):
+@pytest.mark.parametrize(("name", "was"), [("device", "cuda"), ("bf16", True)])
+def test_a_run_does_not_go_on_where_its_steps_would_be_others(name, was, tmp_path):
     config = PRESETS["bandit"]
     training = start(prepare(config).policy, config)
-    training.step = 1
-    save_checkpoint(tmp_path, training, config)
-    place = tmp_path / "checkpoint-1" / "training.safetensors"
-    # synthetic: a CUDA generator's state has 16 bytes
-    save_file(load_file(place) | {"sampling_rng": torch.zeros(16, dtype=torch.uint8)}, place)
-    load_checkpoint(place.parent, training, config)
-    training.sampling_rng = torch.Generator()  # control: a generator of its own takes the saved state
-    with pytest.raises(ValueError, match="can't be read"):
-        load_checkpoint(place.parent, training, config)
+    folder = save_checkpoint(tmp_path, training, config)
+    with resealed(folder) as about:
+        about["machine"][name] = was
+    with pytest.raises(ValueError, match=f"the checkpoint was trained .* {was}, and this run would go on"):
+        load_checkpoint(folder, training, config)
+
+
+def test_a_run_goes_on_with_the_threads_that_it_had_and_says_which_version_is_another(tmp_path):
+    config = PRESETS["bandit"]
+    training = start(prepare(config).policy, config)
+    folder = save_checkpoint(tmp_path, training, config)
+    assert load_checkpoint(folder, training, config) == []
+    with resealed(folder) as about:
+        about["machine"]["threads"] = 2
+        about["versions"]["torch"] = "1.0"
+    try:
+        threads, warning = load_checkpoint(folder, training, config)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert threads.startswith("Threads: 2, as before")
+    assert f"warning: the checkpoint is of torch 1.0, now {torch.__version__}" in warning
 
 
 def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monkeypatch):
@@ -159,9 +167,11 @@ def test_a_reward_that_fails_on_the_way_says_how_to_go_on(tmp_path, capsys, monk
                     raise TimeoutError("gone")
 
     monkeypatch.setattr("grao_ref.runs.run.proceed", failing)
-    line = refused(capsys, *BANDIT, "--output-dir", tmp_path)
+    assert main([*BANDIT, "--output-dir", str(tmp_path)]) == 2
+    line, on, command = capsys.readouterr().err.splitlines()
     assert line.startswith("error: reward function 'judge' raised TimeoutError: gone (")
-    assert ". To go on from checkpoint-2: python -m" in line
+    assert on == "To go on from checkpoint-3:"
+    assert command == f"  python -m grao_ref.train --config {tmp_path}/config.yaml --resume-from-checkpoint {tmp_path}"
     assert not (tmp_path / "error.txt").exists()  # it was told already
     assert steps_in(tmp_path) == [0, 1, 2, 3]
 
@@ -196,11 +206,26 @@ def test_two_commands_that_begin_at_once_get_two_numbers(tmp_path, monkeypatch):
     second.open("", {})
     first.open("", {})
     assert {str(second.folder), str(first.folder)} == {"runs/1", "runs/2"}
-    assert f"output_dir: {first.folder}" in (first.folder / "config.yaml").read_text()
+    assert "output_dir" not in (first.folder / "config.yaml").read_text()  # a folder may be moved
     named = [Output(Config(output_dir=tmp_path / "one")) for _ in range(2)]
     named[0].open("", {})
     with pytest.raises(ValueError, match="is not empty"):
         named[1].open("", {})
+
+
+def test_a_folder_that_a_run_is_going_on_in_is_locked(tmp_path):
+    first = Output(Config(output_dir=tmp_path / "run"))
+    first.open("", {})
+    again = Config(output_dir=tmp_path / "run", overwrite_output_dir=True)
+    with pytest.raises(ValueError, match=f"output_dir {tmp_path}/run is in use: another run that is going on"):
+        Output(again)
+    first.undo()  # as a run does when it ends
+    Output(again)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "config.yaml",
+        "metrics.jsonl",
+        "sources.json",
+    ]
 
 
 def test_undoing_deletes_what_was_made_and_nothing_else(tmp_path):

@@ -242,7 +242,7 @@ def test_a_resumed_run_that_is_refused_keeps_the_rows_that_going_on_would_forget
     (place / "good.py").write_text(CALL.format(2))
     del sys.modules["good"]
     before = contents(place / "run")
-    again = ["--config", "run/config.yaml", "--resume-from-checkpoint", "run/checkpoint-1"]
+    again = ["--config", "run/config.yaml", "--resume-from-checkpoint", "run/checkpoint-1", "--overwrite-output-dir"]
     assert "this call" in refused(main, again, capsys)
     assert contents(place / "run") == before
     (place / "good.py").write_text(GOOD)  # control: the mended function goes on
@@ -253,10 +253,16 @@ def test_a_resumed_run_that_is_refused_keeps_the_rows_that_going_on_would_forget
 
 def test_what_fails_after_the_first_step_keeps_the_files_and_says_how_to_go_on(place, capsys):
     (place / "good.py").write_text(CALL.format(9))
-    line = refused(main, [*flags(), "--max-steps", "9", "--save-steps", "1", "--output-dir", "run"], capsys)
+    assert main([*flags(), "--max-steps", "9", "--output-dir", "run"]) == 2  # without --save-steps
+    line, on, command = capsys.readouterr().err.splitlines()
     assert "this call" in line
-    assert "To go on from checkpoint-" in line
-    assert len(rows_of(place / "run")) >= 2
+    rows = rows_of(place / "run")
+    assert on == f"To go on from checkpoint-{rows[-1]['step']}:"
+    assert len(rows) >= 2
+    (place / "good.py").write_text(GOOD)
+    del sys.modules["good"]
+    assert main(command.split()[3:]) == 0
+    assert [row["step"] for row in rows_of(place / "run")] == list(range(10))
 
 
 def test_an_exception_of_nobody_s_after_the_first_step_has_its_traceback_in_a_file(place, capsys, monkeypatch):
@@ -266,9 +272,10 @@ def test_an_exception_of_nobody_s_after_the_first_step_has_its_traceback_in_a_fi
     with monkeypatch.context() as patch:
         patch.setattr("grao_ref.runs.run.Log.completions", broken)
         assert main([*flags(), "--eval-steps", "2", "--output-dir", "run"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    line, on, _ = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ZeroDivisionError: a bug of ours (")
-    assert "the traceback is in run/error.txt. There is no checkpoint yet" in line
+    assert line.endswith("; the traceback is in run/error.txt")
+    assert on == "To go on from checkpoint-2:"
     assert "Traceback (most recent call last)" in (place / "run" / "error.txt").read_text()
     assert main([*flags(), "--output-dir", "run", "--overwrite-output-dir"]) == 0  # and goes with the next run
     assert not (place / "run" / "error.txt").exists()

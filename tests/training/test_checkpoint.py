@@ -1,7 +1,6 @@
 """run(10) == run(5) + resume(5): identical weights, rewards and order; and what a checkpoint refuses."""
 
 import importlib.util
-import json
 from dataclasses import replace
 
 import pytest
@@ -14,9 +13,11 @@ from grao_ref.settings.config import Config
 from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
 from grao_ref.train import main
-from grao_ref.training.checkpoint import checkpoints, find_checkpoint, load_checkpoint, save_checkpoint
+from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
 from grao_ref.training.loop import proceed, start
+from grao_ref.training.resuming import checkpoints, find_checkpoint
 from tests.command import rows_of
+from tests.seals import resealed
 
 SMALL = Config(max_steps=4, num_generations=4, per_device_train_batch_size=16)
 BANDIT = replace(PRESETS["bandit"], num_seeds=5, max_steps=4, num_generations=4, optimizer="adam")
@@ -80,12 +81,11 @@ def test_resuming_is_exact_with_an_adapter_whose_dropout_draws_from_torch_s_own_
     assert losses == [report.means()["loss"] for report in first + second]
     for p, q in zip(parameters_of(at_once), parameters_of(resumed), strict=True):
         assert torch.equal(p, q)
-    tensors = load_file(tmp_path / "checkpoint-2" / "training.safetensors")
-    save_file(
-        {n: t for n, t in tensors.items() if n != "torch_rng"}, tmp_path / "checkpoint-2" / "training.safetensors"
-    )
-    torch.manual_seed(0)
-    other, _ = trained(config, 4, start_from=tmp_path / "checkpoint-2")  # control: without the generator's state
+    with resealed(tmp_path / "checkpoint-2"):  # control: with another state of the generator
+        tensors = load_file(tmp_path / "checkpoint-2" / "training.safetensors")
+        other = {"torch_rng": torch.Generator().manual_seed(1).get_state()}
+        save_file(tensors | other, tmp_path / "checkpoint-2" / "training.safetensors")
+    other, _ = trained(config, 4, start_from=tmp_path / "checkpoint-2")
     assert [report.means()["loss"] for report in other] != losses[2:]
 
 
@@ -113,7 +113,7 @@ def test_only_the_newest_checkpoints_stay_and_each_holds_a_whole_model(tmp_path)
     for _ in proceed(setup.task, training, config):
         save_checkpoint(tmp_path, training, config)
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-3", "checkpoint-4"]
-    assert find_checkpoint(tmp_path).name == "checkpoint-4"
+    assert find_checkpoint(tmp_path)[0].name == "checkpoint-4"
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint-4")
     for name, parameter in setup.policy.model.named_parameters():
         assert torch.equal(model.get_parameter(name), parameter)
@@ -132,7 +132,7 @@ def test_a_checkpoint_of_a_method_with_a_critic_holds_it(tmp_path):
 def test_an_unfinished_checkpoint_is_not_found(tmp_path):
     trained(SMALL, 1, folder=tmp_path)
     (tmp_path / ".checkpoint-9.part").mkdir()
-    assert find_checkpoint(tmp_path).name == "checkpoint-1"
+    assert find_checkpoint(tmp_path)[0].name == "checkpoint-1"
 
 
 def test_other_settings_are_refused_by_name_and_free_ones_are_not(tmp_path):
@@ -148,7 +148,7 @@ def test_what_is_no_checkpoint_is_said(tmp_path):
         find_checkpoint(tmp_path)
     _, training = trained(BANDIT, 1, folder=tmp_path)
     (tmp_path / "checkpoint-1" / "training.safetensors").write_bytes(b"half")
-    with pytest.raises(ValueError, match="can't be read"):
+    with pytest.raises(ValueError, match=r"can't be used: training\.safetensors has 4 bytes, and was written with"):
         load_checkpoint(tmp_path / "checkpoint-1", training, BANDIT)
 
 
@@ -183,8 +183,10 @@ def test_a_checkpoint_of_an_older_version_is_refused_in_a_line(tmp_path):
     """Its settings may read the same and mean other rows: it would go on, and not exactly."""
     config = PRESETS["bandit"]
     folder = save_checkpoint(tmp_path, start(prepare(config).policy, config), config)
-    state = json.loads((folder / "training.json").read_text())
-    del state["format"]  # as format 1 had none
-    (folder / "training.json").write_text(json.dumps(state))
-    with pytest.raises(ValueError, match="was written by another version of grao_ref"):
+    with resealed(folder) as about:
+        about["format"] = 5
+    with pytest.raises(ValueError, match=r"was written by another version of grao_ref \(format 5, this version has 4"):
         load_checkpoint(folder, start(prepare(config).policy, config), config)
+    (folder / "manifest.json").rename(folder / "training.json")  # which older ones had
+    with pytest.raises(ValueError, match=r"was written by another version of grao_ref \(format 3 or lower"):
+        find_checkpoint(tmp_path)

@@ -1,6 +1,5 @@
 """The learning rate of each step."""
 
-import json
 from dataclasses import replace
 from typing import get_args
 
@@ -18,6 +17,7 @@ from grao_ref.training.checkpoint import load_checkpoint, save_checkpoint
 from grao_ref.training.loop import proceed, start
 from grao_ref.training.schedule import fixed_by_schedule, make_schedule, warmup_of
 from tests.command import refused, rows_of
+from tests.seals import resealed
 
 NEEDED = {
     "cosine_with_min_lr": {"min_lr_rate": 0.1},
@@ -118,9 +118,8 @@ def test_a_resumed_run_has_the_rates_and_the_weights_of_one_run(name, tmp_path):
     for p, q in zip(at_once.policy.parameters(), resumed.policy.parameters(), strict=True):
         assert torch.equal(p, q)
     # control: without the schedule's state the rates begin again
-    state = json.loads((folder / "training.json").read_text())
-    state["schedule"] = make_schedule(optimizer_of(config.learning_rate), config).state_dict()
-    (folder / "training.json").write_text(json.dumps(state))
+    with resealed(folder) as about:
+        about["schedule"] = make_schedule(optimizer_of(config.learning_rate), config).state_dict()
     assert run(6, begin=folder)[0] != second
 
 

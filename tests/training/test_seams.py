@@ -17,6 +17,7 @@ from grao_ref.records import Advantages, Batch, Rewards, Samples, Tokens
 from grao_ref.runs.folder import Output
 from grao_ref.runs.log import Log
 from grao_ref.runs.run import Run
+from grao_ref.runs.stopping import Stopping
 from grao_ref.settings.config import Config
 from grao_ref.settings.flags import parse
 from grao_ref.settings.presets import PRESETS
@@ -181,7 +182,7 @@ def test_a_resumed_run_still_knows_where_its_references_began(tmp_path):
     config = parse(["--config", str(tmp_path / "config.yaml")], PRESETS, module="", description="")
     output = Output(replace(config, resume_from_checkpoint=tmp_path))
     log = Log(output)
-    run = Run("grao", output.config, Console(quiet=True), log, announce=False)
+    run = Run("grao", output.config, Console(quiet=True), log, Stopping(), announce=False)
     log.close()
     assert run.alarm.first == output.kept[0]["eval_reference/logp_per_token"]
     assert list(run.measured) == [0, 1]

@@ -1,0 +1,39 @@
+"""How a stopped run goes on: what is said when it stops, and what is looked at when it goes on."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from grao_ref.runs.folder import SETTINGS, Output
+from grao_ref.runs.sources import Sources, require_same
+from grao_ref.training.machine import command_of
+from grao_ref.training.resuming import checkpoints
+
+
+def how_to_go_on(output: Output) -> str:
+    """What to type after an interruption: a command in the last line, as a shell takes it."""
+    if not output.opened:
+        return "No step has been made, and nothing was written."
+    folder = output.folder
+    found = checkpoints(folder)
+    lost = f"{output.unsaved}. " if output.unsaved else ""
+    if not found:
+        return f"{lost}There is no checkpoint, so a new run starts from the beginning."
+    flags = shlex.join(["--config", str(folder / SETTINGS), "--resume-from-checkpoint", str(folder)])
+    return f"{lost}To go on from {found[-1].name}:\n  {command_of(output.processes)} {flags}"
+
+
+def require_same_sources(checkpoint: Path, manifest: Mapping[str, Any], sources: Sources) -> list[str]:
+    """Warnings of code that has changed since the checkpoint; `ValueError` on anything else that has."""
+    instead = f"put it back, or start a new run from the checkpoint's model (--model-name-or-path {checkpoint})"
+    return require_same(manifest["sources"], sources, since=f"{checkpoint.name} was written", instead=instead)
+
+
+def require_later(checkpoint: Path, manifest: Mapping[str, Any], max_steps: int) -> None:
+    """Raise `ValueError` where a run would end before the step at which the checkpoint stands."""
+    if manifest["step"] > max_steps:
+        raise ValueError(
+            f"{checkpoint} stands at step {manifest['step']}, and max_steps is {max_steps}: go on from an earlier "
+            "checkpoint, or to a later step"
+        )

@@ -1,0 +1,55 @@
+"""A terminal that goes away, or a pipe that nobody reads any more, does not end a run."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+class Lasting:
+    """A stream that writes into nothing once its file can't be written any more (`| head -1`, a full disk)."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream or _nothing()  # Python has none where it was started with `>&-`
+
+    def write(self, text: str) -> int:
+        """As a file's; a text that can't be written is dropped."""
+        try:
+            return int(self._stream.write(text))
+        except (OSError, ValueError):
+            self._let_go()
+            return len(text)
+
+    def flush(self) -> None:
+        """As a file's."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._let_go()
+
+    def _let_go(self) -> None:
+        stream, self._stream = self._stream, _nothing()
+        with suppress(OSError, ValueError):  # what is in its buffer fails once more when Python ends, with code 120
+            os.dup2(self._stream.fileno(), stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def lasting_streams() -> Iterator[None]:
+    """Standard output and standard error are such streams within."""
+    before = sys.stdout, sys.stderr
+    ours = Lasting(sys.stdout), Lasting(sys.stderr)
+    sys.stdout, sys.stderr = ours
+    try:
+        yield
+    finally:
+        for stream in ours:
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _nothing() -> Any:
+    return open(os.devnull, "w", encoding="utf-8")
