@@ -18,9 +18,18 @@ from grao_ref.settings.config import Config
 from grao_ref.tasks.interface import Logged, LoggingTask, Task
 from grao_ref.training.collect import collect
 from grao_ref.training.machine import ALONE, Machine
-from grao_ref.training.metrics import averaged, completion_metrics, joined, mean_of, on_cpu, reward_metrics, shares
+from grao_ref.training.metrics import (
+    averaged,
+    completion_metrics,
+    joined,
+    mean_of,
+    on_cpu,
+    reward_metrics,
+    shares,
+    with_skipped,
+)
 from grao_ref.training.schedule import make_schedule
-from grao_ref.training.update import make_optimizer, update
+from grao_ref.training.update import make_optimizer, updates
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,6 +70,7 @@ class Training:
     machine: Machine = ALONE
     step: int = 0
     tokens: int = 0  # sampled so far
+    skipped: int = 0  # of the last steps, one behind the other (`max_skipped_steps`)
 
 
 def start(policy: Policy, config: Config, machine: Machine = ALONE) -> Training:
@@ -95,16 +105,23 @@ def proceed(task: Task, training: Training, config: Config) -> Iterator[Report]:
         batch = machine.together(
             partial(collect, prompts, task, policy, training.reference_model, config, training.sampling_rng)
         )
-        updates = [
-            update(policy, optimizer, batch, config, independent_prompts=task.independent_prompts, machine=machine)
-            for _ in range(config.num_iterations)
-        ]
+        made, training.skipped = updates(
+            policy,
+            optimizer,
+            batch,
+            config,
+            independent_prompts=task.independent_prompts,
+            machine=machine,
+            skipped=training.skipped,
+        )
         training.step += 1
         training.tokens += machine.total(0 if batch.samples is None else int(batch.samples.mask.sum()))
         logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
         metrics = joined(
-            machine.every(on_cpu(averaged(updates) | reward_metrics(batch, task) | completion_metrics(batch)))
+            machine.every(on_cpu(averaged(made) | reward_metrics(batch, task) | completion_metrics(batch)))
         )
+        if config.max_skipped_steps:
+            metrics = with_skipped(metrics, training.skipped > 0)
         metrics |= shares(metrics)
         metrics["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
         training.schedule.step()  # to the next step's rate
