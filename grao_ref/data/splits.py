@@ -81,4 +81,6 @@ def require_parts(
                 "reward_funcs trains on whole texts"
             )
         if rejected and row.rejected is None:
-            raise ValueError(f"{reader} needs a rejected answer in every row, and {place} has none")
+            raise ValueError(
+                f"{reader} needs a rejected answer in every row (the column rejected), and {place} has none"
+            )
