@@ -14,9 +14,9 @@ from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.examples import Example, Limits, training_examples
 from grao_ref.data.rows import Row, Rows, columns_of, left_out
-from grao_ref.data.splits import require_parts, rows_of
+from grao_ref.data.splits import alike, require_pairs, require_parts, rows_of
 from grao_ref.evaluation.held_out import HeldOut
-from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
+from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated, about_rewards
 from grao_ref.memory.before import require_memory
 from grao_ref.methods.registry import BUILT_IN, about_ignored, method_of, prompts_per_step, require_needs
 from grao_ref.methods.trial import try_out
@@ -149,7 +149,8 @@ def text_setup(
         f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
         f"{dropped} dropped as too long{left_out(rows, held_out)}{in_epochs(config)}.",
-        _about_rewards(scorer, evaluation),
+        *(alike(rows, reader=config.method) if method_of(config.method).needs(config).rejected else ()),
+        about_rewards(scorer.functions if scorer else (), evaluation.reference_score),
         *remarks(encoder, (example.row.reference for example in examples)),
     )
     return Setup(
@@ -190,6 +191,8 @@ def require_answers(config: Config, rows: Sequence[Row], held_out: Sequence[Row]
             sampled=needs.samples or scored,
             prompts_alone=free,
         )
+    if needs.rejected:
+        require_pairs(rows, config.dataset_name, reader=method.name)
 
 
 def _state(config: Config) -> TrainerState:
@@ -199,12 +202,3 @@ def _state(config: Config) -> TrainerState:
         save_steps=config.save_steps,
         train_batch_size=config.per_device_train_batch_size,
     )
-
-
-def _about_rewards(scorer: Scorer | None, evaluation: Evaluation) -> str:
-    """A line of the log: what scores answers, or that nothing does."""
-    if scorer is None:
-        return "Rewards: none. The held-out rows are evaluated by the likelihood of their own answers."
-    score = evaluation.reference_score
-    references = "there is no reference to score" if score is None else f"the held-out references score {score:.3f}"
-    return f"Rewards: {', '.join(scorer.functions)}; {references}."

@@ -1,5 +1,6 @@
 """Data sets by name: a file, a folder, an id on the Hugging Face hub, or one of the short names."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def load_rows(name: str, *, split: str = "train", config: str | None = None, col
     `ValueError` on an unknown name (with the nearest known one), a split or config that does not exist, an extra that
     is not installed, and whatever `read_table` and `rows_of` refuse.
     """
-    path, (owner, colon, task) = Path(name).expanduser(), name.partition(":")
+    path, (owner, colon, task) = Path(os.path.expanduser(name)), name.partition(":")
     if column and (name == SORTING or owner == REASONING):
         raise ValueError(f"column gives the columns of a table other names, and {name} is made here and has no table")
     if name == SORTING:
@@ -61,7 +62,7 @@ def splits_of(name: str) -> str:
     >>> splits_of("held_out.jsonl"), splits_of("openai/gsm8k")
     ('train', 'test')
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     alone = name == SORTING or path.is_file() or suffix_of(name) or is_saved(path)
     return "train" if alone else "test"
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grao_ref.data.text_files import Entry, Numbered, delimited, json_file, json_lines
+from grao_ref.plugins.importing import unavailable
 from grao_ref.plugins.near import hint
 
 
@@ -63,8 +64,9 @@ def _parquet(path: Path) -> Numbered:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_table
-    except ImportError:
-        raise ValueError(f"reading {path} needs the package datasets: pip install 'grao_ref[hub]'") from None
+    except ImportError as error:
+        needed = f"reading {path} needs the package datasets: pip install 'grao_ref[hub]'"
+        raise unavailable("pyarrow", error, needed) from None
     try:
         entries = read_table(path).to_pylist()
     except ArrowException as error:
