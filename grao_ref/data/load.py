@@ -42,9 +42,9 @@ def load_rows(name: str, *, split: str = "train", config: str | None = None, col
     if name in HUB:
         hub_id, options = HUB[name]
         table = read_hub(hub_id, split, options | ({"name": config} if config else {}))
-    elif name and path.is_dir():
+    elif name and os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
         table = read_folder(path, split, config)
-    elif suffix_of(name) or path.is_file():
+    elif suffix_of(name) or os.path.isfile(path):
         _require_one_split(path, split, config)
         table = read_table(path)
     elif name.count("/") == 1 and name[0] not in "./~":
@@ -63,7 +63,7 @@ def splits_of(name: str) -> str:
     ('train', 'test')
     """
     path = Path(os.path.expanduser(name))
-    alone = name == SORTING or path.is_file() or suffix_of(name) or is_saved(path)
+    alone = name == SORTING or os.path.isfile(path) or suffix_of(name) or is_saved(path)
     return "train" if alone else "test"
 
 
@@ -77,6 +77,6 @@ def own_rule(dataset_name: str) -> str | None:
 
 
 def _require_one_split(path: Path, split: str, config: str | None) -> None:
-    if path.is_file() and (split != "train" or config is not None):
+    if os.path.isfile(path) and (split != "train" or config is not None):
         asked = f"split {split!r}" if split != "train" else f"config {config!r}"
         raise ValueError(f"{path} is one file and has the split 'train' alone; there is no {asked}")

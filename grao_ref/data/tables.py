@@ -10,6 +10,7 @@ A row's number counts from 1 and is the one that other programs show:
 Text is UTF-8, with or without a byte order mark.
 """
 
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Table:
 
 def read_table(path: Path) -> Table:
     """The rows of a file whose suffix is known. Raises `ValueError`, with the line where there is one, on any other."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         folder = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
         near = hint(path.name, folder, "the folder has no name like it" if folder else "its folder is missing or empty")
         raise ValueError(f"no file {path}; {near}")
