@@ -21,7 +21,8 @@ NAMES = [field.name for field in fields(Config)]
 WORDS = [
     "", "~", "~/x", "~nobody/x", "none", "true", "no", "1e-5", "-1", "0", "1", "1" * 4400, "1e400", "nan", "inf",
     "-inf", "{}", "[]", '{"a": 1}', '{"a": NaN}', "[" * 1500, "a.b", ".", "..", "a..b", "grao", "grpo", "sorting",
-    "bandit", "tabular", "tiny", "x" * 300, "a\0b", "a\nb", "\ud800", "é", "os.path", "cuda:99", "cpu", "reasoning-gym:", "=",
+    "bandit", "tabular", "tiny", "x" * 300, "a\0b", "a\nb", "\ud800", "é", "os.path", "cuda:99", "cpu",
+    "reasoning-gym:", "=",
 ]  # fmt: skip
 TEXTS = st.sampled_from(WORDS) | st.text(max_size=6)
 SCALARS = TEXTS | st.integers() | st.floats() | st.booleans() | st.none() | st.sampled_from([10**400, -(2**70)])
