@@ -13,12 +13,12 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from grao_ref.data.examples import Example, Limits, training_examples
-from grao_ref.data.rows import Row, columns_of, left_out
-from grao_ref.data.splits import require_parts, rows_of
+from grao_ref.data.rows import Row, Rows, columns_of, left_out
+from grao_ref.data.splits import alike, require_pairs, require_parts, rows_of
 from grao_ref.evaluation.held_out import HeldOut
-from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated
+from grao_ref.evaluation.monitor import BanditEvaluation, Evaluation, TextEvaluation, Unevaluated, about_rewards
 from grao_ref.memory.before import require_memory
-from grao_ref.methods.registry import BUILT_IN, method_of, prompts_per_step, require_needs
+from grao_ref.methods.registry import BUILT_IN, about_ignored, method_of, prompts_per_step, require_needs
 from grao_ref.methods.trial import try_out
 from grao_ref.plugins.blame import blame
 from grao_ref.plugins.quiet import held_back
@@ -74,7 +74,7 @@ def bandit(config: Config, machine: Machine = ALONE) -> Setup:
         raise ValueError(f"the bandit is trained in one process, and this run has {machine.processes}")
     task = Bandit(torch.tensor(BANDIT_REWARDS, dtype=torch.float64), BANDIT_REFERENCE, config.num_seeds)
     policy = TabularPolicy(torch.zeros(config.num_seeds, len(BANDIT_REWARDS), dtype=torch.float64))
-    notes = (f"Bandit: {len(BANDIT_REWARDS)} arms, {config.num_seeds} independent runs.",)
+    notes = (*about_ignored(config), f"Bandit: {len(BANDIT_REWARDS)} arms, {config.num_seeds} independent runs.")
     try_out(config, task.draw(torch.Generator()))
     return Setup(task, policy, config, BanditEvaluation(task, policy), notes, small=True)
 
@@ -82,8 +82,7 @@ def bandit(config: Config, machine: Machine = ALONE) -> Setup:
 def text(config: Config, machine: Machine = ALONE) -> Setup:
     """Model, rows and rewards by their names in the config."""
     device = choose_device(config.device)
-    with blame(f"dataset_name {config.dataset_name!r}: reading it raised", ours=True):
-        rows, held_out = rows_of(config)
+    rows, held_out = read_rows(config)
     with blame(f"reward_funcs {', '.join(config.reward_funcs)}: loading raised", ours=True):
         scorer = scorer_of(config, device)
     check_rows(config, rows, held_out, scorer)
@@ -95,6 +94,12 @@ def text(config: Config, machine: Machine = ALONE) -> Setup:
         policy, tokenizer = language_policy(config, device, critic=critic)
     setup = text_setup(config, policy, tokenizer, rows=rows, held_out=held_out, scorer=scorer, machine=machine)
     return setup if near is None else replace(setup, notes=(*setup.notes, near))
+
+
+def read_rows(config: Config) -> tuple[Rows, Rows]:
+    """Rows to train on and rows to evaluate on. Raises `ValueError` on whatever reading them raises."""
+    with blame(f"dataset_name {config.dataset_name!r}: reading it raised", ours=True):
+        return rows_of(config)
 
 
 def text_setup(
@@ -138,13 +143,14 @@ def text_setup(
     parameters = policy.model.num_parameters()
     trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
     notes = (
+        *about_ignored(config),
         f"Model: {config.model_name_or_path}, {trained:,} of {parameters:,} parameters trained, "
         f"{str(policy.model.dtype).removeprefix('torch.')}{' with bfloat16 autocast' if policy.bf16 else ''}, "
         f"on {policy.device}.",
         f"Data: {config.dataset_name}, {len(examples)} rows to train on, {len(held_examples)} held out, "
-        f"{dropped} dropped as too long"
-        f"{left_out(rows, held_out)}{in_epochs(config)}.",
-        _about_rewards(scorer, evaluation),
+        f"{dropped} dropped as too long{left_out(rows, held_out)}{in_epochs(config)}.",
+        *(alike(rows, reader=config.method) if method_of(config.method).needs(config).rejected else ()),
+        about_rewards(scorer.functions if scorer else (), evaluation.reference_score),
         *remarks(encoder, (example.row.reference for example in examples)),
     )
     return Setup(
@@ -161,6 +167,17 @@ def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], sco
 
     Raises `ValueError` naming the row, or the reward function.
     """
+    require_answers(config, rows, held_out, scored=scorer is not None)
+    if scorer is not None:
+        few = rows[:PROBED]
+        scorer.probe([r.prompt for r in few], [r.reference for r in few], columns_of(few), _state(config))
+
+
+def require_answers(config: Config, rows: Sequence[Row], held_out: Sequence[Row], *, scored: bool) -> None:
+    """Raise `ValueError`, with the method and the row, unless every row has what the method reads.
+
+    scored: whether answers are sampled and scored in any method, as an evaluation with a reward does.
+    """
     method = method_of(config.method)
     needs = require_needs(method, config)
     free = [other.name for other in BUILT_IN.values() if not other.needs(config).references]
@@ -171,12 +188,11 @@ def check_rows(config: Config, rows: Sequence[Row], held_out: Sequence[Row], sco
             reader=method.name,
             references=needs.references,
             rejected=needs.rejected,
-            sampled=needs.samples or scorer is not None,
+            sampled=needs.samples or scored,
             prompts_alone=free,
         )
-    if scorer is not None:
-        few = rows[:PROBED]
-        scorer.probe([r.prompt for r in few], [r.reference for r in few], columns_of(few), _state(config))
+    if needs.rejected:
+        require_pairs(rows, config.dataset_name, reader=method.name)
 
 
 def _state(config: Config) -> TrainerState:
@@ -186,12 +202,3 @@ def _state(config: Config) -> TrainerState:
         save_steps=config.save_steps,
         train_batch_size=config.per_device_train_batch_size,
     )
-
-
-def _about_rewards(scorer: Scorer | None, evaluation: Evaluation) -> str:
-    """A line of the log: what scores answers, or that nothing does."""
-    if scorer is None:
-        return "Rewards: none. The held-out rows are evaluated by the likelihood of their own answers."
-    score = evaluation.reference_score
-    references = "there is no reference to score" if score is None else f"the held-out references score {score:.3f}"
-    return f"Rewards: {', '.join(scorer.functions)}; {references}."

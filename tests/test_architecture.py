@@ -155,7 +155,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/keeper.py": {"grao_ref"},
     "runs/dry_run.py": {"torch", "rich", "grao_ref.data", "grao_ref.memory", "grao_ref.runs.plan"}
     | {"grao_ref.settings.config", "grao_ref.training.machine"},
-    "runs/plan.py": METHODS | SETTINGS | {"grao_ref.rewards.build"},
+    "runs/plan.py": METHODS | SETTINGS | {"grao_ref.rewards.build", "grao_ref.setups"},
     "runs/finetune.py": {"torch", "transformers", "grao_ref"},
     "runs/own_objects.py": {"torch", "transformers", "grao_ref.data.rows", "grao_ref.policies", "grao_ref.methods"}
     | {"grao_ref.settings"},

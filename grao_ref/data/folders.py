@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grao_ref.data.tables import Table, read_table, suffix_of
+from grao_ref.plugins.importing import unavailable
 from grao_ref.plugins.near import hint
 
 SAVED, SAVED_SPLITS = ("state.json", "dataset_info.json"), "dataset_dict.json"  # files that save_to_disk writes
@@ -65,8 +66,9 @@ def _loaded(function: str, source: str, options: Mapping[str, str]) -> Any:
     """What a function of `datasets` returns. Its error messages name the splits and configs that exist."""
     try:
         import datasets
-    except ImportError:
-        raise ValueError(f"the data set {source} needs the package datasets: pip install 'grao_ref[hub]'") from None
+    except ImportError as error:
+        needed = f"the data set {source} needs the package datasets: pip install 'grao_ref[hub]'"
+        raise unavailable("datasets", error, needed) from None
     try:
         return getattr(datasets, function)(source, **options)
     except Exception as error:  # it raises many kinds: for networks, names, splits, files

@@ -1,5 +1,6 @@
 """Data sets by name: a file, a folder, an id on the Hugging Face hub, or one of the short names."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def load_rows(name: str, *, split: str = "train", config: str | None = None, col
     `ValueError` on an unknown name (with the nearest known one), a split or config that does not exist, an extra that
     is not installed, and whatever `read_table` and `rows_of` refuse.
     """
-    path, (owner, colon, task) = Path(name).expanduser(), name.partition(":")
+    path, (owner, colon, task) = Path(os.path.expanduser(name)), name.partition(":")
     if column and (name == SORTING or owner == REASONING):
         raise ValueError(f"column gives the columns of a table other names, and {name} is made here and has no table")
     if name == SORTING:
@@ -41,9 +42,9 @@ def load_rows(name: str, *, split: str = "train", config: str | None = None, col
     if name in HUB:
         hub_id, options = HUB[name]
         table = read_hub(hub_id, split, options | ({"name": config} if config else {}))
-    elif name and path.is_dir():
+    elif name and os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
         table = read_folder(path, split, config)
-    elif suffix_of(name) or path.is_file():
+    elif suffix_of(name) or os.path.isfile(path):
         _require_one_split(path, split, config)
         table = read_table(path)
     elif name.count("/") == 1 and name[0] not in "./~":
@@ -61,8 +62,8 @@ def splits_of(name: str) -> str:
     >>> splits_of("held_out.jsonl"), splits_of("openai/gsm8k")
     ('train', 'test')
     """
-    path = Path(name).expanduser()
-    alone = name == SORTING or path.is_file() or suffix_of(name) or is_saved(path)
+    path = Path(os.path.expanduser(name))
+    alone = name == SORTING or os.path.isfile(path) or suffix_of(name) or is_saved(path)
     return "train" if alone else "test"
 
 
@@ -76,6 +77,6 @@ def own_rule(dataset_name: str) -> str | None:
 
 
 def _require_one_split(path: Path, split: str, config: str | None) -> None:
-    if path.is_file() and (split != "train" or config is not None):
+    if os.path.isfile(path) and (split != "train" or config is not None):
         asked = f"split {split!r}" if split != "train" else f"config {config!r}"
         raise ValueError(f"{path} is one file and has the split 'train' alone; there is no {asked}")

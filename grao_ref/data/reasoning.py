@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any
 
 from grao_ref.data.rows import Row, Rows
+from grao_ref.plugins.importing import unavailable
 from grao_ref.plugins.near import hint
 from grao_ref.text.messages import Message, Prompt, answer_text
 
@@ -107,8 +108,9 @@ def _entries(task: str, config: str | None, split: str) -> list[dict[str, Any]]:
 def _dataset(task: str, config: str | None, *, seed: int) -> Any:
     try:
         from reasoning_gym.factory import DATASETS, create_dataset
-    except ImportError:
-        raise ValueError("reasoning-gym is not installed here: pip install 'grao_ref[reasoning]'") from None
+    except ImportError as error:
+        needed = "reasoning-gym is not installed here: pip install 'grao_ref[reasoning]'"
+        raise unavailable("reasoning_gym", error, needed) from None
     if task in REFUSED:
         raise ValueError(f"reasoning-gym:{task} can't be trained on: {REFUSED[task]}")
     if task not in DATASETS:

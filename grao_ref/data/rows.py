@@ -12,6 +12,7 @@ from grao_ref.data.formats import IN_PROMPTS, Format, format_of
 from grao_ref.data.formats import register_format as register_format
 from grao_ref.data.parts import WHOLE, OddRowError, Parts
 from grao_ref.data.tables import Table
+from grao_ref.data.values import require_characters, require_names, require_shallow, require_writable
 from grao_ref.text.messages import Prompt
 
 
@@ -48,6 +49,7 @@ def rows_of(table: Table | Iterable[dict[str, Any]], source: str, *, column: Seq
         table = Table(entries, range(1, len(entries) + 1), [source] * len(entries))
     if not table.entries:
         raise ValueError(f"{source} is empty: it has no rows")
+    require_names(dict.fromkeys(name for entry in table.entries for name in entry))
     table = renamed(table, column, source)
     names = list(dict.fromkeys(name for entry in table.entries for name in entry))
     form = format_of(names, table.entries, source)
@@ -56,13 +58,15 @@ def rows_of(table: Table | Iterable[dict[str, Any]], source: str, *, column: Seq
     rows, skipped = [], []
     for entry, number, file in zip(table.entries, table.numbers, table.files, strict=True):
         try:
+            require_shallow(entry)
             prompt, reference, rejected, found = _parts(form, entry)
+            columns = found | {name: entry.get(name) for name in others}
+            require_writable(columns)
         except OddRowError as odd:
             skipped.append(f"row {number}{f' of {file}' if several else ''}: {odd}")
             continue
         except ValueError as error:
             raise ValueError(f"row {number} of {file}: {error}") from None
-        columns = found | {name: entry.get(name) for name in others}
         rows.append(Row(prompt, reference, rejected, columns, number))
     if not rows:
         raise ValueError(f"{source} has no row that can be used; {skipped[0]}")
@@ -127,23 +131,12 @@ def _parts(form: Format, entry: dict[str, Any]) -> Parts:
     optional = {name: entry[name] for name in form.optional if name in entry}
     parts = form.parse(*(entry[name] for name in form.columns), **optional)
     prompt, *answers = parts[:3]
-    turns = [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]
+    turns = [prompt] if isinstance(prompt, str) else [text for message in prompt for text in message.values()]
     for name, texts in (("prompt", turns), ("reference", answers[:1]), ("rejected answer", answers[1:])):
         for text in texts:
             if text is not None:
-                _require_characters(text, name)
+                require_characters(text, name)
     return parts
-
-
-def _require_characters(text: str, name: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        half = text[error.start : error.end].encode("unicode-escape").decode()
-        raise ValueError(
-            f"the {name} has {half} at position {error.start}, half of a character (a lone surrogate), which no "
-            "tokenizer takes; write the whole character or remove it"
-        ) from None
 
 
 def _key(row: Row) -> str:

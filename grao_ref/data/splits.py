@@ -81,4 +81,27 @@ def require_parts(
                 "reward_funcs trains on whole texts"
             )
         if rejected and row.rejected is None:
-            raise ValueError(f"{reader} needs a rejected answer in every row, and {place} has none")
+            raise ValueError(
+                f"{reader} needs a rejected answer in every row (the column rejected), and {place} has none"
+            )
+
+
+def require_pairs(rows: Sequence[Row], source: str, *, reader: str) -> None:
+    """Raise `ValueError` where no row has two different answers: their gradients cancel, and nothing is learned.
+
+    `reader`: the method, which reads both answers.
+    """
+    if all(row.reference == row.rejected for row in rows):
+        raise ValueError(
+            f"the chosen and the rejected answer are the same in every row of {source}: {reader} learns from their "
+            "difference, and its gradient would be 0"
+        )
+
+
+def alike(rows: Sequence[Row], *, reader: str) -> tuple[str, ...]:
+    """A line of the log about rows whose two answers are the same; none where there is no such row."""
+    same = [row.number for row in rows if row.reference == row.rejected]
+    if not same:
+        return ()
+    first = f" (the first: row {same[0]})" if same[0] else ""
+    return (f"Note: {len(same):,} rows{first} have the same chosen and rejected answer, which teach {reader} nothing.",)

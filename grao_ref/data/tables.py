@@ -10,12 +10,14 @@ A row's number counts from 1 and is the one that other programs show:
 Text is UTF-8, with or without a byte order mark.
 """
 
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grao_ref.data.text_files import Entry, Numbered, delimited, json_file, json_lines
+from grao_ref.plugins.importing import unavailable
 from grao_ref.plugins.near import hint
 
 
@@ -34,7 +36,7 @@ class Table:
 
 def read_table(path: Path) -> Table:
     """The rows of a file whose suffix is known. Raises `ValueError`, with the line where there is one, on any other."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         folder = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
         near = hint(path.name, folder, "the folder has no name like it" if folder else "its folder is missing or empty")
         raise ValueError(f"no file {path}; {near}")
@@ -63,8 +65,9 @@ def _parquet(path: Path) -> Numbered:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_table
-    except ImportError:
-        raise ValueError(f"reading {path} needs the package datasets: pip install 'grao_ref[hub]'") from None
+    except ImportError as error:
+        needed = f"reading {path} needs the package datasets: pip install 'grao_ref[hub]'"
+        raise unavailable("pyarrow", error, needed) from None
     try:
         entries = read_table(path).to_pylist()
     except ArrowException as error:

@@ -1,9 +1,11 @@
 """Text files, JSON lines, JSON, CSV and TSV, as pairs (number, entry): the numbers are those of `tables.py`."""
 
+import codecs
 import csv
 import gzip
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
@@ -16,8 +18,15 @@ _BEGIN = re.compile(r"\S")
 
 
 def _open(path: Path) -> TextIOWrapper:
-    opening: Callable[..., TextIOWrapper] = gzip.open if path.suffix.lower() == ".gz" else open
-    return opening(path, "rt", encoding="utf-8-sig", newline="")  # the csv module wants line breaks as they are
+    """The file as text. Raises `ValueError` on UTF-16, which has a mark of its own or zeros between its letters."""
+    opening: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    with opening(path, "rb") as file:
+        begin = file.read(4)
+    marks = begin[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if marks or (len(begin) == 4 and (begin[:3:2] == b"\0\0" or begin[1::2] == b"\0\0")):
+        raise ValueError(f"{path} is written in UTF-16 or UTF-32; save it as UTF-8")
+    text: TextIOWrapper = opening(path, "rt", encoding="utf-8-sig", newline="")  # csv wants line breaks as they are
+    return text
 
 
 def json_lines(path: Path) -> Numbered:
@@ -31,7 +40,7 @@ def json_lines(path: Path) -> Numbered:
                 yield from _json_text("\n" * (number - 1) + line + lines.read(), path)
                 return
             begun = True
-            yield number, _entry(_decoded(json.loads, line.rstrip(), path, number), f"{path}, line {number}")
+            yield number, _entry(_decoded(_DECODER.decode, line.rstrip(), path, number), f"{path}, line {number}")
 
 
 def json_file(path: Path) -> Numbered:
@@ -45,7 +54,7 @@ def _json_text(text: str, path: Path) -> Numbered:
     if text.lstrip().startswith("{") and (objects := list(_objects(text, path))) and len(objects) > 1:
         yield from objects
         return
-    content = _only_list(_decoded(json.loads, text, path))
+    content = _only_list(_decoded(_DECODER.decode, text, path))
     if not isinstance(content, list):
         found = (
             f"one object with the keys {', '.join(content)}" if isinstance(content, dict) else type(content).__name__
@@ -57,10 +66,10 @@ def _json_text(text: str, path: Path) -> Numbered:
 
 def _objects(text: str, path: Path) -> Numbered:
     """One object behind the other; each has the number of the line in which it begins."""
-    place, line, decoder = 0, 1, json.JSONDecoder()
+    place, line = 0, 1
     while begin := _BEGIN.search(text, place):
         line += text.count("\n", place, begin.start())
-        value, end = _decoded(decoder.raw_decode, text, path, begin=begin.start())
+        value, end = _decoded(_DECODER.raw_decode, text, path, begin=begin.start())
         yield line, _entry(value, f"{path}, line {line}")
         line, place = line + text.count("\n", begin.start(), end), end
 
@@ -125,8 +134,29 @@ def _decoded(decode: Callable[..., Any], text: str, path: Path, line: int = 1, b
     except json.JSONDecodeError as error:
         place = f"{path}, line {line + error.lineno - 1}"
         raise ValueError(f"{place}: broken JSON ({error.msg}, column {error.colno})") from None
-    except (ValueError, RecursionError) as error:  # a number of too many digits, too many brackets
-        raise ValueError(f"{path}, line {line}: broken JSON ({error})") from None
+    except RecursionError:
+        raise ValueError(f"{path}, line {line}: lists and objects are nested too deeply; write them flatter") from None
+    except _TwiceError as error:
+        raise ValueError(f"{path}, line {line}: {error}") from None
+    except ValueError:  # the only one that is left
+        longest = sys.get_int_max_str_digits()
+        raise ValueError(f"{path}, line {line}: it has a whole number of more than {longest:,} digits") from None
+
+
+class _TwiceError(ValueError):
+    """An object that has a key twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Entry:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise _TwiceError(f"an object has the key {twice!r} twice, and only one of the two can be meant")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _entry(value: Any, place: str) -> Entry:

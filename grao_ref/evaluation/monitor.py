@@ -1,5 +1,6 @@
 """How good the policy is now, on prompts that stay the same for the whole run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -171,3 +172,12 @@ class Unevaluated:
     def answers(self) -> Shown:
         """None."""
         return []
+
+
+def about_rewards(functions: Iterable[str], reference_score: float | None) -> str:
+    """A line of the log: which functions score answers, and what they give the references; or that nothing does."""
+    if not (names := ", ".join(functions)):
+        return "Rewards: none. The held-out rows are evaluated by the likelihood of their own answers."
+    if reference_score is None:
+        return f"Rewards: {names}; there is no reference to score."
+    return f"Rewards: {names}; the held-out references score {reference_score:.3f}."

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 WEIGHTS, CAST, GRADIENTS, MOMENTS = "weights", "weights in bfloat16", "gradients", "moments"
-REFERENCE, CACHE, LOGITS, OTHER = "reference model", "cache", "logits", "activations"  # the last: what is nothing else
+REFERENCE, COPY = "reference model", "copy of what is trained"
+CACHE, LOGITS, OTHER = "cache", "logits", "activations"  # the last: what is nothing else
 
 
 class Bytes:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from grao_ref.memory.counting import CACHE, GRADIENTS, MOMENTS, REFERENCE, Bytes
+from grao_ref.memory.counting import CACHE, COPY, GRADIENTS, MOMENTS, REFERENCE, Bytes
 from grao_ref.memory.lengths import Lengths, tokens_of
 from grao_ref.memory.outlines import META, Outline, OutlinedMasks, outlined
 from grao_ref.methods.registry import method_of
@@ -23,6 +23,7 @@ from grao_ref.policies.sampler import push_right, weights_cast_once, with_positi
 from grao_ref.records import Advantages, Batch, Critique, LogProbs, Rewards, Samples, Tokens
 from grao_ref.settings.config import Config
 from grao_ref.training.logprobs import log_probabilities_in_parts
+from grao_ref.training.undo import copied
 from grao_ref.training.update import make_optimizer, update
 
 SAMPLING, SCORING, UPDATE, EVALUATION = "sampling", "scoring", "update", "evaluation"
@@ -114,7 +115,8 @@ def updating(
 ) -> dict[str, int]:
     """The peak of an update, whose gradients stay. With several micro-batches: of the second.
 
-    It finds the gradients of the first, each of which is there until the second one's is added to it.
+    It finds the gradients of the first, each of which is there until the second one's is added to it. With several
+    updates on a batch, a copy of what they change is there until the last of them.
     """
     earlier = {id(each): each.numel() * each.element_size() for each in policy.parameters()}
     if config.gradient_accumulation_steps == 1:
@@ -126,6 +128,8 @@ def updating(
         count.add(GRADIENTS, -earlier.pop(id(tensor), 0))
 
     hooks: list[Any] = [each.register_post_accumulate_grad_hook(arrived) for each in policy.parameters()]  # type: ignore[no-untyped-call]
+    with count.making(COPY):
+        copy = copied(optimizer) if config.num_iterations > 1 else None
     count.forget_peak()
     count.add(GRADIENTS, sum(earlier.values()))
     one = replace(config, gradient_accumulation_steps=1)
@@ -134,6 +138,7 @@ def updating(
     count.add(GRADIENTS, -sum(earlier.values()))  # of what the update did not reach
     for hook in hooks:
         hook.remove()
+    del copy
     return count.peak
 
 

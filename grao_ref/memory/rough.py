@@ -10,6 +10,7 @@ from grao_ref.settings.config import Config
 
 MARGIN = 3  # how far above the bound the memory has to be
 STATE = 28  # bytes of a parameter: weight, copy, reference, gradient twice, two moments, all in float32
+COPY = 12  # bytes of a parameter where several updates are made on a batch: weight and two moments once more
 KEPT_HIDDEN, KEPT_INNER = 24, 8  # numbers that a layer keeps of a token, in widths of the stream and of the MLP
 DRAWN = 32  # bytes by token of the vocabulary that drawing needs, of each answer
 
@@ -28,7 +29,7 @@ def surely_fits(config: Config, architecture: Any, lengths: Lengths, memory: int
     trained = len(lengths.prompts) * (group + 2)
     sampled = max(len(lengths.prompts) * group, prompts_at_once(config) * config.num_generations_eval)
     tokens = max(lengths.prompts) + config.max_completion_length
-    bound = parameters * STATE
+    bound = parameters * (STATE + (COPY if config.num_iterations > 1 else 0))
     bound += 4 * trained * tokens * layers * (KEPT_HIDDEN * hidden + KEPT_INNER * inner)
     bound += 4 * min(trained * tokens * vocabulary * 4, KEPT + 4 * TILE)
     bound += sampled * (DRAWN * vocabulary + 4 * tokens * layers * 6 * hidden)

@@ -1,10 +1,10 @@
 """An estimate in words: the arithmetic behind each number, a refusal, a warning."""
 
 from grao_ref.memory.advice import Change
-from grao_ref.memory.counting import CACHE, CAST, GRADIENTS, LOGITS, MOMENTS, OTHER, REFERENCE, WEIGHTS
+from grao_ref.memory.counting import CACHE, CAST, COPY, GRADIENTS, LOGITS, MOMENTS, OTHER, REFERENCE, WEIGHTS
 from grao_ref.memory.estimate import Estimate
 
-ORDER = (WEIGHTS, REFERENCE, CAST, MOMENTS, GRADIENTS, CACHE, OTHER, LOGITS)
+ORDER = (WEIGHTS, REFERENCE, CAST, MOMENTS, COPY, GRADIENTS, CACHE, OTHER, LOGITS)
 
 
 def size(count: float) -> str:
@@ -22,6 +22,7 @@ def arithmetic(estimate: Estimate) -> dict[str, str]:
     found = {
         WEIGHTS: f"{estimate.parameters:,} parameters × {estimate.weight_bytes} bytes",
         MOMENTS: f"2 moments of {estimate.trained:,} trained parameters",
+        COPY: "weights and moments before the first of several updates, should a later one fail",
         GRADIENTS: f"of {estimate.trained:,} trained parameters",
         CAST: "what autocast keeps of them",
         REFERENCE: "the policy before training, for the KL penalty",

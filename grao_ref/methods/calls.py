@@ -12,7 +12,7 @@ from grao_ref.plugins.blame import blame
 from grao_ref.records import Advantages, Batch, Critique, LogProbs, Rewards
 from grao_ref.settings.config import Config
 
-RESERVED = ("loss", "grad_norm")  # metrics that the trainer computes itself
+RESERVED = ("loss", "grad_norm", "skipped")  # metrics that the trainer computes itself
 PASSED_ON = (ValueError, FloatingPointError, torch.OutOfMemoryError)  # the commands have a message for each
 
 

@@ -83,5 +83,6 @@ GRPO = Method(
     objective=objective,
     denominator=denominator,
     rows=rows,
+    reads=("epsilon", "loss_type"),
     kl_weight=KL_WEIGHT,
 )

@@ -64,7 +64,8 @@ class Method:
         mean log-likelihoods J (thm-1), over `prompt_count`: all that another trainer needs (`weights.py`).
     rows: a batch -> the samples and references that its objective's gradient can reach. The others are not forwarded:
         their log-probabilities are given as 0, whatever they are. All are, if left.
-    reads: settings of eq-3 that it reads: `ablate` is refused for a method that ignores it.
+    reads: settings that it reads, of those that not every method does. `ablate` is refused where it is not among them,
+        and the log names others that have been set (`registry.ignored`).
     kl_weight: the weight of its KL penalty where a config gives no `beta`; None where the method has none.
     check: raises `ValueError` on settings that it can't run with.
     label: what tables call a run with these settings; its name if left. summary: the log's first line; its label.

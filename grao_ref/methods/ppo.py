@@ -74,5 +74,6 @@ PPO = Method(
     critique=critique,
     objective=objective,
     denominator=prompt_count,
+    reads=("epsilon", "gae_lambda", "vf_coef"),
     kl_weight=KL_WEIGHT,
 )

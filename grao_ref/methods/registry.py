@@ -4,6 +4,8 @@ register(MINE)                                  in Python; `Config(method="mine"
 --method my_package.my_module.MINE              on the command line and in a config file
 """
 
+from dataclasses import fields
+
 from grao_ref.methods.calls import called
 from grao_ref.methods.dpo import DPO
 from grao_ref.methods.grao import GRAO
@@ -77,6 +79,33 @@ def summary_of(config: Config) -> str:
     """Which objective is trained, in a line."""
     method = method_of(config.method)
     return f"{label_of(config)}." if method.summary is None else str(called(method, "summary", config))
+
+
+def ignored(config: Config) -> tuple[str, ...]:
+    """Settings with a value of their own that some method of ours reads, and this one does not.
+
+    >>> ignored(Config(method="sft", pool="outputs", num_generations=4)), ignored(Config(pool="outputs"))
+    (('num_generations', 'pool'), ())
+    """
+    read = _reads(method_of(config.method), config)
+    known = set().union(*(_reads(method, config) for method in BUILT_IN.values())) - read
+    return tuple(
+        field.name for field in fields(config) if field.name in known and getattr(config, field.name) != field.default
+    )
+
+
+def _reads(method: Method, config: Config) -> set[str]:
+    """Its own settings, and the size of its groups where it samples any."""
+    return {*method.reads, *(("num_generations",) if require_needs(method, config).samples else ())}
+
+
+def about_ignored(config: Config) -> tuple[str, ...]:
+    """A line of the log about the settings that the method ignores; none where it ignores none."""
+    names, method = ignored(config), method_of(config.method)
+    if not names:
+        return ()
+    why = "which does not read them" if method.name in BUILT_IN else "whose `reads` does not name them"
+    return (f"Ignored by {method.name}, {why}: {', '.join(names)}.",)
 
 
 def require_parts(method: Method) -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from grao_ref.plugins.blame import blame
+from grao_ref.plugins.blame import blame, why
 from grao_ref.plugins.near import hint
 
 
@@ -28,3 +28,16 @@ def import_object(path: str, what: str) -> Any:
     public = [name for name in vars(module) if not name.startswith("_")]
     near = hint(attribute, public, "no name in it is like it")
     raise ValueError(f"{what} {path!r}: {module_name} has no {attribute!r}; {near}")
+
+
+def unavailable(package: str, error: ImportError, missing: str) -> ValueError:
+    """The error on a package that can't be imported: the message `missing` where it is not installed, else the reason.
+
+    >>> unavailable("datasets", ModuleNotFoundError(name="datasets"), "install it")
+    ValueError('install it')
+    >>> unavailable("datasets", ImportError("libssl is gone"), "install it")
+    ValueError("the package datasets is installed and can't be imported: ImportError: libssl is gone")
+    """
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == package:
+        return ValueError(missing)
+    return ValueError(f"the package {package} is installed and can't be imported: {why(error)}")

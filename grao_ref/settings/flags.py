@@ -77,7 +77,9 @@ def read_file(file: Path) -> dict[Any, Any]:
     """The keys and values of a YAML file. Raises `ValueError` on one that can't be read, or is no mapping."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except RecursionError:
+        raise ValueError(f"config {file} can't be read: its lists and mappings are nested too deeply") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a date that is none, a number of too many digits
         raise ValueError(f"config {file} can't be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ValueError(f"config {file} must map settings to values, got {type(content).__name__}")

@@ -19,7 +19,7 @@ NONE = {"none", "null"}
 def as_kind(value: Any, kind: Any) -> Any:
     """A YAML value as the setting's type has it: lists are tuples, paths are text, and 1e-5 is text to YAML.
 
-    A mapping where texts are wanted has one text for each key (`column: {prompt: question}`).
+    `~/` is expanded. A mapping where texts are wanted has one text for each key (`column: {prompt: question}`).
 
     >>> as_kind("1e-5", float), as_kind(["a", "b"], tuple[str, ...]), as_kind(None, Path | None)
     (1e-05, ('a', 'b'), None)
@@ -32,7 +32,9 @@ def as_kind(value: Any, kind: Any) -> Any:
     if value is None:
         return None
     if inner is Path and isinstance(value, str):
-        return Path(value)
+        return Path(os.path.expanduser(value))
+    if inner is str and isinstance(value, str) and value.startswith("~/"):  # a model, data: the shell expands no `=~/`
+        return os.path.expanduser(value)
     if inner is float and isinstance(value, str):
         with suppress(ValueError):
             return float(value)

@@ -68,6 +68,7 @@ def begin_checkpoint(
         "format": FORMAT,
         "step": training.step,
         "tokens": training.tokens,
+        "skipped": training.skipped,
         "processes": training.machine.processes,
         "config": run_settings(config),
         "schedule": training.schedule.state_dict(),
@@ -114,7 +115,7 @@ def load_checkpoint(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"the checkpoint {folder} can't be read: {reason}") from None
-    training.step, training.tokens = manifest["step"], manifest["tokens"]
+    training.step, training.tokens, training.skipped = (manifest[name] for name in ("step", "tokens", "skipped"))
     return notes
 
 

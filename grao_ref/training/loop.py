@@ -20,10 +20,19 @@ from grao_ref.tasks.interface import Logged, LoggingTask, Task
 from grao_ref.training.collect import collect
 from grao_ref.training.generators import note_generators
 from grao_ref.training.machine import ALONE, Machine
-from grao_ref.training.metrics import averaged, completion_metrics, joined, mean_of, on_cpu, reward_metrics, shares
+from grao_ref.training.metrics import (
+    averaged,
+    completion_metrics,
+    joined,
+    mean_of,
+    on_cpu,
+    reward_metrics,
+    shares,
+    with_skipped,
+)
 from grao_ref.training.schedule import make_schedule
 from grao_ref.training.state import Training
-from grao_ref.training.update import make_optimizer, update
+from grao_ref.training.update import make_optimizer, updates
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,18 +104,25 @@ def proceed(
                 partial(collect, prompts, task, policy, training.reference_model, config, training.sampling_rng)
             )
         tokens = machine.total(0 if batch.samples is None else int(batch.samples.mask.sum()))
-        updates = [
-            update(policy, optimizer, batch, config, independent_prompts=task.independent_prompts, machine=machine)
-            for _ in range(config.num_iterations)
-        ]
+        made, training.skipped = updates(
+            policy,
+            optimizer,
+            batch,
+            config,
+            independent_prompts=task.independent_prompts,
+            machine=machine,
+            skipped=training.skipped,
+        )
         rate = torch.tensor(optimizer.param_groups[0]["lr"])
         training.schedule.step()  # to the next step's rate
         training.step, training.tokens = training.step + 1, training.tokens + tokens
         note_generators(training)
         logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
         metrics = joined(
-            machine.every(on_cpu(averaged(updates) | reward_metrics(batch, task) | completion_metrics(batch)))
+            machine.every(on_cpu(averaged(made) | reward_metrics(batch, task) | completion_metrics(batch)))
         )
+        if config.max_skipped_steps:
+            metrics = with_skipped(metrics, training.skipped > 0)
         metrics |= shares(metrics)
         metrics["learning_rate"] = rate
         metrics["num_tokens"] = torch.tensor(float(training.tokens))

@@ -68,6 +68,12 @@ def shares(metrics: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.replace(TERMS, "objective_share/"): value / total for name, value in terms.items()}
 
 
+def with_skipped(metrics: dict[str, Tensor], skipped: bool) -> dict[str, Tensor]:
+    """The metrics with `skipped`, 1 or 0. Those of a skipped step that are not finite are left out."""
+    kept = {name: values for name, values in metrics.items() if not skipped or values.isfinite().all()}
+    return kept | {"skipped": torch.tensor(float(skipped))}
+
+
 def averaged(updates: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The metrics of several updates on one batch, each averaged over the updates."""
     if len(updates) == 1:

@@ -15,7 +15,7 @@ FREE = {
     "max_steps", "eval_steps", "max_eval_prompts", "num_generations_eval", "log_completions",
     "num_completions_to_print", "per_device_eval_batch_size", "save_steps", "save_total_limit", "report_to",
     "run_name", "num_train_epochs", "logging_steps", "push_to_hub", "hub_model_id", "trust_remote_code",
-    "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16", "dry_run", "device_memory",
+    "judge_base_url", "judge_timeout", "judge_cache", "device", "bf16", "dry_run", "device_memory", "max_skipped_steps",
 }  # fmt: skip
 
 # Of a checkpoint and of what its settings mean. 1: the sorting task was no data set; 2: the rate had no schedule, and a

@@ -22,6 +22,7 @@ class Training:
     machine: Machine = ALONE
     step: int = 0
     tokens: int = 0  # sampled so far
+    skipped: int = 0  # of the last steps, one behind the other (`max_skipped_steps`)
     # The generators of all processes as they stood after the last whole step (`generators.py`): a step that is broken
     # off has drawn from them, and is made again from here.
     generators: dict[str, Tensor] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Second half of a step: log-probabilities -> terms -> their sum over a denominator -> one minus sign -> optimiser."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -14,6 +15,15 @@ from grao_ref.records import Batch, LogProbs, split, take
 from grao_ref.settings.config import Config
 from grao_ref.training.logprobs import log_probabilities
 from grao_ref.training.machine import ALONE, Machine
+from grao_ref.training.undo import all_or_nothing
+
+
+class NotFiniteError(FloatingPointError):
+    """An update that was refused, since its objective or gradient is not finite. `metrics`: those of that update."""
+
+    def __init__(self, message: str, metrics: dict[str, Tensor]) -> None:
+        super().__init__(message)
+        self.metrics = metrics
 
 
 def make_optimizer(policy: Policy, config: Config) -> torch.optim.Optimizer:
@@ -22,6 +32,39 @@ def make_optimizer(policy: Policy, config: Config) -> torch.optim.Optimizer:
         rate, decay = config.learning_rate, config.weight_decay
         return torch.optim.AdamW(policy.parameters(), lr=rate, weight_decay=decay, fused=True)
     return torch.optim.SGD(policy.parameters(), lr=config.learning_rate)
+
+
+def updates(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    config: Config,
+    *,
+    independent_prompts: bool,
+    machine: Machine = ALONE,
+    skipped: int = 0,
+) -> tuple[list[dict[str, Tensor]], int]:
+    """The `num_iterations` updates of a step, all or none: (the metrics of each, how many steps in a row are skipped).
+
+    skipped: how many steps in a row were skipped before this one. A step is skipped, and changes nothing, where an
+    update is not finite and no more than `max_skipped_steps` are skipped with it; then the metrics are those of that
+    update, and the number is above 0. Raises `FloatingPointError` on one more. Whatever is raised, nothing has changed.
+    """
+    made = []
+    try:
+        with all_or_nothing(optimizer) if config.num_iterations > 1 else nullcontext():
+            for _ in range(config.num_iterations):
+                made.append(
+                    update(policy, optimizer, batch, config, independent_prompts=independent_prompts, machine=machine)
+                )
+    except NotFiniteError as error:
+        if skipped < config.max_skipped_steps:
+            optimizer._opt_called = True  # type: ignore[attr-defined]  # torch warns of a schedule without a first step
+            return [error.metrics], skipped + 1
+        raise FloatingPointError(
+            f"{error}; max_skipped_steps is {config.max_skipped_steps}, and {skipped + 1} in a row would be skipped"
+        ) from None
+    return made, 0
 
 
 def update(
@@ -38,7 +81,7 @@ def update(
     `loss` is what is minimised: its mean over the prompts is the loss of the batch. The gradient of a given batch does
     not depend on how many micro-batches and processes it is split into: each is divided by the same denominator,
     counted over the whole batch, and groups stay whole. Prompts that share no parameters are each a batch of one.
-    Raises `FloatingPointError` on an objective or a gradient that is not finite.
+    Raises `NotFiniteError` on an objective or a gradient that is not finite: nothing has changed.
     """
     method = method_of(config.method)
     needs = require_needs(method, config)
@@ -60,9 +103,11 @@ def update(
     metrics = {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]} | {"grad_norm": norm}
     is_finite = bool(norm.isfinite() and metrics["loss"].isfinite().all())
     if machine.total(int(not is_finite)):
-        raise FloatingPointError(
+        optimizer.zero_grad(set_to_none=True)
+        raise NotFiniteError(
             f"the objective is {-metrics['loss'].sum().item()} and its gradient's norm {norm.item()}: "
-            "the step was refused, the policy is as it was"
+            "the step was refused, the policy is as it was",
+            metrics,
         )
     optimizer.step()
     return metrics

@@ -56,7 +56,7 @@ def test_broken_files_are_named_with_the_line(tmp_path):
     refuses(f"{path}, line 2: a row must be an object, got list", path)
     path.write_text("\n")
     refuses(f"{path} is empty: it has no rows", path)
-    path.write_bytes(b"\xff\xfe{}")
+    path.write_bytes(b"\xff{}")
     refuses(
         f"{path} can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; "
         "save it as UTF-8",

@@ -122,7 +122,8 @@ def test_broken_json_in_lines_is_named_with_its_line(text, line, tmp_path):
 def test_json_that_python_can_t_hold_is_one_line(name, value, tmp_path):
     path = tmp_path / name
     path.write_text(value)
-    with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}, line 1: broken JSON \([^\n]*\)$"):
+    words = "it has a whole number" if "9" in value else "lists and objects are nested too deeply"
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}, line 1: {words}[^\n]*$"):
         load_rows(str(path))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from grao_ref.memory.counting import CACHE, CAST, GRADIENTS, LOGITS, MOMENTS, OTHER, REFERENCE, WEIGHTS
+from grao_ref.memory.counting import CACHE, CAST, COPY, GRADIENTS, LOGITS, MOMENTS, OTHER, REFERENCE, WEIGHTS
 from grao_ref.memory.estimate import estimate
 from grao_ref.memory.lengths import by_settings
 from grao_ref.memory.phases import EVALUATION, SAMPLING, SCORING, UPDATE
@@ -92,6 +92,22 @@ def test_a_kl_penalty_needs_a_copy_of_the_model_but_an_adapter_s_only_of_the_ada
     pytest.importorskip("peft", reason="needs the extra [peft]")
     adapted = found(method="grpo", beta=0.1, use_peft=True, lora_r=4)
     assert adapted.phases[UPDATE][REFERENCE] == 4 * adapted.trained
+
+
+@pytest.mark.parametrize(("settings", "copies"), [({}, 3), ({"optimizer": "sgd"}, 1)])
+def test_several_updates_on_a_batch_need_a_copy_of_what_they_change(settings, copies):
+    """While they are made: of the weights and of two moments each."""
+    once, several = found(**settings), found(num_iterations=3, **settings)
+    assert several.phases[UPDATE][COPY] == pytest.approx(copies * 4 * PARAMETERS, rel=1e-3)
+    more = sum(several.phases[UPDATE].values()) - sum(once.phases[UPDATE].values())
+    assert more == pytest.approx(copies * 4 * PARAMETERS, rel=1e-3)
+    assert COPY not in once.phases[UPDATE]
+    assert {name: phase for name, phase in several.phases.items() if name != UPDATE} == {
+        name: phase for name, phase in once.phases.items() if name != UPDATE
+    }
+    pytest.importorskip("peft", reason="needs the extra [peft]")
+    adapted = found(num_iterations=2, use_peft=True, lora_r=4, **settings)
+    assert adapted.phases[UPDATE][COPY] == pytest.approx(copies * 4 * adapted.trained, rel=0.05)
 
 
 def test_checkpointing_keeps_less():

@@ -624,7 +624,7 @@ LOOP = [
     ),
     bug(
         "one_update_a_batch",
-        "../training/loop.py",
+        "../training/update.py",
         "range(config.num_iterations)",
         "range(1)",
         "a setting nobody reads",

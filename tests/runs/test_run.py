@@ -11,6 +11,7 @@ from grao_ref.settings.presets import PRESETS
 from grao_ref.setups import prepare
 from grao_ref.train import main
 from tests.command import SMALL, parse, refused, rows_of
+from tests.language import save_rows
 
 
 def test_plan_gives_the_language_model_a_run_for_each_seed_and_the_bandit_a_row():
@@ -44,6 +45,29 @@ def test_a_comparison_without_a_reward_is_refused_before_its_first_run():
     with pytest.raises(ValueError, match=r"rows\.jsonl has no rule of its own: reward_funcs must say what scores"):
         plan(Config(compare=True, dataset_name="rows.jsonl"))
     assert plan(Config(method="sft", dataset_name="rows.jsonl"))  # control: sft alone needs none
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (("prompt", "completion"), "dpo needs a rejected answer in every row (the column rejected), and row "),
+        (("prompt",), "sft needs a reference answer in every row, and row "),
+    ],
+)
+def test_a_comparison_of_rows_that_one_method_can_not_read_is_refused_before_its_first_run(
+    kept, words, tmp_path, capsys
+):
+    rows = [{"prompt": f"{n}=", "completion": f"{n}.", "rejected": "no", "chosen": f"{n}."} for n in range(20)]
+    data = save_rows(tmp_path / "rows.jsonl", [{name: row[name] for name in kept} for row in rows])
+    flags = ["--compare", "--dataset-name", data, "--reward-funcs", "tests.language.short", "--max-steps", "1"]
+    line = refused(main, [*flags, "--output-dir", tmp_path / "run"], capsys)
+    assert f"compare trains every method, and {words}" in line
+    assert not (tmp_path / "run").exists()
+    every = [{name: row[name] for name in ("prompt", "chosen", "rejected")} for row in rows]
+    whole = save_rows(tmp_path / "every.jsonl", every)
+    config = Config(compare=True, dataset_name=whole, reward_funcs=("tests.language.short",))
+    assert len(plan(config)) == 6  # control
+    assert plan(replace(config, dataset_name=data, dry_run=True))  # whose data may not be there yet
 
 
 def test_a_comparison_leaves_terms_out_of_grao_alone():

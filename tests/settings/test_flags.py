@@ -106,3 +106,41 @@ def test_null_in_a_config_file_takes_away_what_the_preset_sets(tmp_path):
     assert parse(["--preset", "paper"]).dataset_test_split == "test"  # control
     config = parse(["--preset", "paper", "--config", file])
     assert (config.dataset_test_split, config.save_total_limit) == (None, None)
+
+
+HOMES = {
+    "dataset_name": "{}/rows.jsonl", "dataset_test_name": "{}/rows.jsonl", "model_name_or_path": "{}/model",
+    "chat_template_path": "{}/template.jinja", "output_dir": "{}/run", "resume_from_checkpoint": "{}/run/checkpoint-3",
+    "judge_cache": "{}/judge.jsonl", "reward_funcs": ("{}/head",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", HOMES)
+def test_the_home_folder_is_expanded_where_no_shell_did_it(setting, tmp_path, monkeypatch):
+    """In a file, and behind `=`: a shell expands a word that begins with the sign, and no other."""
+    monkeypatch.setenv("HOME", "/home/me")
+    value = HOMES[setting]
+    typed, wanted = (
+        (value[0].format("~"), (value[0].format("/home/me"),))
+        if isinstance(value, tuple)
+        else (value.format("~"), value.format("/home/me"))
+    )
+    (tmp_path / "config.yaml").write_text(f'{setting}: "{typed}"\n')
+    of_file = parse(["--config", str(tmp_path / "config.yaml")])
+    of_flag = parse([f"--{setting}={typed}"])
+    for config in (of_file, of_flag):
+        found = getattr(config, setting)
+        assert (found if isinstance(found, tuple) else str(found)) == wanted
+    other = parse(["--system_prompt=~ about", "--output_dir=~nobody-here/x"])
+    assert (other.system_prompt, str(other.output_dir)) == ("~ about", "~nobody-here/x")  # control
+
+
+@pytest.mark.parametrize("text", ["[" * 1500, "seed: " + "1" * 5000, "run_name: 2001-99-99"])
+def test_a_file_that_yaml_can_not_hold_is_one_error(text, tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(SystemExit) as end:
+        parse(["--config", str(tmp_path / "config.yaml")])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: config {tmp_path}/config.yaml can't be read: ")
+    assert error.count("\n") == 1

@@ -1,4 +1,4 @@
-"""A checkpoint that is not as it was written, to the last bit, is known; and a folder that is has nothing to be told."""
+"""A checkpoint that is not as it was written, to the last bit, is known; one that is, is whole."""
 
 import json
 import shutil

@@ -11,7 +11,7 @@ from grao_ref.records import Rewards, Scores
 from grao_ref.settings.config import Config
 from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
-from grao_ref.training import loop
+from grao_ref.training import update as update_module
 from grao_ref.training.loop import Report, train
 from grao_ref.training.metrics import averaged, completion_metrics, mean_of, reward_metrics, shares
 from tests.training.bandits import REWARDS, collected
@@ -142,13 +142,13 @@ def test_the_learning_rate_is_logged():
 @pytest.mark.parametrize("method", ["grpo", "ppo", "grao"])
 def test_with_several_updates_what_is_logged_is_the_mean_over_them(method, monkeypatch):
     """Each update's own metrics are recorded on the way, and averaged by hand."""
-    recorded, real = [], loop.update
+    recorded, real = [], update_module.update
 
     def recording(*arguments, **options):
         recorded.append(real(*arguments, **options))
         return recorded[-1]
 
-    monkeypatch.setattr(loop, "update", recording)
+    monkeypatch.setattr(update_module, "update", recording)
     config = Config(
         method=method,
         max_steps=2,

@@ -52,3 +52,6 @@ class StepsGroup:
     """Decoupled weight decay of Adam (the paper: 0.01)."""
     max_grad_norm: NonNegative = 1.0
     """Clip the gradient's norm to this; 0: no clipping, which the bandit needs, since its runs share no parameters."""
+    max_skipped_steps: Natural = 0
+    """Steps in a row whose objective or gradient is not finite that are skipped before the run stops; 0: the first one
+    stops it. A skipped step changes no parameter and no moment, and is counted as a step (the metric `skipped`)."""
