@@ -27,7 +27,7 @@ TEXTS = [
     "../x",
     "--",
     "\udcff",
-    "x" * 5000,
+    "x" * 1000,
     "grao_ref.rewards.sorting.sorting",
     "{}",
 ]
@@ -35,14 +35,18 @@ TEXTS = [
 
 def trials(shop: Workshop) -> Iterator[Trial]:
     """Two to six flags at a time."""
-    for _ in range(shop.few(200, 12)):
+    control = shop.run([*SMALL, "--max-steps", 1, "--output-dir", shop.fresh()])
+    yield stopped(control, (0,), "no random flag (control)")
+    for _ in range(shop.few(200, 14)):
         count = shop.rng.randint(1, 5)
         flags = [word for _ in range(count) for word in flag(shop.rng)]
         base = shop.rng.choice([SMALL, SMALL, ["--preset", "bandit"]])
         folder = shop.fresh()
         ended = shop.run([*base, *flags, "--max-steps", 1, "--output-dir", folder])
         trial = stopped(ended, (0, 2, 3), "random flags")
-        yield Trial(trial.fault, trial.seen, f"{' '.join(word[:60] for word in flags)!r}: {trial.details}")
+        yield Trial(
+            trial.fault, trial.seen, f"exit {ended.code}, {' '.join(word[:60] for word in flags)!r}: {trial.details}"
+        )
         shop.drop(folder)
 
 
@@ -68,4 +72,6 @@ def values(kind: Any, rng: random.Random) -> list[str]:
         return [rng.choice([*map(str, get_args(kind)), "other"])]
     if get_origin(kind) is tuple:
         return [value for _ in range(rng.randint(0, 3)) for value in values(plain(get_args(kind)[0]), rng)]
+    if rng.random() < 0.7:
+        return [rng.choice({int: NUMBERS[1:6], float: REALS[:5]}.get(kind, TEXTS[2:4]))]
     return [rng.choice({int: NUMBERS, float: REALS}.get(kind, TEXTS))]

@@ -11,13 +11,20 @@ from typing import Any
 from grao_ref.methods.registry import BUILT_IN
 from tests.faults.kills import STEPS
 from tests.faults.outcomes import EXACT, WRONG, Trial, newest, resumed, steps
-from tests.faults.workshop import PEFT, RECIPES, SAVED, Workshop, resume
+from tests.faults.workshop import PAIRS, PEFT, RECIPES, SAVED, Workshop, resume
 
 TINY = Path(__file__).parents[2] / "grao_ref" / "policies" / "tiny"
 CLASSES: dict[str, dict[str, Any]] = {  # random models of two layers
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "attn_pdrop": 0.0, "resid_pdrop": 0.0},
     "llama": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4},
-    "qwen3": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4},
+    "qwen3": {
+        "num_key_value_heads": 2,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "head_dim": 8,
+    },
 }
 LORA = ["--use-peft", "--lora-r", 4, "--lora-dropout", 0.1]
 
@@ -32,14 +39,14 @@ def trials(shop: Workshop) -> Iterator[Trial]:
 def kinds(shop: Workshop) -> list[str]:
     """The recipes, added to those of the workshop."""
     for method in BUILT_IN:
-        RECIPES[f"{method}, embedded model"] = [*SAVED, "--method", method]
+        RECIPES[f"{method}, embedded model"] = [*SAVED, *PAIRS * (method == "dpo"), "--method", method]
         RECIPES[f"{method}, bandit"] = [*RECIPES["bandit"], "--method", method]
     RECIPES["grpo with a KL penalty, embedded model"] = [*SAVED, "--method", "grpo", "--beta", 0.05]
     for name, sizes in CLASSES.items():
         RECIPES[f"grao, {name} from a folder"] = [*SAVED, "--model-name-or-path", model(shop, name, sizes)]
     if PEFT:
         RECIPES["grao, LoRA"] = [*SAVED, *LORA]
-        RECIPES["dpo, LoRA"] = [*SAVED, *LORA, "--method", "dpo"]
+        RECIPES["dpo, LoRA"] = [*SAVED, *PAIRS, *LORA, "--method", "dpo"]
         RECIPES["grao, LoRA on llama from a folder"] = [*RECIPES["grao, llama from a folder"], *LORA]
     own = [name for name in RECIPES if ", " in name]
     short = ["ppo, embedded model", "grao, LoRA", "grao, gpt2 from a folder"]

@@ -14,6 +14,7 @@ from tests.faults.harness import Child, Ended, finish, start
 SMALL = ["--num-generations", 4, "--per-device-train-batch-size", 8, "--max-eval-prompts", 4, "--eval-steps", 2]
 SMALL += ["--dataset-name", "rows.jsonl", "--dataset-test-name", "held-out.jsonl", "--reward-funcs", "sorting"]
 SAVED = [*SMALL, "--save-steps", 2]
+PAIRS = ["--dataset-name", "pairs.jsonl", "--dataset-test-name", "held-out-pairs.jsonl"]  # for dpo
 RECIPES: dict[str, list[Any]] = {
     "grao": SAVED,
     "ppo": [*SAVED, "--method", "ppo"],
@@ -38,8 +39,14 @@ class Workshop:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder = self.folder.resolve()
-        for name, count in (("rows.jsonl", 48), ("held-out.jsonl", 6)):
-            (self.folder / name).write_text("".join(json.dumps(row) + "\n" for row in examples(count, name)))
+        for name, count in (
+            ("rows.jsonl", 48),
+            ("held-out.jsonl", 6),
+            ("pairs.jsonl", 48),
+            ("held-out-pairs.jsonl", 6),
+        ):
+            rows = [paired(row) if "pairs" in name else row for row in examples(count, name)]
+            (self.folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
         self.rng = random.Random(self.seed)
 
     def begin(self, part: str) -> None:
@@ -98,6 +105,12 @@ def examples(count: int, seed: str) -> list[dict[str, str]]:
         rows.append({"prompt": f"{''.join(digits)}=", "completion": solution[1] + solution[0] + solution[2:]})
         rows[-1]["solution"] = solution
     return rows
+
+
+def paired(row: dict[str, str]) -> dict[str, str]:
+    """The same as a preference: the answer is chosen, one that is in the wrong order rejected."""
+    others = {name: value for name, value in row.items() if name != "completion"}
+    return others | {"chosen": row["completion"], "rejected": row["completion"][::-1]}
 
 
 def resume(folder: Path, *more: Any) -> list[Any]:
