@@ -24,61 +24,60 @@ PARTS = {
 
 
 def recorded(path: Path = RECORD) -> dict[str, Any]:
-    """The last recorded run of the suite."""
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    """The last recorded run of each part, in the order of `PARTS`."""
+    found: dict[str, Any] = json.loads(path.read_text())["parts"]
+    return {part: found[part] for part in PARTS if part in found}
 
 
 def totals(record: dict[str, Any]) -> dict[str, int]:
     """All faults together.
 
-    >>> totals({"rows": [{"tried": 3, "kept": 2, "bad": 1}, {"tried": 1, "kept": 1, "bad": 0}]})
-    {'tried': 4, 'kept': 3, 'bad': 1}
+    >>> rows = [{"tried": 3, "kept": 2, "bad": 1}, {"tried": 1, "kept": 1, "bad": 0}]
+    >>> totals({"kills": {"rows": rows}, "disk": {"rows": rows}})
+    {'tried': 8, 'kept': 6, 'bad': 2}
     """
-    return {
-        key: sum(row[key] for row in record["rows"]) for key in ("tried", "kept", "bad")
-    }
+    rows = [row for part in record.values() for row in part["rows"]]
+    return {key: sum(row[key] for row in rows) for key in ("tried", "kept", "bad")}
 
 
-def where(record: dict[str, Any]) -> str:
-    """The machine, the versions, the seed and the day, in one line."""
-    machine = record["machine"]
+def where(record: dict[str, Any]) -> None:
+    """The machine and the versions, once; the seed, the form, the minutes and the day of each part."""
+    for words in dict.fromkeys(_machine(part["machine"]) for part in record.values()):
+        say(words)
+    parts = [
+        f"{name} (seed {part['seed']}{', short form' * part['short']}, {part['minutes']:g} min, {part['date']})"
+        for name, part in record.items()
+    ]
+    say(", ".join(parts))
+
+
+def _machine(machine: dict[str, Any]) -> str:
     versions = ", ".join(
         f"{name} {each}" for name, each in machine["versions"].items() if each
     )
-    form = "short form" if record["short"] else "full form"
-    return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, kernel {record['kernel']}; {versions}; "
-        f"{form}, seed {record['seed']}, {record['minutes']} minutes; {record['date']}"
-    )
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, kernel {machine['kernel']}; {versions}"
 
 
 def table(record: dict[str, Any]) -> None:
     """Fault, times tried, times nothing was lost, and what was bad."""
     rows = []
-    for row in record["rows"]:
-        bad = [
-            f"{count} {seen}"
-            for seen, count in row["seen"].items()
-            if seen not in ("exact", "said")
-        ]
-        exact = row["seen"].get("exact", 0)
-        rows.append(
-            [
-                PARTS[row["part"]],
-                row["fault"],
-                *(str(row[key]) for key in ("tried", "kept")),
-                str(exact),
+    for name, part in record.items():
+        for row in part["rows"]:
+            seen = row["seen"]
+            bad = [
+                f"{count} {each}"
+                for each, count in seen.items()
+                if each not in ("exact", "said")
             ]
-            + [", ".join(bad)]
-        )
+            counts = [row["tried"], row["kept"], seen.get("exact", 0)]
+            rows.append([PARTS[name], row["fault"], *map(str, counts), ", ".join(bad)])
     heading = ["part", "fault", "tried", "nothing lost", "of which exact", "bad"]
     style.table(heading, rows)
 
 
 def numbers(record: dict[str, Any]) -> None:
     """What the soak measured."""
-    for row in record["rows"]:
+    for row in record.get("soak", {"rows": []})["rows"]:
         for words in row["numbers"]:
             say(f"{row['fault']}: {words}")
 

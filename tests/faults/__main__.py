@@ -33,14 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where runs are made, and those that went wrong are kept")
     options = parser.parse_args(arguments)
     chosen = options.only or [part for part in PARTS if not (options.short and part in LONG)]
-    began = time.monotonic()
-    console = Console()
+    console, seconds = Console(), dict[str, float]()
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=options.folder)).resolve()
     prepare()
     shop = Workshop(folder, options.seed, options.short, options.minutes)
-    found = {part: run(part, shop, console) for part in chosen}
+    found = {}
+    for part in chosen:
+        began = time.monotonic()
+        found[part] = run(part, shop, console)
+        seconds[part] = time.monotonic() - began
     table.show(found, console)
-    seconds = time.monotonic() - began
     if options.record:
         about = {"seed": options.seed, "short": options.short, "minutes": options.minutes, "seconds": seconds}
         table.record(found, **about)

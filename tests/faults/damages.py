@@ -95,10 +95,10 @@ def spoil(path: Path, kind: str, rng: random.Random, files: list[Path]) -> None:
 
 
 def state(**changes: Any) -> Callable[[Path], None]:
-    """training.json with other values."""
+    """manifest.json with other values."""
 
     def change(checkpoint: Path) -> None:
-        path = checkpoint / "training.json"
+        path = checkpoint / "manifest.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
     return change
@@ -154,8 +154,8 @@ NAMED: dict[str, Callable[[Path], object]] = {
     "tokens changed": state(tokens=7),
     "config a list": state(config=[]),
     "config empty": state(config={}),
-    "training.json a list": lambda checkpoint: (checkpoint / "training.json").write_text("[]"),
-    "training.json not UTF-8": lambda checkpoint: (checkpoint / "training.json").write_bytes(b"\xff\xfe{"),
+    "manifest.json a list": lambda checkpoint: (checkpoint / "manifest.json").write_text("[]"),
+    "manifest.json not UTF-8": lambda checkpoint: (checkpoint / "manifest.json").write_bytes(b"\xff\xfe{"),
     "config.json of another size": text("config.json", '"hidden_size": 96', '"hidden_size": 48'),
     "config.json with another epsilon": text("config.json", '"rms_norm_eps": 1e-06', '"rms_norm_eps": 0.1'),
     "config.json missing": lambda checkpoint: (checkpoint / "config.json").unlink(),

@@ -25,9 +25,10 @@ PATIENCE = 60.0  # seconds for a run that takes two: past them it hangs
 PHASES = {  # what a run is doing: the function that does it, where it is called
     "collect": ("grao_ref.training.loop", "collect"),
     "update": ("grao_ref.training.loop", "update"),
-    "save": ("grao_ref.runs.run", "save_checkpoint"),
+    "save": ("grao_ref.runs.keeper", "begin_checkpoint"),
+    "seal": ("grao_ref.runs.keeper", "finish_checkpoint"),  # in a thread, beside the next step
     "evaluate": ("grao_ref.runs.run", "Run.evaluate"),
-    "final save": ("grao_ref.runs.run", "save_model"),
+    "final save": ("grao_ref.runs.every_run", "save_model"),
     "log": ("grao_ref.runs.log", "Log.open"),
     "load": ("grao_ref.runs.run", "load_checkpoint"),
     "picture": ("grao_ref.runs.train_command", "draw"),

@@ -48,7 +48,7 @@ def crashed(ended: Ended) -> bool:
 def plainly_said(ended: Ended) -> str:
     """'' where standard error holds exactly one line of error or interruption beside warnings; else what is wrong."""
     lines = [line for line in ended.err.splitlines() if line.strip()]
-    main = [line for line in lines if line.startswith(("error: ", "interrupted"))]
+    main = [line for line in lines if line.startswith(("error: ", "interrupted", "ended at once"))]
     if len(main) != 1:
         return f"{len(main)} lines of error: {ended.said}"
     if any(len(line) > 3000 for line in lines):

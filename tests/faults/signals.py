@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.faults.harness import PHASES, Child, Ended
-from tests.faults.kills import STEPS, fresh, half
+from tests.faults.kills import STEPS, TIMES, fresh, half
 from tests.faults.outcomes import HANG, LOST, MISSAID, SAID, Trial, newest, resumed, steps, stopped
 from tests.faults.workshop import RECIPES, SMALL, Workshop, resume
 
@@ -45,14 +45,14 @@ def begin(shop: Workshop, recipe: str, phase: str) -> tuple[Child, Path]:
         folder = shop.fresh()
         arguments = [*RECIPES[recipe], "--max-steps", STEPS, "--output-dir", folder]
     child = shop.start(arguments)
-    child.wait_for(phase, shop.rng.randint(1, {"collect": 6, "update": 6, "save": 3, "evaluate": 3}.get(phase, 1)))
+    child.wait_for(phase, shop.rng.randint(1, TIMES.get(phase, 1)))
     time.sleep(shop.rng.uniform(0, 0.02))
     return child, folder
 
 
 def once(shop: Workshop, number: int, phase: str, recipe: str) -> Trial:
     """A stop is a save, and what is printed goes on from it."""
-    recipe = "grao" if phase in ("load", "save") else recipe
+    recipe = "grao" if phase in ("load", "save", "seal") else recipe
     fault = f"{signal.Signals(number).name} in {phase}"
     whole = shop.whole(recipe, STEPS)
     child, folder = begin(shop, recipe, phase)

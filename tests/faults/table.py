@@ -48,8 +48,14 @@ def show(found: Found, console: Console) -> None:
     console.print(f"tried {tried}, nothing lost {tried - bad}, bad {bad}", highlight=False)
 
 
-def record(found: Found, *, seed: int, short: bool, minutes: float, seconds: float, path: Path = RECORD) -> None:
-    """Write the table with the machine, the seed and the versions."""
-    about = {"seed": seed, "short": short, "soak minutes": minutes, "minutes": round(seconds / 60, 1)}
-    about |= {"date": date.today().isoformat(), "kernel": platform.release(), "machine": describe()}
-    path.write_text(json.dumps(about | {"rows": rows(found)}, indent=1, ensure_ascii=False) + "\n")
+def record(
+    found: Found, *, seed: int, short: bool, minutes: float, seconds: Mapping[str, float], path: Path = RECORD
+) -> None:
+    """Write the rows of these parts, each with the machine, the seed and the versions; other parts' rows stay."""
+    machine = describe() | {"kernel": platform.release()}
+    parts = json.loads(path.read_text())["parts"] if path.exists() else {}
+    for part, trials in found.items():
+        about: dict[str, Any] = {"seed": seed, "short": short, "minutes": round(seconds[part] / 60, 1)}
+        about |= {"soak": minutes} if part == "soak" else {}
+        parts[part] = about | {"date": date.today().isoformat(), "machine": machine, "rows": rows({part: trials})}
+    path.write_text(json.dumps({"parts": parts}, indent=1, ensure_ascii=False) + "\n")

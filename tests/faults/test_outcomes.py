@@ -187,11 +187,13 @@ def test_the_table_counts_what_was_tried(tmp_path):
     first, second = table.rows({"part": trials})
     assert (first["tried"], first["kept"], first["bad"], first["details"]) == (3, 2, 1, ["why"])
     assert (second["tried"], second["bad"]) == (0, 0)
-    about = {"seed": 3, "short": True, "minutes": 1.0, "seconds": 90.0}
-    table.record({"part": trials}, **about, path=tmp_path / "faults.json")
-    record = json.loads((tmp_path / "faults.json").read_text())
-    assert (record["seed"], record["minutes"], len(record["rows"])) == (3, 1.5, 2)
-    assert record["machine"]["versions"]["torch"]
+    about = {"seed": 3, "short": True, "minutes": 1.0, "path": tmp_path / "faults.json"}
+    for part in ("other", "part"):  # one after the other: both are kept
+        table.record({part: trials}, **about, seconds={part: 90.0})
+    parts = json.loads((tmp_path / "faults.json").read_text())["parts"]
+    assert list(parts) == ["other", "part"]
+    assert (parts["part"]["seed"], parts["part"]["minutes"], len(parts["part"]["rows"])) == (3, 1.5, 2)
+    assert parts["part"]["machine"]["versions"]["torch"]
 
 
 def test_no_phase_has_begun_in_this_process():
