@@ -85,9 +85,10 @@ def test_micro_batches_change_the_order_of_the_sums_and_nothing_else(method):
             replace(SMALL, method=method, per_device_train_batch_size=size, gradient_accumulation_steps=parts)
         )
         assert torch.equal(samples, again)
+        assert (split - whole).abs().max() <= 1e-6
         apart = ((split - whole).norm() / whole.norm()).item()
-        print(f"{method}, {parts} micro-batches: {apart:.1e} of the gradient")
-        assert apart <= 1e-6
+        print(f"{method}, {parts} micro-batches: {apart:.1e} of the gradient's norm")
+        assert apart <= 5e-6
     other, _ = gradients(replace(SMALL, method=method, seed=1))  # control: other prompts have other gradients
     assert (other - whole).norm() > 1e-3 * whole.norm()
 
@@ -97,9 +98,9 @@ import sys, torch
 torch.set_num_threads(int(sys.argv[1]))
 from transformers import AutoConfig, AutoModelForCausalLM
 torch.manual_seed(0)
-sizes = dict(hidden_size=256, intermediate_size=512, num_hidden_layers=4, num_attention_heads=8, vocab_size=512)
+sizes = dict(hidden_size=512, intermediate_size=1024, num_hidden_layers=2, num_attention_heads=8, vocab_size=2048)
 model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **sizes))
-ids = torch.randint(512, (8, 64))
+ids = torch.randint(512, (8, 128))
 model(ids, labels=ids).loss.backward()
 torch.save(torch.cat([p.grad.flatten() for p in model.parameters()]), sys.argv[2])
 """
@@ -114,7 +115,6 @@ def gradient_with(threads: int, path: Path) -> torch.Tensor:
 def test_threads_change_a_gradient_by_rounding_at_most_and_the_same_number_of_them_by_nothing(tmp_path):
     one, again, two = (gradient_with(count, tmp_path / f"{n}.pt") for n, count in enumerate((1, 1, 2)))
     assert torch.equal(one, again)
-    largest = one.abs().max()
-    apart = ((two - one).abs().max() / largest).item()
-    print(f"two threads and one: {apart:.1e} of the largest gradient")
-    assert apart <= 1e-5
+    apart = ((two - one).norm() / one.norm()).item()
+    print(f"two threads and one: {apart:.1e} of the gradient's norm")
+    assert apart <= 1e-4
