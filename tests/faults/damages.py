@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.faults.outcomes import EXACT, LOST, MISSAID, SAID, Trial, newest, resumed
+from tests.faults.outcomes import EXACT, LOST, MISSAID, SAID, WRONG, Trial, newest, resumed
 from tests.faults.workshop import PEFT, Workshop, resume
 
 STEPS, DAMAGED, BEFORE = 6, "checkpoint-4", "checkpoint-2"
@@ -17,6 +17,7 @@ SHARES = {"grao": 0.35, "ppo": 0.3, "lora": 0.15, "bandit": 0.2}  # of the rando
 
 def trials(shop: Workshop) -> Iterator[Trial]:
     """Random damages of every recipe, the named ones, and the control."""
+    yield unverified(shop)
     for recipe, share in SHARES.items():
         if recipe == "lora" and not PEFT:
             continue
@@ -56,6 +57,24 @@ def tried(
     if seen in (EXACT, SAID):
         shop.drop(folder)
     return Trial(fault, seen, detail)
+
+
+def unverified(shop: Workshop) -> Trial:
+    """Control of the suite: without the verification, a damaged checkpoint is trained on, and that is seen."""
+    fault, folder = "not verified (control)", shop.copy(shop.whole("ppo", STEPS - 2))
+    NAMED["a tensor of the model doubled"](folder / DAMAGED)
+
+    def blind() -> None:
+        from grao_ref.training import manifest, resuming
+
+        resuming.require_whole = manifest.read_manifest
+
+    ended = shop.run(resume(folder, "--max-steps", STEPS), inside=blind)
+    trial = resumed(ended, shop.whole("ppo", STEPS), folder, fault)
+    shop.drop(folder)
+    if trial.seen == WRONG:
+        return Trial(fault, SAID, "silently wrong, as it should be here")
+    return Trial(fault, WRONG, f"the suite did not see it: {trial.seen}, {trial.details}")
 
 
 def at_random(folder: Path, kind: str, rng: random.Random) -> str:
