@@ -10,7 +10,7 @@ EXTRAS ?= dev
 comma  := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate test theory lowest tutorials exercise parity bench check smollm2 gpu mutate clean
+.PHONY: help setup train evaluate test theory lowest tutorials exercise parity bench faults check smollm2 gpu mutate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,11 @@ parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracl
 # Without `make smollm2` its scenarios are left out, without a GPU those of a GPU.
 bench: $(VENV)/.done-parity  ## a step's time and memory beside TRL and a bare loop (ARGS="--only step": some; --short: CI's)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# Its parts are in tests/faults/; what it finds is on the page *What it survives* with ARGS=--record. As root it mounts
+# full and read-only disks; else those are left out.
+faults: $(VENV)/.done-all  ## kill, damage, stop and fill whatever a run has (ARGS="--only locks": some; --short: CI's)
+	$(BIN)/python -m tests.faults $(ARGS)
 
 check: lint types examples  ## lint, types in strict mode, the examples in the docstrings (-j2 -O: side by side)
 
