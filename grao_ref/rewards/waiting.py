@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 PATIENCE = 1.0  # seconds that a loop has to end in; one that is blocked never does
+WAKE = 0.2  # seconds between two looks for a signal: one that comes as a wait begins does not end the wait
 
 
 class Waiter:
@@ -28,10 +29,11 @@ class Waiter:
             return []
         future = asyncio.run_coroutine_threadsafe(_gather(awaitables), self._running())
         try:
-            return future.result()
-        except BaseException:  # Ctrl-C: what was waited for is given up
-            future.cancel()
-            raise
+            while True:
+                with suppress(TimeoutError):
+                    return future.result(WAKE)
+        finally:
+            future.cancel()  # after Ctrl-C, what was waited for is given up
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
