@@ -110,7 +110,13 @@ def rewards_of(name: str, result: Any, count: int) -> list[float | None]:
     with blame(f"reward function {name!r} raised"):  # a generator runs here, and objects of its own are asked
         listed = _is_listed(result)
         rewards = list(islice(result, count + 1)) if listed else []  # one too many: a generator may have no end
-        told = len(rewards) if len(rewards) <= count else len(result) if isinstance(result, Sized) else "more"
+        told = (
+            len(rewards)
+            if len(rewards) <= count
+            else len(result)
+            if isinstance(result, Sized)
+            else f"more than {count}"
+        )
     if not listed:
         kind = type(result).__name__
         raise ValueError(f"reward function {name!r} must return a list of {count} rewards, got {kind}")

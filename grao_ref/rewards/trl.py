@@ -117,7 +117,7 @@ def number_of(value: Any) -> float | None:
     try:
         return float(value) if isinstance(value, Real | Decimal) else None
     except OverflowError:  # a whole number beyond every float
-        return math.inf
+        return -math.inf if value < 0 else math.inf
 
 
 def shown(value: Any) -> str:
@@ -130,7 +130,7 @@ def shown(value: Any) -> str:
         return one_line(repr(value))[:80]
     except Exception:  # a `__repr__` that fails, or a number of thousands of digits
         kind = type(value).__name__
-        return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
+        return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
 
 
 def _mean(values: list[float]) -> float:
