@@ -299,3 +299,15 @@ def test_what_is_logged_is_kept_as_it_was():
     rows.clear()
     assert scores.columns == {"x": [[1], [2]]}
     assert scores.metrics == {"large": 1e308}
+
+
+def test_a_column_that_can_not_be_copied_for_its_depth_is_named():
+    inner: list = []
+    for _ in range(5000):
+        inner = [inner]
+    endless = [1]
+    endless.append(endless)
+    for values in (inner, endless):
+        with pytest.raises(ValueError, match="deep holds values that are nested too deeply to be handed to a reward"):
+            Scorer({"f": constant(1.0)})(["p"], ["a"], references=["r"], columns={"deep": [values]})
+    Scorer({"f": lambda completions: [1.0]})(["p"], ["a"], references=["r"], columns={"deep": [inner]})  # nobody asks
