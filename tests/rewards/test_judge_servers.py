@@ -25,6 +25,7 @@ pytest.importorskip("openai", reason="the extra [judge] is not installed")
 __all__ = ["loopback_only"]  # the fixture is for every test here too
 ROOT = Path(__file__).parents[2]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+MOST = 300  # bytes that a dripping server sends, 15 s: were it not given up, it would end by itself
 KEY = "sk/very+secret=key-0123456789"
 
 
@@ -89,16 +90,18 @@ def whole(connection, body, head=HEAD):
 
 
 def drips(connection, number, over):
-    """A byte of the body now and then, for ever: no read takes long."""
+    """A byte of the body now and then: no read takes long."""
     connection.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n")
-    while not over.wait(0.05):
+    for _ in range(MOST):
         connection.sendall(b" ")
+        over.wait(0.05)
 
 
 def drips_headers(connection, number, over):
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
-    while not over.wait(0.05):
+    for _ in range(MOST):
         connection.sendall(b"X-More: yes\r\n")
+        over.wait(0.05)
 
 
 def hangs(connection, number, over):
