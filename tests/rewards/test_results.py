@@ -311,3 +311,10 @@ def test_a_column_that_can_not_be_copied_for_its_depth_is_named():
         with pytest.raises(ValueError, match="deep holds values that are nested too deeply to be handed to a reward"):
             Scorer({"f": constant(1.0)})(["p"], ["a"], references=["r"], columns={"deep": [values]})
     Scorer({"f": lambda completions: [1.0]})(["p"], ["a"], references=["r"], columns={"deep": [inner]})  # nobody asks
+
+
+def test_no_more_than_one_reward_too_many_is_read():
+    read = itertools.count()
+    with pytest.raises(ValueError, match="returned more than 3 rewards"):
+        score(read)
+    assert next(read) == 4

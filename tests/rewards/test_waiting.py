@@ -197,11 +197,14 @@ def test_a_thread_that_raises_raises_where_it_is_waited_for():
 
 
 def test_an_interrupted_wait_leaves_a_waiter_that_works():
-    waiter, begun = Waiter(), threading.Event()
+    waiter, begun, ended = Waiter(), threading.Event(), threading.Event()
 
     async def never():
         begun.set()
-        await asyncio.sleep(3600)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
 
     def interrupt():
         begun.wait(30)
@@ -212,4 +215,5 @@ def test_an_interrupted_wait_leaves_a_waiter_that_works():
     with pytest.raises(KeyboardInterrupt):
         waiter.wait([never()])
     thread.join()
+    assert ended.wait(30)  # what was waited for is given up
     assert waiter.wait([asyncio.sleep(0, "fine")]) == ["fine"]
