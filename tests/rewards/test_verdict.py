@@ -54,9 +54,19 @@ def test_control_the_slow_parser_reads_verdicts_too(text, value):
 
 
 def repeated(unit):
-    """About 200,000 characters of it, alone, and around what is almost a verdict."""
+    """About 200,000 characters of it, alone, and around what is a verdict, or almost."""
     run = unit * (LONG // len(unit))
-    return [run, f"1{run}", f"1 >{run}", f"{run}1 > 2{run}", f"1 > 2{run}x", f"verdict{run}", f"1{run}>{run}3"]
+    return [
+        run,
+        f"{run}\n1 > 2",
+        f"1 > 2\n1{run}",
+        f"1{run}",
+        f"1 >{run}",
+        f"{run}1 > 2{run}",
+        f"1 > 2{run}x",
+        f"verdict{run}",
+        f"1{run}>{run}3",
+    ]
 
 
 UNITS = [" ", "\t", "\xa0", "\u3000", "1", ".", "1.", "*", '"', "“", "`*_ ", ":", "\n", "\u2028", "\r\n", "<", "="]
