@@ -42,6 +42,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "plugins": {"grao_ref.plugins"},
     "settings": {"grao_ref.settings"},
     "settings/groups": {"grao_ref.settings.kinds"},
+    "settings/groups/judge.py": {"grao_ref.settings.kinds", "grao_ref.plugins.secrets"},
     "settings/kinds.py": {"grao_ref.equations.ranges"},
     "settings/config.py": {"grao_ref.settings.kinds", "grao_ref.settings.groups"},
     "settings/checks.py": {"grao_ref.settings.config", "grao_ref.methods.calls", "grao_ref.methods.registry"},
@@ -68,7 +69,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "rewards/build.py": {"torch", "grao_ref.data.load", "grao_ref.methods.registry", "grao_ref.rewards"}
     | {"grao_ref.settings.config"},
     "rewards/fit.py": {"numpy", "scipy"},
-    "rewards/judge.py": {"openai", "grao_ref.text", "grao_ref.equations.checks", "grao_ref.rewards"},
+    "rewards/judge.py": {"openai", "grao_ref.text", "grao_ref.equations.checks", "grao_ref.rewards"}
+    | {"grao_ref.plugins"},
+    "rewards/asking.py": {"openai", "httpx"},
     "tasks": TENSORS | {"grao_ref.records", "grao_ref.equations", "grao_ref.tasks"},
     "tasks/text.py": TENSORS
     | {"grao_ref.records", "grao_ref.data.examples", "grao_ref.data.rows", "grao_ref.text", "grao_ref.tasks.interface"}
@@ -163,7 +166,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs/entrants.py": {"torch", "grao_ref"},
     "runs/compared.py": {"grao_ref"},
     "runs/card.py": {"huggingface_hub", "yaml", "grao_ref.data", "grao_ref.evaluation", "grao_ref.methods"}
-    | {"grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
+    | {"grao_ref.plugins", "grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
     "runs/hub.py": {"huggingface_hub", "grao_ref.plugins", "grao_ref.policies", "grao_ref.runs", "grao_ref.settings"},
     "runs/trackers.py": {"torch", "trackio", "wandb", "grao_ref.plugins", "grao_ref.settings.config"},
     "setups.py": {"torch", "transformers", "grao_ref"},

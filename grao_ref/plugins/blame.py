@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec
 
+from grao_ref.plugins.secrets import redacted
+
 TRACEBACK = "GRAO_TRACEBACK"  # environment variable: show tracebacks too
 LONGEST = 600  # characters of somebody else's message in an error
 PACKAGE = Path(__file__).parents[1]
@@ -56,9 +58,9 @@ def why(error: BaseException) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """An exception's message in one line, shortened where it is very long."""
+    """An exception's message in one line and without secrets, shortened where it is very long."""
     try:
-        words = one_line(str(error.msg if isinstance(error, SyntaxError) else error))
+        words = one_line(redacted(str(error.msg if isinstance(error, SyntaxError) else error)))
     except Exception:  # a `__str__` that fails
         words = ""
     return (words if len(words) <= LONGEST else words[:LONGEST] + "…") or "no message"
@@ -70,7 +72,7 @@ def briefly(error: BaseException) -> str:
     >>> briefly(OSError("No file\nSee the page")), briefly(ValueError("Wrong field:\n size")), briefly(KeyError(1))
     ('No file', 'Wrong field: size', 'KeyError: 1')
     """
-    lines = str(error).strip().splitlines()
+    lines = redacted(str(error)).strip().splitlines()
     count = next((number for number, line in enumerate(lines, start=1) if not line.endswith(":")), len(lines))
     words = one_line(" ".join(lines[:count]))
     return words if " " in words else f"{type(error).__name__}: {words or 'no message'}"
@@ -107,7 +109,7 @@ def refuse(error: BaseException, more: str = "") -> int:
     The traceback stands before it where the environment has `GRAO_TRACEBACK`.
     """
     if os.environ.get(TRACEBACK):
-        traceback.print_exception(error)
+        print(redacted("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     print(f"error: {one_line(explained(error) + more)}", file=sys.stderr)
     return 2
 
@@ -115,7 +117,7 @@ def refuse(error: BaseException, more: str = "") -> int:
 def explained(error: BaseException) -> str:
     """The message where it was written for a user; else `why`, and how to see the traceback."""
     if expected(error):
-        return message_of(error) if isinstance(error, OSError) else one_line(str(error))
+        return message_of(error) if isinstance(error, OSError) else one_line(redacted(str(error)))
     return f"{why(error)}; {TRACEBACK}=1 shows the traceback"
 
 
@@ -147,7 +149,7 @@ def _place(error: BaseException) -> str:
         file, line, code = last.filename, last.lineno, last.line
     if not file or not line:
         return ""
-    code = one_line(code or linecache.getline(file, line))
+    code = one_line(redacted(code or linecache.getline(file, line)))
     return f"{file}, line {line}" + (f": {code}" if code else "")
 
 

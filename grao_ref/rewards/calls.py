@@ -2,18 +2,24 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MappingView, Sequence, Set, Sized
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
+
+import torch
 
 from grao_ref.plugins.blame import blame
 from grao_ref.rewards.copies import copied
-from grao_ref.rewards.trl import Said, TrainerState, number_of
+from grao_ref.rewards.judge import JudgeGoneError
+from grao_ref.rewards.trl import Said, TrainerState, number_of, shown
 from grao_ref.text.messages import Prompt, as_completion
 
 TOOLS = ("trainer_state", "log_metric", "log_extra")  # beside the lists, as in TRL 1.16
 IDS = "completion_ids"
 OURS = ("prompts", "completions", "references", IDS, *TOOLS)  # keywords that no column may have
+UNLISTED = (str, bytes, bytearray, Mapping, MappingView, Set)  # what can be gone through, and is no list of rewards
+LARGEST = torch.finfo(torch.float32).max  # in which training has them: a larger one would be infinite there
 DROPPED = ("prompt", "completion", IDS)  # columns that TRL does not pass on either
 
 
@@ -75,14 +81,21 @@ def call(name: str, function: Callable[..., Any], offered: dict[str, Any], state
         raise AbsentError(f"reward function {name!r} asks for {absent[0]!r}, and there is only {known}", absent[0])
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         wanted |= set(there)
-    kept = {key: copied(list(values)) for key, values in offered.items() if key in wanted}
+    kept = {key: _copy(key, values) for key, values in offered.items() if key in wanted}
     tools = {
         "trainer_state": TrainerState(**asdict(state)),
         "log_metric": said.log_metric,
         "log_extra": said.log_extra,
     }
-    with blame(f"reward function {name!r} raised"):
+    with blame(f"reward function {name!r} raised", own=(JudgeGoneError,)):
         return function(**kept, **{key: tool for key, tool in tools.items() if key in wanted})
+
+
+def _copy(key: str, values: Sequence[Any]) -> list[Any]:
+    try:
+        return list(copied(list(values)))
+    except RecursionError:
+        raise ValueError(f"{key} holds values that are nested too deeply to be handed to a reward function") from None
 
 
 def reads_ids(error: ValueError) -> bool:
@@ -94,24 +107,38 @@ def reads_ids(error: ValueError) -> bool:
 
 def rewards_of(name: str, result: Any, count: int) -> list[float | None]:
     """What the function returned as plain numbers, one for each completion."""
-    alone = getattr(result, "ndim", 1) == 0  # an array of one number, which has an __iter__ all the same
-    if alone or isinstance(result, str | bytes | Mapping) or not hasattr(result, "__iter__"):
+    with blame(f"reward function {name!r} raised"):  # a generator runs here, and objects of its own are asked
+        listed = _is_listed(result)
+        rewards = list(islice(result, count + 1)) if listed else []  # one too many: a generator may have no end
+        told = (
+            len(rewards)
+            if len(rewards) <= count
+            else len(result)
+            if isinstance(result, Sized)
+            else f"more than {count}"
+        )
+    if not listed:
         kind = type(result).__name__
         raise ValueError(f"reward function {name!r} must return a list of {count} rewards, got {kind}")
-    with blame(f"reward function {name!r} raised"):  # a generator runs here
-        rewards = list(result)
     if len(rewards) != count:
-        raise ValueError(f"reward function {name!r} returned {len(rewards)} rewards for {count} completions")
+        raise ValueError(f"reward function {name!r} returned {told} rewards for {count} completions")
     return [_reward(name, row, reward) for row, reward in enumerate(rewards)]
+
+
+def _is_listed(result: Any) -> bool:
+    """Whether it can be gone through in an order of its own. An array of one number, and no list, can't."""
+    return hasattr(result, "__iter__") and not isinstance(result, UNLISTED) and getattr(result, "ndim", 1) != 0
 
 
 def _reward(name: str, row: int, reward: Any) -> float | None:
     if reward is None:
         return None
-    number = number_of(reward)
-    if number is None or not math.isfinite(number):
-        shown = repr(reward if number is None else number)[:80]
+    with blame(f"reward function {name!r} gave completions[{row}] what can't be read: it raised"):
+        number = number_of(reward)
+    if number is None or not abs(number) <= LARGEST:  # a NaN is not either
+        said = shown(reward if number is None else number)
         raise ValueError(
-            f"reward function {name!r} gave completions[{row}] {shown}: it must be a finite number, or None"
+            f"reward function {name!r} gave completions[{row}] {said}: it must be a finite number, or None"
+            + (f"; the largest is {LARGEST:.2g}" if number is not None and math.isfinite(number) else "")
         )
     return number

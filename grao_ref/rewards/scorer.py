@@ -13,7 +13,9 @@ from numbers import Real
 from typing import Any
 
 from grao_ref.plugins.blame import blame
-from grao_ref.rewards.calls import call, offer, reads_ids, rewards_of
+from grao_ref.rewards.calls import LARGEST, call, offer, reads_ids, rewards_of
+from grao_ref.rewards.judge import JudgeGoneError
+from grao_ref.rewards.silence import Silence
 from grao_ref.rewards.trl import Said, TrainerState
 from grao_ref.rewards.waiting import Waiter
 from grao_ref.text.messages import Prompt
@@ -51,7 +53,7 @@ class Scorer:
         if not any(weights):
             raise ValueError("at least one reward function needs a weight other than 0")
         self.functions, self.weights = dict(functions), dict(zip(functions, weights, strict=True))
-        self._waiter = Waiter()
+        self._waiter, self._silence = Waiter(), Silence()
 
     def __call__(
         self,
@@ -67,7 +69,8 @@ class Scorer:
 
         references: None where a row has none. state: what functions see as `trainer_state`. Raises `ValueError`, with
         the function's name, on one that raises, asks for what is not there, or returns a wrong number of rewards,
-        something that is no number, NaN or an infinity.
+        something that is no number, NaN, an infinity, or a number that float32 can't hold; and where a sum is one.
+        Raises `JudgeGoneError` where a judge answers no more. Warns, once, of a function that falls silent.
         """
         offered = offer(prompts, completions, references, columns, completion_ids)
         said, state = Said(len(prompts), self.functions), state or TrainerState()
@@ -85,9 +88,10 @@ class Scorer:
             raise
         for name, result in zip(waiting, self._waiter.wait(list(waiting.values())), strict=True):
             if isinstance(result, BaseException):
-                with blame(f"reward function {name!r} raised"):
+                with blame(f"reward function {name!r} raised", own=(JudgeGoneError,)):
                     raise result
             parts[name] = rewards_of(name, result, len(prompts))
+        self._silence.heard(parts)
         total = [self._total(parts, row) for row in range(len(prompts))]
         return ScoreLists(total, parts, said.metrics, said.columns)
 
@@ -122,12 +126,20 @@ class Scorer:
                 continue
             if there and all(parts[name][row] is None for row in there):
                 raise ValueError(f"reward function {name!r} could score none of the {len(there)} references")
+        self._silence.heard(parts)
         return ScoreLists([self._total(parts, row) for row in range(len(prompts))], parts)
 
     def _total(self, parts: Mapping[str, list[float | None]], row: int) -> float | None:
         given = [(self.weights[name], part[row]) for name, part in parts.items()]
         counted = [weight * reward for weight, reward in given if weight and reward is not None]
-        return sum(counted) if counted else None
+        total = sum(counted) if counted else None
+        if total is not None and not abs(total) <= LARGEST:
+            named = ", ".join(name for name, part in parts.items() if part[row] is not None)
+            raise ValueError(
+                f"the weighted sum of the rewards of completions[{row}], from {named}, is {total:.2g}: the largest is "
+                f"{LARGEST:.2g}"
+            )
+        return total
 
 
 def named(functions: Sequence[RewardFunction], names: Sequence[str | None] | None = None) -> dict[str, RewardFunction]:

@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from numbers import Real
 from typing import Any
 
+from grao_ref.plugins.blame import one_line
 from grao_ref.rewards.copies import copied
 
 RESERVED = ("run", "seed", "step", "prompt", "completion", "advantage")  # names in metrics.jsonl and completions/
@@ -64,9 +66,9 @@ class Said:
         """
         number = number_of(value)
         if not isinstance(name, str) or not name or name in RESERVED:
-            raise ValueError(f"log_metric needs a name of its own for a metric, got {name!r}")
+            raise ValueError(f"log_metric needs a name of its own for a metric, got {shown(name)}")
         if number is None or math.isinf(number):
-            raise ValueError(f"log_metric needs a finite number for {name!r}, got {value!r}")
+            raise ValueError(f"log_metric needs a finite number for {name!r}, got {shown(value)}")
         if not math.isnan(number):
             self._metrics.setdefault(name, []).append(number)
 
@@ -76,23 +78,23 @@ class Said:
         Raises `ValueError` on a name that the file's own columns have.
         """
         if not isinstance(column, str) or not column or column in self._taken:
-            raise ValueError(f"log_extra needs a name of its own for a column, got {column!r}")
-        self._columns.setdefault(column, []).extend(copied(value) for value in values)
+            raise ValueError(f"log_extra needs a name of its own for a column, got {shown(column)}")
+        kept = self._columns.setdefault(column, [])
+        kept.extend(copied(value) for value in islice(values, self._count + 1 - len(kept)))  # one too many is refused
 
     @property
     def metrics(self) -> dict[str, float]:
         """The mean of each metric over its calls."""
-        return {name: sum(values) / len(values) for name, values in self._metrics.items()}
+        return {name: _mean(values) for name, values in self._metrics.items()}
 
     @property
     def columns(self) -> dict[str, list[Any]]:
         """The columns. Raises `ValueError` on one that has not one value for each completion."""
         for column, values in self._columns.items():
             if len(values) != self._count:
-                raise ValueError(
-                    f"log_extra got {len(values)} values for the column {column!r} and {self._count} completions"
-                )
-        return dict(self._columns)
+                told = len(values) if len(values) < self._count else f"more than {self._count}"
+                raise ValueError(f"log_extra got {told} values for the column {column!r} and {self._count} completions")
+        return {column: list(values) for column, values in self._columns.items()}  # a later call changes none of them
 
 
 def number_of(value: Any) -> float | None:
@@ -106,10 +108,31 @@ def number_of(value: Any) -> float | None:
     item = getattr(value, "item", None)
     if callable(item):
         try:
-            value = item()
+            mask = getattr(value, "mask", False)
+            value = item() if callable(mask) or not mask else math.nan  # numpy's `masked` says it is 0
         except (ValueError, RuntimeError):  # more than one element
             return None
+    if isinstance(value, Decimal) and value.is_nan():  # of which one kind raises
+        return math.nan
     try:
         return float(value) if isinstance(value, Real | Decimal) else None
     except OverflowError:  # a whole number beyond every float
-        return math.inf
+        return -math.inf if value < 0 else math.inf
+
+
+def shown(value: Any) -> str:
+    r"""A value as an error shows it: in one line, its beginning; its type where it can't be shown.
+
+    >>> shown([1, 2]), shown("a\nb"), shown(10**5000)
+    ('[1, 2]', "'a\\nb'", 'an int')
+    """
+    try:
+        return one_line(repr(value))[:80]
+    except Exception:  # a `__repr__` that fails, or a number of thousands of digits
+        kind = type(value).__name__
+        return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+
+
+def _mean(values: list[float]) -> float:
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else sum(value / len(values) for value in values)  # only the sum was too large

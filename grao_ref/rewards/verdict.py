@@ -33,9 +33,11 @@ Is text 1 or text 2 more {criterion}? Answer with exactly one of these three ver
 1 = 2
 1 < 2"""
 _REWARD = {">": 1, "=": 0, "<": -1}
-_COMPARISON = re.compile(r"[0-9][0-9.]*(?:\s*[<>=≥≤≠]+\s*[0-9][0-9.]*)+")
-_VERDICT = re.compile(r"[\s*_`\"'“”]*(?:verdict|answer)?[\s*_`\"':]*1\s*([<>=])\s*2[\s*_`\"'“”.]*", re.IGNORECASE)
-_TAG = re.compile(r"<(?=\s*/?\s*(?:context|text_[12])\s*>)", re.IGNORECASE)
+# Each repetition is possessive (`*+`): what it has taken it never gives back, so no reply takes longer than its length.
+# A chain of comparisons is looked for at the start of a run of digits and dots, and nowhere else in the run.
+_COMPARISON = re.compile(r"(?<![0-9.])\.*+[0-9][0-9.]*+(?:\s*+[<>=≥≤≠]++\s*+[0-9][0-9.]*+)+")
+_VERDICT = re.compile(r"[\s*_`\"'“”]*+(?:verdict|answer)?+[\s*_`\"':]*+1\s*+([<>=])\s*+2[\s*_`\"'“”.]*+", re.IGNORECASE)
+_TAG = re.compile(r"<(?=\s*+(?:/\s*+)?+(?:context|text_[12])\s*+>)", re.IGNORECASE)
 
 
 def question(criterion: Criterion, context: str, first: str, second: str) -> str:

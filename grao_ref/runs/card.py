@@ -17,6 +17,7 @@ from grao_ref.data.load import HUB
 from grao_ref.data.tables import suffix_of
 from grao_ref.evaluation.monitor import REWARD
 from grao_ref.methods.registry import method_of
+from grao_ref.plugins.secrets import redacted
 from grao_ref.policies.adapters import adapter_settings, base_of
 from grao_ref.policies.load import EMBEDDED
 from grao_ref.runs.results import measure_of
@@ -80,7 +81,7 @@ def write_card(
         versions=versions,
     )
     data = _metadata(config, adapter=(folder / "adapter_config.json").exists(), ends=ends)
-    ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}").save(folder / "README.md")
+    ModelCard(redacted(f"---\n{data.to_yaml()}\n---\n\n{text}")).save(folder / "README.md")
 
 
 def data_id(name: str) -> str | None:

@@ -46,4 +46,6 @@ def test_arrays_and_tensors_are_copied_a_leaf_of_a_graph_too():
 def test_what_can_not_be_copied_is_passed_on():
     lock = threading.Lock()
     assert copied([lock])[0] is lock
+    rows = OrderedDict(lock=lock, rows=[1])
+    assert copied({"a": rows, "b": [1]})["a"] is rows  # of which not even the rest can be copied
     assert copied("text") == "text"

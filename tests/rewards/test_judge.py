@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from grao_ref.rewards.cache import VerdictCache
-from grao_ref.rewards.judge import Judge, JudgeSettings
+from grao_ref.rewards.judge import Judge, JudgeGoneError, JudgeSettings
 from grao_ref.rewards.scorer import Scorer
 from grao_ref.rewards.verdict import CRITERIA, parse, question
 from tests.rewards.endpoint import serving
@@ -136,18 +136,23 @@ def test_a_server_that_fails_twice_is_asked_again():
         assert len(server.asked) == 4
 
 
+def fails_for(word, failure):
+    """An endpoint that answers every question but those about a response with the word."""
+    return lambda asked: failure if word in texts_of(asked) else "1 > 2"
+
+
 def test_a_server_that_goes_on_failing_gives_none_after_the_retries():
-    with judging(lambda asked: 500, max_retries=2) as (judge, server):
+    with judging(fails_for("a", 500), max_retries=2) as (judge, server):
         with pytest.warns(RuntimeWarning, match="did not answer .*InternalServerError"):
-            assert ask(judge, "a") == [None]
-        assert (len(server.asked), judge.failed) == (3, 1)
+            assert ask(judge, "a", "b") == [None, 1.0]
+        assert (len(server.asked), judge.failed) == (4, 1)
 
 
 def test_a_refusal_is_not_asked_again():
-    with judging(lambda asked: 401, max_retries=3) as (judge, server):
+    with judging(fails_for("a", 401), max_retries=3) as (judge, server):
         with pytest.warns(RuntimeWarning, match="AuthenticationError"):
-            assert ask(judge, "a") == [None]
-        assert len(server.asked) == 1
+            assert ask(judge, "a", "b") == [None, 1.0]
+        assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -155,10 +160,45 @@ def test_a_refusal_is_not_asked_again():
 )
 def test_garbage_instead_of_an_answer_gives_none(garbage):
     with (
-        judging(lambda asked: garbage) as (judge, _),
+        judging(fails_for("a", garbage)) as (judge, _),
         pytest.warns(RuntimeWarning, match="did not answer"),
     ):
-        assert ask(judge, "a") == [None]
+        assert ask(judge, "a", "b") == [None, 1.0]
+
+
+def score(judge, *completions):
+    count = len(completions)
+    return Scorer({"judge": judge})([TALK] * count, list(completions), references=["seven"] * count, columns={})
+
+
+@pytest.mark.parametrize("failure", [500, 503, 429, 401, 403, 404, b"<html>busy</html>", b'{"choices": []}', b""])
+def test_a_judge_that_answers_no_question_of_a_call_is_gone(failure):
+    replies = {"now": "1 > 2"}
+    with judging(lambda asked: replies["now"], max_retries=1) as (judge, server):
+        assert score(judge, "a", "b").total == [1.0, 1.0]
+        replies["now"] = failure
+        with pytest.raises(JudgeGoneError) as caught:
+            score(judge, "c", "d", "a", "seven")
+        words = f"the judge 'judge-1' at {server.url} answered none of 2 questions (retries of each: up to 1; "
+        assert str(caught.value).startswith(words)
+        assert "\n" not in str(caught.value)
+        assert isinstance(caught.value, ConnectionError)
+        replies["now"] = "1 > 2"  # it is back: whoever caught the error may go on
+        assert score(judge, "c").total == [1.0]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_question_that_is_refused_for_itself_is_no_judge_that_is_gone(status):
+    with judging(lambda asked: status) as (judge, _), pytest.warns(RuntimeWarning, match="did not answer"):
+        assert ask(judge, "a", "b") == [None, None]
+
+
+def test_a_connection_error_of_a_user_s_own_function_is_blamed_on_it():
+    def own(completions):
+        raise ConnectionResetError("the grader is gone")
+
+    with pytest.raises(ValueError, match="reward function 'own' raised ConnectionResetError: the grader is gone"):
+        Scorer({"own": own})(["p"], ["a"], references=["x"], columns={})
 
 
 def test_a_time_out_gives_none_and_disturbs_nobody():

@@ -70,7 +70,7 @@ def test_a_path_of_this_machine_is_no_id_and_does_not_leave_it(tmp_path):
         output_dir=home / "out",
         judge_cache=home / "verdicts",
         resume_from_checkpoint=home / "out",
-        judge_base_url="http://alice:secret@example.test",
+        judge_base_url="http://secret.example.test",
     )
     card = card_of(tmp_path, config)
     for private in ("alice", "secret", "private", str(tmp_path)):
