@@ -61,7 +61,7 @@ def train_all(config: Config, console: Console, log: Log, stopping: Stopping) ->
         with last.rescued():
             save_model(setup, log.folder / "model", name, last)
     evaluation, whose = setup.evaluation, f"{name}, seed {setup.config.seed}"
-    with stopping.at_once():
+    with last.rescued(), stopping.at_once():
         before, after = last.before, evaluation.answers()
     return Results(curves, evaluation.reference_score, whose, before, after, log.rows, evaluation.scored)
 
