@@ -1,8 +1,10 @@
 """The ranges of plain numbers, for the equations' coefficients and for settings. No torch: `--help` needs none."""
 
-import math
+import sys
 from numbers import Real
 from typing import Any
+
+LARGEST = sys.float_info.max
 
 
 def require_nonnegative(**numbers: Any) -> None:
@@ -35,4 +37,5 @@ def require_one_of(choices: tuple[str, ...], **words: str) -> None:
 
 def _is_number(value: Any) -> bool:
     """A plain number: a tensor would broadcast, or carry a gradient into what is a constant."""
-    return isinstance(value, (float, int, Real)) and math.isfinite(value)  # floats first: they are found at once
+    is_one = isinstance(value, (float, int, Real))  # floats first: they are found at once
+    return is_one and -LARGEST <= value <= LARGEST  # which NaN is not, nor a whole number that no float can hold

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 import yaml
 
 from grao_ref.plugins.near import hint
+from grao_ref.plugins.secrets import redacted
 from grao_ref.settings.command_line import Typed, read
 from grao_ref.settings.help import help_text
 from grao_ref.settings.kinds import kinds_of
@@ -98,7 +99,7 @@ def quiet_libraries() -> None:
 def fail(error: Exception) -> NoReturn:
     """One line on standard error, or one for each of several unknown names, and exit code 2."""
     lines = error.lines if isinstance(error, UnknownNamesError) else [" ".join(str(error).split())]
-    print("error: " + "\n".join(lines), file=sys.stderr)
+    print("error: " + redacted("\n".join(lines)), file=sys.stderr)
     sys.exit(2)
 
 

@@ -24,7 +24,7 @@ TIMING = {"step_time"}  # of a row of metrics: the one figure that is another ea
 PATIENCE = 60.0  # seconds for a run that takes two: past them it hangs
 PHASES = {  # what a run is doing: the function that does it, where it is called
     "collect": ("grao_ref.training.loop", "collect"),
-    "update": ("grao_ref.training.loop", "update"),
+    "update": ("grao_ref.training.loop", "updates"),
     "save": ("grao_ref.runs.keeper", "begin_checkpoint"),
     "seal": ("grao_ref.runs.keeper", "finish_checkpoint"),  # in a thread, beside the next step
     "evaluate": ("grao_ref.runs.run", "Run.evaluate"),

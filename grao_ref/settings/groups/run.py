@@ -31,11 +31,11 @@ class RunGroup:
     num_completions_to_print: Count = 3
     """Prompts whose answers before and after training are shown at the end."""
     save_steps: Natural = 0
-    """Steps between checkpoints; 0: none but the final model."""
+    """Steps between checkpoints; 0: none but the final model. A run that is stopped saves one in any case."""
     save_total_limit: Count | None = 2
     """Checkpoints to keep, the newest."""
     resume_from_checkpoint: Path | None = None
-    """A checkpoint's folder, or a run's (its newest checkpoint): continue exactly from there."""
+    """A checkpoint's folder, or a run's (its newest checkpoint that is whole): continue exactly from there."""
     report_to: tuple[str, ...] = ()
     """Trackers that get the metrics too, beside metrics.jsonl: tensorboard, trackio, wandb, the dotted path of a
     function of your own that opens one (`runs/trackers.py`); several, or `all` that are installed, or `none`."""
@@ -44,7 +44,8 @@ class RunGroup:
     output_dir: Path | None = None
     """An empty or new folder for metrics.jsonl, curves.png and the model; by default the next free one in runs/."""
     overwrite_output_dir: bool = False
-    """Write into a folder that is not empty; what is in it and in the way is replaced."""
+    """Write into a folder that is not empty; what is in it and in the way is replaced. Going on from an earlier
+    checkpoint, delete what came after it."""
     push_to_hub: bool = False
     """Upload the final model to the Hugging Face hub, with its card; needs `hf auth login` or $HF_TOKEN."""
     hub_model_id: str | None = None
