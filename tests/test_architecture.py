@@ -47,7 +47,13 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "settings/config.py": {"grao_ref.settings.kinds", "grao_ref.settings.groups"},
     "settings/checks.py": {"grao_ref.settings.config", "grao_ref.methods.calls", "grao_ref.methods.registry"},
     "settings/presets.py": {"grao_ref.settings.config"},
-    "settings/flags.py": {"yaml", "transformers", "grao_ref.settings", "grao_ref.plugins.near", "grao_ref.plugins.secrets"},
+    "settings/flags.py": {
+        "yaml",
+        "transformers",
+        "grao_ref.settings",
+        "grao_ref.plugins.near",
+        "grao_ref.plugins.secrets",
+    },
     "methods": TENSORS
     | {"grao_ref.equations", "grao_ref.records", "grao_ref.methods", "grao_ref.settings.config"}
     | {"grao_ref.plugins.blame"},

@@ -35,6 +35,7 @@ ENDS: list[tuple[type[BaseException], int]] = [
     (FloatingPointError, 3),  # the numbers
     (ValueError, 2),  # what was given: settings, data, code of rewards, damaged checkpoints
 ]
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"  # a RuntimeError of torch's
 LESS_MEMORY = (
     "Less is needed with a smaller --per-device-train-batch-size (and as many more --gradient-accumulation-steps), "
     "--gradient-checkpointing, --use-peft, or a smaller --max-completion-length."
@@ -133,8 +134,8 @@ def _ended(stop: BaseException, log: Log, machine: Machine) -> int:
 
 def _words(stop: BaseException, log: Log) -> str:
     """What happened, in a line; of a bug, where its traceback is."""
-    if isinstance(stop, torch.OutOfMemoryError):
-        return f"{str(stop).splitlines()[0]} {LESS_MEMORY}"
+    if isinstance(stop, torch.OutOfMemoryError | MemoryError) or NO_MEMORY in str(stop):
+        return f"{(str(stop) or 'out of memory').splitlines()[0]} {LESS_MEMORY}"
     if isinstance(stop, FloatingPointError):
         return f"{stop}. {_metrics(log)}"
     if expected(stop) or not log.output.opened:

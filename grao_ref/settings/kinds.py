@@ -15,6 +15,7 @@ def require_group_size(**numbers: int) -> None:
             raise ValueError(f"{name} must be at least 2, got {value}")
 
 
+LARGEST = 2**63  # torch's whole numbers are smaller
 Count = Annotated[int, require_positive]
 Natural = Annotated[int, require_nonnegative]
 GroupSize = Annotated[int, require_group_size]
@@ -75,6 +76,8 @@ def require_kind(name: str, value: Any, kind: Any) -> None:
         _require_mapping(name, value)
     elif kind is int and (not isinstance(value, int) or isinstance(value, bool)):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
+    elif kind is int and abs(value) >= LARGEST:
+        raise ValueError(f"{name} must be a whole number of 64 bits, got {value!r}")
     elif kind is float and (not isinstance(value, int | float) or isinstance(value, bool)):
         raise ValueError(f"{name} must be a number, got {value!r}")
     elif kind is bool and not isinstance(value, bool):

@@ -1,5 +1,6 @@
 """Judges behind a server on this machine that hangs, drips, fails, lies or talks too much."""
 
+import itertools
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from tests.faults.workshop import SMALL, Workshop
 
 KEY, PASSWORD = "sk-faults-0123456789abcdef", "hunter2-in-the-url"
 TIMEOUT = 0.3
-DEADLINE = 60.0  # seconds for a step and two evaluations whose every question is in vain
+DEADLINE = 60.0  # seconds for three steps and two evaluations whose every question is in vain
 
 
 def trials(shop: Workshop) -> Iterator[Trial]:
@@ -24,7 +25,9 @@ def trials(shop: Workshop) -> Iterator[Trial]:
     if find_spec("openai") is None:
         yield Trial("every judge", SKIPPED, "openai is not installed")
         return
-    names = list(SERVERS) if not shop.short else ["401 with the key", *shop.rng.sample(list(SERVERS), 2)]
+    names = (
+        list(SERVERS) if not shop.short else ["401 with the key", "gone in mid-run", *shop.rng.sample(list(SERVERS), 1)]
+    )
     for name in names:
         for _ in range(shop.few(2, 1)):
             yield asked(shop, name)
@@ -84,10 +87,19 @@ def _echo(handler: Handler) -> None:
     handler.give(json.dumps({"error": {"message": said, "code": KEY}}).encode(), 401)
 
 
+def _goes(handler: Handler) -> None:
+    if next(_asked) < 6:  # in the second step, or so
+        handler.give(verdict("1 > 2"))
+    else:
+        _reset(handler)
+
+
+_asked = itertools.count()  # in the server's own process
 SERVERS: dict[str, Callable[[Handler], None]] = {
     "hangs": lambda handler: time.sleep(120),
     "a slow drip": _drip,
     "reset": _reset,
+    "gone in mid-run": _goes,
     "401 with the key": _echo,
     "403": lambda handler: handler.give(b"{}", 403),
     "404": lambda handler: handler.give(b"not here", 404, "text/plain"),
@@ -128,13 +140,17 @@ class Server:
         os.waitpid(self.pid, 0)
 
 
-def flags(shop: Workshop, port: int) -> tuple[list[object], Path]:
-    """A run of one step with a judge there, and its folder."""
+def flags(shop: Workshop) -> tuple[list[object], Path]:
+    """A run of three steps with a judge, and its folder."""
     folder = shop.fresh()
-    address = f"http://user:{PASSWORD}@127.0.0.1:{port}/v1"
-    judge = ["--judge-base-url", address, "--judge-model", "m", "--judge-timeout", TIMEOUT]
-    own = ["--reward-funcs", "judge_helpful", *judge, "--max-steps", 1, "--num-generations", 2]
+    judge = ["--judge-model", "m", "--judge-timeout", TIMEOUT]
+    own = ["--reward-funcs", "judge_helpful", *judge, "--max-steps", 3, "--num-generations", 2]
     return [*SMALL, *own, "--per-device-train-batch-size", 2, "--max-eval-prompts", 2, "--output-dir", folder], folder
+
+
+def secrets(port: int) -> dict[str, str]:
+    """The environment that names the judge: its key and its password must not be told."""
+    return {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"http://user:{PASSWORD}@127.0.0.1:{port}/v1"}
 
 
 def asked(shop: Workshop, name: str) -> Trial:
@@ -143,8 +159,8 @@ def asked(shop: Workshop, name: str) -> Trial:
     if name not in SERVERS:
         server.stop()
     try:
-        arguments, folder = flags(shop, server.port)
-        child = shop.start(arguments, name="judge", environment={"OPENAI_API_KEY": KEY})
+        arguments, folder = flags(shop)
+        child = shop.start(arguments, name="judge", environment=secrets(server.port))
         ended = child.wait(DEADLINE)
     finally:
         if name in SERVERS:
@@ -167,9 +183,9 @@ def interrupted(shop: Workshop) -> Trial:
     """SIGINT while the judge is asked."""
     fault, server = "SIGINT while a judge is asked", Server(SERVERS["hangs"])
     try:
-        arguments, _ = flags(shop, server.port)
+        arguments, _ = flags(shop)
         arguments[arguments.index(TIMEOUT)] = 100
-        child = shop.start(arguments, name="judge", environment={"OPENAI_API_KEY": KEY})
+        child = shop.start(arguments, name="judge", environment=secrets(server.port))
         child.wait_for("collect", patience=4)
         time.sleep(0.5)
         began = time.monotonic()
