@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     chosen = options.only or [part for part in PARTS if not (options.short and part in LONG)]
     console, seconds = Console(), dict[str, float]()
+    if options.folder is not None:
+        Path(options.folder).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=options.folder)).resolve()
     prepare()
     shop = Workshop(folder, options.seed, options.short, options.minutes)

@@ -536,9 +536,23 @@ LOOP = [
     bug(
         "resumed_without_the_dice",
         "../training/generators.py",
-        'training.rng.set_state(own["rng"])',
+        "set_state(tensors[_name(training.machine.rank, name)])",
         "pass",
         "transformers#40691: another order after resuming",
+    ),
+    bug(
+        "damage_within_a_file",
+        "../training/manifest.py",
+        "if hash_of_file(path) != described[OWN]:",
+        "if False:",
+        "an early version of this package: a flipped bit was trained on without a word",
+    ),
+    bug(
+        "only_the_last_update_is_refused",
+        "../training/undo.py",
+        "        put_back()\n",
+        "        pass\n",
+        "an early version of this package: the updates before one that was not finite stayed",
     ),
     bug(
         "resumed_without_the_moments",
