@@ -34,13 +34,13 @@ class Output:
         self.kept: list[dict[str, Any]] = []
         self.manifest: dict[str, Any] | None = None
         self.warnings: list[str] = []
+        self._explicit = config.resume_from_checkpoint is not None and is_checkpoint(config.resume_from_checkpoint)
         self.unsaved: str | None = None  # why the last step of a run that was stopped could not be saved
         self.superseded: list[Path] = []
-        self._explicit = False  # whether one checkpoint was named, and not a run's newest
         self._texts: dict[str, str] = {}  # of the run's files
         self._lock: FolderLock | None = None
         resumed = config.resume_from_checkpoint
-        own = None if resumed is None else resumed.parent if is_checkpoint(resumed) else resumed
+        own = None if resumed is None else resumed.parent if self._explicit else resumed
         self._named = config.output_dir is not None or own is not None
         self.folder = config.output_dir or own or _next_free()
         self._hold()
@@ -49,7 +49,6 @@ class Output:
             config = replace(config, resume_from_checkpoint=checkpoint)
             require_same_run(checkpoint, self.manifest, config, processes)
             self.kept = rows_in(checkpoint / METRICS)
-            self._explicit = is_checkpoint(resumed)
         self.config = replace(config, output_dir=self.folder)
         self._made: list[Path] = []  # folders, the innermost first
         self._before: set[Path] | None = None  # what was in the folder before it was written to
@@ -93,7 +92,10 @@ class Output:
             (folder / f".{name}.part").write_text(text)
         for name in (PICTURE, TRACE):  # of the earlier run
             (folder / name).unlink(missing_ok=True)
-        for path in (*self._in_the_way(), *self.superseded):
+        unfinished = (
+            path for path in folder.glob(".*.part") if path.name[1:-5] not in files
+        )  # of a run that was killed
+        for path in (*self._in_the_way(), *self.superseded, *unfinished):
             remove(path)
         for name in files:
             (folder / f".{name}.part").replace(folder / name)

@@ -13,7 +13,7 @@ from grao_ref.training.resuming import checkpoints
 
 def how_to_go_on(output: Output) -> str:
     """What to type after an interruption: a command in the last line, as a shell takes it."""
-    if not output.opened:
+    if not (output.opened or output.in_place):
         return "No step has been made, and nothing was written."
     folder = output.folder
     found = checkpoints(folder)

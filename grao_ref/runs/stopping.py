@@ -6,6 +6,7 @@ for the end of everything else: an update, a file. A second Ctrl-C ends the proc
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,7 +41,8 @@ class Stopping:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Stopping":
-        for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+        is_main = threading.current_thread() is threading.main_thread()  # which alone may take signals
+        for number in (getattr(signal, name) for name in SIGNALS if is_main and hasattr(signal, name)):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
                 self._before[number] = signal.signal(number, self._take)
         return self
@@ -57,12 +59,9 @@ class Stopping:
         if self.machine.processes > 1:
             yield
             return
-        self._depth += 1
-        try:
+        with self.preparing():
             self._raise_if_asked()
             yield
-        finally:
-            self._depth -= 1
         self._raise_if_asked()  # somebody's bare `except:` may have taken it
 
     @contextmanager
@@ -71,6 +70,9 @@ class Stopping:
         self._depth += 1
         try:
             yield
+        except Exception:
+            self._raise_if_asked()  # a library has made an error of its own of it
+            raise
         finally:
             self._depth -= 1
 

@@ -11,6 +11,7 @@ class Lasting:
     """A stream that writes into nothing once its file can't be written any more (`| head -1`, a full disk)."""
 
     def __init__(self, stream: Any) -> None:
+        self._given = stream
         self._stream = stream or _nothing()  # Python has none where it was started with `>&-`
 
     def write(self, text: str) -> int:
@@ -27,6 +28,12 @@ class Lasting:
             self._stream.flush()
         except (OSError, ValueError):
             self._let_go()
+
+    def end(self) -> None:
+        """Write what is not yet written."""
+        self.flush()
+        if self._stream is not self._given:
+            self._stream.close()
 
     def _let_go(self) -> None:
         stream, self._stream = self._stream, _nothing()
@@ -47,7 +54,7 @@ def lasting_streams() -> Iterator[None]:
         yield
     finally:
         for stream in ours:
-            stream.flush()
+            stream.end()
         sys.stdout, sys.stderr = before
 
 

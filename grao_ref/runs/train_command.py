@@ -127,7 +127,7 @@ def _ended(stop: BaseException, log: Log, machine: Machine) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exception(stop)
     print(f"error: {one_line(_words(stop, log))}", file=sys.stderr)
-    if log.output.opened:
+    if log.output.opened:  # else what was asked for can't be done, or not yet
         print(how_to_go_on(log.output), file=sys.stderr)
     return next((code for kind, code in ENDS if isinstance(stop, kind)), 1)
 

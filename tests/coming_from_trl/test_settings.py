@@ -138,7 +138,11 @@ ONLY_SAYS = {  # rows whose cells are no settings' values: what they stand for
         "test | none | none: test_size of the prompts are held out",
         (OWN.dataset_test_split, TINY.dataset_test_split, TINY.test_size), (None, None, 0.1),
     ),
-    "save_steps": ("500 | nothing is saved | 0: the final model alone", (TINY.save_steps,), (0,)),
+    "save_steps": (
+        "500 | nothing is saved | 0: the final model, and a checkpoint where a run is stopped",
+        (TINY.save_steps,),
+        (0,),
+    ),
     "eval_steps": ("no evaluation | 10 | 10", (OWN.eval_steps, TINY.eval_steps), (10, 10)),
     "loss_type of GRPO": ("dapo | grpo | grpo", (OWN.loss_type, TINY.loss_type), ("grpo", "grpo")),
 }  # fmt: skip

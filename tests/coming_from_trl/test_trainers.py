@@ -174,7 +174,7 @@ def test_the_history_is_the_reports_means_and_the_command_s_file(model, tokenize
 
 @row(
     "trainer.train(resume_from_checkpoint=True)",
-    "the command again, with --resume-from-checkpoint runs/1; it needs --save-steps before",
+    "the command again, with --resume-from-checkpoint runs/1: after a stop, or with --save-steps before",
 )
 def test_a_run_that_was_stopped_goes_on_from_its_newest_checkpoint(a_run, file, grao, metrics_of, tmp_path):
     stopped = tmp_path / "1"

@@ -48,8 +48,8 @@ def crashed(ended: Ended) -> bool:
 def plainly_said(ended: Ended) -> str:
     """'' where standard error holds exactly one line of error or interruption beside warnings; else what is wrong."""
     lines = [line for line in ended.err.splitlines() if line.strip()]
-    main = [line for line in lines if line.startswith(("error: ", "interrupted", "ended at once"))]
-    if len(main) != 1:
+    main = [line for line in lines if line.startswith(("error: ", "interrupted"))]
+    if len(main) != 1 and not (lines and lines[-1] == "ended at once" and not main):  # by a second Ctrl-C
         return f"{len(main)} lines of error: {ended.said}"
     if any(len(line) > 3000 for line in lines):
         return f"a line of {max(map(len, lines))} characters"

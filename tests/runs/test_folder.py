@@ -213,6 +213,17 @@ def test_two_commands_that_begin_at_once_get_two_numbers(tmp_path, monkeypatch):
         named[1].open("", {})
 
 
+def test_what_a_killed_run_left_unfinished_goes_with_the_next_one(tmp_path):
+    assert run(tmp_path, 2) == 0
+    for name in (".checkpoint-9.part", ".model.part"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").touch()
+    (tmp_path / ".mine").touch()
+    again = ["--config", tmp_path / "config.yaml", "--resume-from-checkpoint", tmp_path, "--max-steps", "3"]
+    assert main([*map(str, again)]) == 0
+    assert [path.name for path in tmp_path.glob(".*")] == [".mine"]
+
+
 def test_a_folder_that_a_run_is_going_on_in_is_locked(tmp_path):
     first = Output(Config(output_dir=tmp_path / "run"))
     first.open("", {})
