@@ -92,9 +92,8 @@ class Output:
             (folder / f".{name}.part").write_text(text)
         for name in (PICTURE, TRACE):  # of the earlier run
             (folder / name).unlink(missing_ok=True)
-        unfinished = (
-            path for path in folder.glob(".*.part") if path.name[1:-5] not in files
-        )  # of a run that was killed
+        patterns = (".*.part", f"{COMPLETIONS}/.*.part")  # what a killed run left
+        unfinished = [p for each in patterns for p in folder.glob(each) if p.name[1:-5] not in files]
         for path in (*self._in_the_way(), *self.superseded, *unfinished):
             remove(path)
         for name in files:

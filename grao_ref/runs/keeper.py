@@ -71,3 +71,5 @@ class Keeper:
         if self.setup.save is not None:
             self.setup.save(folder)
         (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in self.log.rows))
+        for name, lines in self.log.unshown.items():
+            (folder / name).write_text(lines, encoding="utf-8", errors="backslashreplace")

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ class Log:
 
     def __init__(self, output: Output) -> None:
         self.output, self.rows = output, list(output.kept)
+        self.unshown: dict[str, str] = {}  # files of completions that could not be written, by name: for a checkpoint
         self._written = 0  # rows that are in the file
         self._file: int | None = None
         self.trackers: list[Any] = []  # that are open
@@ -38,6 +40,16 @@ class Log:
             count = len(self.rows)
             self.output.open("".join(json.dumps(row) + "\n" for row in self.rows), sources)
             self._file, self._written = os.open(self.folder / METRICS, os.O_WRONLY | os.O_APPEND), count
+            self._show_what_could_not_be()
+
+    def _show_what_could_not_be(self) -> None:
+        """Take over completions that a run which was stopped could put into its checkpoint alone."""
+        checkpoint = self.output.config.resume_from_checkpoint
+        for file in () if checkpoint is None else checkpoint.glob("completions_*.jsonl"):
+            place = self.folder / COMPLETIONS / file.name
+            if place not in self.output.superseded:
+                place.parent.mkdir(exist_ok=True)
+                shutil.copy(file, place)
 
     def begin(self, row: Row) -> None:
         """Keep a row to which something will be added: it is in memory, and in a checkpoint, until `write`."""
@@ -70,9 +82,11 @@ class Log:
             path.parent.mkdir(exist_ok=True)
             lines = "".join(json.dumps(row, ensure_ascii=False, default=plain) + "\n" for row in rows)
             unfinished = path.with_name(f".{path.name}.part")
+            self.unshown[path.name] = lines
             # JSON writes half a character, which UTF-8 has not, as Python's backslashes do.
             unfinished.write_text(lines, encoding="utf-8", errors="backslashreplace")
             unfinished.replace(path)
+            del self.unshown[path.name]
         return rows
 
     def close(self) -> None:

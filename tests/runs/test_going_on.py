@@ -228,6 +228,23 @@ def test_a_disk_that_is_full_is_an_error_of_the_machine_and_leaves_no_half_line(
     assert_same_run(folder, whole)
 
 
+def test_completions_that_can_not_be_written_are_kept_in_the_checkpoint(place, whole, capsys, monkeypatch):
+    written = type(place).write_text
+
+    def full(path, text, **options):
+        if path.parent.name == "completions":
+            raise OSError(28, "No space left on device", str(path))
+        return written(path, text, **options)
+
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(place), "write_text", full)
+        folder = ran(place, "stopped", code=1)
+    assert (folder / "checkpoint-3" / "completions_00003.jsonl").exists()
+    again(capsys, place)
+    assert_same_run(folder, whole)
+
+
 def test_where_nothing_can_be_saved_any_more_that_is_said(place, capsys, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device", "somewhere")
