@@ -7,8 +7,10 @@ Each is one of the commands beside this file, with all of its flags. Nothing but
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import grao_ref
+from grao_ref.plugins.blame import leave
 from grao_ref.plugins.near import hint
 
 COMMANDS = {  # name -> the module of the command, and what it does
@@ -59,5 +61,10 @@ def usage() -> str:
     )
 
 
+def command() -> NoReturn:
+    """What `grao` is."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

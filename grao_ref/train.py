@@ -9,7 +9,7 @@ reward; `paper` is the paper's own setting, its objective as printed. GRAO is tr
 import sys
 from collections.abc import Sequence
 
-from grao_ref.plugins.blame import one_line_errors
+from grao_ref.plugins.blame import leave, one_line_errors
 from grao_ref.settings.flags import parse
 from grao_ref.settings.presets import PRESETS
 
@@ -26,4 +26,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -11,13 +11,14 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
 
 from grao_ref.plugins.secrets import redacted
 
 TRACEBACK = "GRAO_TRACEBACK"  # environment variable: show tracebacks too
+INTERRUPTED = 128  # and the signal's number: the exit code of an interrupted command
 LONGEST = 600  # characters of somebody else's message in an error
 PACKAGE = Path(__file__).parents[1]
 LIBRARIES = (str(PACKAGE), sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
@@ -36,7 +37,7 @@ def blame(what: str, *, own: tuple[type[BaseException], ...] = (), ours: bool = 
     """
     try:
         yield
-    except (KeyboardInterrupt, GeneratorExit):
+    except KeyboardInterrupt:
         raise
     except own:
         raise
@@ -101,6 +102,17 @@ def one_line_errors(main: Callable[P, int]) -> Callable[P, int]:
             return refuse(error)
 
     return command
+
+
+def leave(code: int) -> NoReturn:
+    """End the process. One that was interrupted does not wait for threads that somebody's code has left behind."""
+    if code >= INTERRUPTED:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                with suppress(OSError, ValueError):
+                    stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def refuse(error: BaseException, more: str = "") -> int:

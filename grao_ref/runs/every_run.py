@@ -10,7 +10,6 @@ import grao_ref
 from grao_ref.evaluation.monitor import REWARD
 from grao_ref.methods.registry import summary_of
 from grao_ref.runs.card import write_card
-from grao_ref.runs.folder import remove
 from grao_ref.runs.log import Log
 from grao_ref.runs.plan import plan
 from grao_ref.runs.progress import ProgressLine
@@ -19,6 +18,7 @@ from grao_ref.runs.run import Run
 from grao_ref.runs.stopping import Stopping
 from grao_ref.settings.config import Config
 from grao_ref.setups import Setup
+from grao_ref.training.manifest import remove
 from grao_ref.training.ranks import require_alike
 
 

@@ -30,6 +30,7 @@ from grao_ref.setups import Setup, check_rows, text_setup
 from grao_ref.training.loop import Report, proceed, start
 from grao_ref.training.machine import require_one_process
 from grao_ref.training.state import Training
+from grao_ref.training.undo import in_their_places
 
 Rewarding = str | Callable[..., Any]
 
@@ -127,6 +128,7 @@ def _steps(
     setup: Setup, training: Training, model: Any, watch: "_Watch", numbers: OwnNumbers
 ) -> Generator[Report, None, None]:
     config, steps = setup.config, proceed(setup.task, training, setup.config)
+    put_back = in_their_places(training.policy.parameters())
     with borrowed(model) as inner:
         get_ready(inner, checkpointing=config.gradient_checkpointing)
         set_dropout(inner, config.lora_dropout)
@@ -141,6 +143,7 @@ def _steps(
                     report = replace(report, metrics=report.metrics | known)
                 yield report
         finally:
+            put_back()
             training.optimizer.zero_grad(set_to_none=True)
 
 

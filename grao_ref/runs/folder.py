@@ -1,8 +1,8 @@
 """A command's output folder: chosen and checked at once, written to only when the first step has been made."""
 
+import errno
 import json
 import os
-import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,8 @@ import yaml
 
 from grao_ref.runs.lock import FolderLock
 from grao_ref.settings.config import Config, run_settings, settings_of
-from grao_ref.training.resuming import checkpoints, find_checkpoint, is_checkpoint, require_same_run, step_of
+from grao_ref.training.manifest import remove
+from grao_ref.training.resuming import checkpoints, find_checkpoint, is_checkpoint, require_same_run, run_of, step_of
 
 METRICS, SETTINGS, SOURCES, PICTURE, TRACE = "metrics.jsonl", "config.yaml", "sources.json", "curves.png", "error.txt"
 COMPLETIONS = "completions"
@@ -34,23 +35,25 @@ class Output:
         self.kept: list[dict[str, Any]] = []
         self.manifest: dict[str, Any] | None = None
         self.warnings: list[str] = []
-        self._explicit = config.resume_from_checkpoint is not None and is_checkpoint(config.resume_from_checkpoint)
+        resumed = config.resume_from_checkpoint
+        self._explicit = resumed is not None and is_checkpoint(resumed)
         self.unsaved: str | None = None  # why the last step of a run that was stopped could not be saved
         self.superseded: list[Path] = []
         self._texts: dict[str, str] = {}  # of the run's files
         self._lock: FolderLock | None = None
-        resumed = config.resume_from_checkpoint
-        own = None if resumed is None else resumed.parent if self._explicit else resumed
-        self._named = config.output_dir is not None or own is not None
-        self.folder = config.output_dir or own or _next_free()
+        self._own = None if resumed is None else run_of(resumed) if self._explicit else resumed
+        if resumed is not None and config.output_dir is None and self._own is None:
+            raise ValueError(f"{resumed} lies in no run's folder: name an output_dir for what comes after it")
+        self._named = config.output_dir is not None or self._own is not None
+        self.folder = config.output_dir or self._own or _next_free()
         self._hold()
         if resumed is not None:
             checkpoint, self.manifest, self.warnings = find_checkpoint(resumed)
             config = replace(config, resume_from_checkpoint=checkpoint)
             require_same_run(checkpoint, self.manifest, config, processes)
-            self.kept = rows_in(checkpoint / METRICS)
-        self.config = replace(config, output_dir=self.folder)
-        self._made: list[Path] = []  # folders, the innermost first
+            if (checkpoint / METRICS).exists():
+                self.kept = [json.loads(row) for row in (checkpoint / METRICS).read_text().splitlines()]
+        self.config, self._made = replace(config, output_dir=self.folder), list[Path]()  # folders, the innermost first
         self._before: set[Path] | None = None  # what was in the folder before it was written to
         self._require_usable()
 
@@ -100,9 +103,17 @@ class Output:
             (folder / f".{name}.part").replace(folder / name)
         self.opened = True
 
+    def require_own(self) -> None:
+        """Raise `FileExistsError` where another folder stands in the place of the one that the run has opened."""
+        if self._lock is not None and self.folder.exists() and not self._lock.is_on(self.folder):
+            raise FileExistsError(errno.EEXIST, "another folder has been put in its place", str(self.folder))
+
     def restore(self) -> None:
         """Write those of the run's files again that somebody has deleted, and the folder with them."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.require_own()
+        if not self.folder.exists():
+            self.folder.mkdir(parents=True)
+            self._lock = FolderLock(self.folder)
         for name, text in self._texts.items():
             if not (self.folder / name).exists():
                 (self.folder / name).write_text(text)
@@ -124,8 +135,8 @@ class Output:
     @property
     def in_place(self) -> bool:
         """Whether a run goes on in the folder that holds its checkpoint."""
-        checkpoint = self.config.resume_from_checkpoint
-        return checkpoint is not None and self.folder.exists() and self.folder.samefile(checkpoint.parent)
+        own = self._own
+        return own is not None and own.exists() and self.folder.exists() and self.folder.samefile(own)
 
     def _hold(self) -> None:
         if self._lock is None and self.folder.is_dir():
@@ -134,6 +145,8 @@ class Output:
     def _require_usable(self) -> None:
         folder, config = self.folder, self.config
         require_writable(folder)
+        if step_of(folder) is not None:
+            raise ValueError(f"output_dir {folder} has the name of a checkpoint: name another one")
         if not folder.exists():
             return
         later = self._later()
@@ -142,7 +155,8 @@ class Output:
                 f"{folder} has {later[-1].name}, which is later than the checkpoint to go on from: name another "
                 "output_dir, or add --overwrite-output-dir, which deletes what came after it"
             )
-        if any(folder.iterdir()) and not (config.overwrite_output_dir or self.in_place):
+        is_full = any(path.suffix != ".part" for path in folder.iterdir())  # not of what a killed run left
+        if is_full and not (config.overwrite_output_dir or self.in_place):
             raise ValueError(
                 f"output_dir {folder} is not empty: name another one, or --resume-from-checkpoint {folder}, or "
                 "--overwrite-output-dir"
@@ -172,14 +186,6 @@ class Output:
         return [*checkpoints(self.folder), *(path for path in others if path.exists())]
 
 
-def remove(path: Path) -> None:
-    """Delete a file, a link or a whole folder, or nothing where there is none."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def require_writable(folder: Path) -> None:
     """Raise `ValueError` on an output folder that can't be made or written to; nothing is tried."""
     for path in (folder, *folder.parents):
@@ -191,11 +197,6 @@ def require_writable(folder: Path) -> None:
             raise ValueError(f"output_dir {folder} can't be made: {path} is a file")
         if path.is_symlink():
             raise ValueError(f"output_dir {folder} can't be made: {path} is a link that leads nowhere")
-
-
-def rows_in(metrics: Path) -> list[dict[str, Any]]:
-    """The rows of a checkpoint's metrics.jsonl; none where it has no such file."""
-    return [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
 
 
 def _paths(config: Config) -> list[Path]:

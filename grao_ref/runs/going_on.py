@@ -8,6 +8,7 @@ from typing import Any
 from grao_ref.runs.folder import SETTINGS, Output
 from grao_ref.runs.sources import Sources, require_same
 from grao_ref.training.machine import command_of
+from grao_ref.training.manifest import is_sealed
 from grao_ref.training.resuming import checkpoints
 
 
@@ -16,7 +17,7 @@ def how_to_go_on(output: Output) -> str:
     if not (output.opened or output.in_place):
         return "No step has been made, and nothing was written."
     folder = output.folder
-    found = checkpoints(folder)
+    found = [each for each in checkpoints(folder) if is_sealed(each)]
     lost = f"{output.unsaved}. " if output.unsaved else ""
     if not found:
         return f"{lost}There is no checkpoint, so a new run starts from the beginning."

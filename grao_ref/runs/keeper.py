@@ -33,6 +33,7 @@ class Keeper:
     def save(self, training: Training) -> None:
         """Write a checkpoint of where the run stands. Raises what went wrong with this one or the one before."""
         self.wait()
+        self.log.output.require_own()
         begun = begin_checkpoint(self.log.folder, training, self.config, self._beside, self.sources)
         limit = self.config.save_total_limit
         self._unfinished, self._step = self._thread.submit(finish_checkpoint, *begun, limit), training.step
@@ -46,6 +47,11 @@ class Keeper:
             except BaseException:
                 self._step = None
                 raise
+
+    def look(self) -> None:
+        """Raise what went wrong with the last checkpoint, if that is known by now."""
+        if self._unfinished is not None and self._unfinished.done():
+            self.wait()
 
     def rescue(self, training: Training) -> str | None:
         """Save the last whole step of a run that stops, unless that is done; why it could not be, in words."""

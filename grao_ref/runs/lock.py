@@ -19,9 +19,11 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self.release: Callable[[], object] = lambda: None
+        self._is: os.stat_result | None = None
         if fcntl is None:
             return
         descriptor = os.open(folder, os.O_RDONLY)
+        self._is = os.fstat(descriptor)
         self.release = weakref.finalize(self, os.close, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,3 +35,7 @@ class FolderLock:
             ) from None
         except OSError:
             self.release()
+
+    def is_on(self, folder: Path) -> bool:
+        """Whether that is the folder which was locked: it may have been moved, and another one put in its place."""
+        return self._is is None or os.path.samestat(self._is, folder.stat())

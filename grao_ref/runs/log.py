@@ -53,7 +53,8 @@ class Log:
 
     def begin(self, row: Row) -> None:
         """Keep a row to which something will be added: it is in memory, and in a checkpoint, until `write`."""
-        self.rows.append(row)
+        if not (self.rows and self.rows[-1] is row):
+            self.rows.append(row)
 
     def write(self, row: Row) -> None:
         """A line of metrics.jsonl, of a row that may have been begun.
@@ -61,11 +62,12 @@ class Log:
         Raises `ValueError` on a metric that JSON can't hold: NaN or an infinity; `OSError` where it can't be written,
         or somebody has taken the file away.
         """
-        for name, value in row.items():
+        for name, value in list(row.items()):
             if isinstance(value, float) and not math.isfinite(value):
+                self.begin(row)
+                del row[name]  # the row is kept without it
                 raise ValueError(f"the metric {name} of step {row['step']} is {value}; it must be finite")
-        if not (self.rows and self.rows[-1] is row):
-            self.rows.append(row)
+        self.begin(row)
         self._flush()
 
     def _flush(self) -> None:
@@ -78,6 +80,7 @@ class Log:
         """The samples of a step with their rewards and advantages, in completions/, with the columns of TRL's table."""
         rows = completion_rows(report, names, text)
         if rows:
+            self.output.require_own()
             path = completions_file(self.folder, report.step)
             path.parent.mkdir(exist_ok=True)
             lines = "".join(json.dumps(row, ensure_ascii=False, default=plain) + "\n" for row in rows)

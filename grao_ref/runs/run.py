@@ -27,6 +27,7 @@ from grao_ref.setups import prepare
 from grao_ref.training.checkpoint import load_checkpoint
 from grao_ref.training.generators import note_generators
 from grao_ref.training.loop import Report, proceed, start
+from grao_ref.training.undo import in_their_places
 
 
 class Run:
@@ -64,6 +65,7 @@ class Run:
         self.tracker = self.open_tracker()
         self.before = self.setup.evaluation.answers()
         self.training = start(self.setup.policy, config, self.machine)
+        self.put_back = in_their_places(self.training.policy.parameters())
         self.measured: dict[int, dict[str, Tensor]] = {}  # by step: what an evaluation measured, (R,)
         if checkpoint is None or manifest is None:
             row: Row = {"run": name, "seed": config.seed, "step": 0}
@@ -88,11 +90,7 @@ class Run:
                     self.alarm.check(row[LOGLIK], self.config)
 
     def settle(self, row: Row) -> None:
-        """Make the last row what it is in a run that was never stopped.
-
-        It was not evaluated if the run was stopped before that, and it was if the run ended there: then it is so in a
-        longer run only where it is time.
-        """
+        """Make the last row what it is in a run that was never stopped: evaluated where it is time, and only there."""
         is_measured = any(name.startswith("eval_") for name in row)
         if self.is_due(row["step"]) and not is_measured and self.machine.writes:
             row |= self.measure(row["step"])
@@ -117,9 +115,11 @@ class Run:
         """Where this is broken off, by whatever it may be, the run is saved where it stands."""
         try:
             yield
-        except BaseException:
+        except BaseException as stop:
+            self.put_back()
             if self.keeper is not None:
                 self.log.output.unsaved = self.keeper.rescue(self.training)
+            self.stopping.until_it_is_saved(stop)
             raise
 
     def make_steps(self, progress: ProgressLine) -> None:
@@ -131,6 +131,7 @@ class Run:
             if config.save_steps and (report.step % config.save_steps == 0 or report.step == config.max_steps):
                 note_generators(self.training)
                 machine.together(lambda: None if self.keeper is None else self.keeper.save(self.training))
+            machine.together(lambda: None if self.keeper is None else self.keeper.look())
             self.stopping.check()
         machine.together(self.end)
 
@@ -139,9 +140,9 @@ class Run:
         config = self.config
         row: Row = {"run": self.name, "seed": config.seed, "step": report.step} | report.means()
         self.log.open(self.sources)
+        self.log.begin(row)
         progress.step(self.run or "", report.step, config.max_steps, row)
         if self.is_due(report.step):
-            self.log.begin(row)
             self.show(report)
             self.evaluate(row)
             self.track(row)

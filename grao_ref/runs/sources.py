@@ -1,6 +1,6 @@
 """What stands behind the names in the settings, as hashes: a file may change while its name stays the same.
 
-Setting -> part -> SHA-256, kept in a run's sources.json and in its checkpoints' training.json:
+Setting -> part -> SHA-256, kept in a run's sources.json and in its checkpoints' manifest.json:
 
 dataset_name          the rows to train on and the rows held out, as they were read and in their order. A file that
                       was saved again with the same rows is the same data.

@@ -22,6 +22,8 @@ ECHO = 2.0  # seconds in which torchrun passes on a Ctrl-C that its processes ha
 class Stopped(KeyboardInterrupt):
     """A run that was asked to stop. signal: by which signal."""
 
+    is_shared = True  # of several processes, all stop together
+
     def __init__(self, number: int) -> None:
         super().__init__()
         self.signal = signal.Signals(number)
@@ -43,7 +45,7 @@ class Stopping:
     def __enter__(self) -> "Stopping":
         is_main = threading.current_thread() is threading.main_thread()  # which alone may take signals
         for number in (getattr(signal, name) for name in SIGNALS if is_main and hasattr(signal, name)):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # nohup, a shell's background job; not Python's
                 self._before[number] = signal.signal(number, self._take)
         return self
 
@@ -81,6 +83,15 @@ class Stopping:
         asked = [each for each in self.machine.every(self.asked) if each is not None]
         if asked:
             raise Stopped(asked[0])
+
+    def until_it_is_saved(self, stop: BaseException) -> None:
+        """Wait for the process that saves the run: where another one ends before, torchrun gives it 30 seconds alone.
+
+        stop: why the run stops. Each process calls this, and waits where each of them knows that.
+        """
+        if getattr(stop, "is_shared", False):
+            with suppress(Exception):  # another one is gone
+                self.machine.every(None)
 
     def _raise_if_asked(self) -> None:
         if self.asked is not None:

@@ -17,17 +17,21 @@ class Lasting:
     def write(self, text: str) -> int:
         """As a file's; a text that can't be written is dropped."""
         try:
-            return int(self._stream.write(text))
+            self._stream.write(text)
+        except UnicodeEncodeError:  # a letter that the terminal has not
+            encoding = getattr(self._stream, "encoding", None) or "ascii"
+            self.write(text.encode(encoding, "backslashreplace").decode(encoding))
         except (OSError, ValueError):
             self._let_go()
-            return len(text)
+        return len(text)
 
     def flush(self) -> None:
         """As a file's."""
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._let_go()
+        with suppress(AttributeError):  # somebody's own stream may have none
+            try:
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._let_go()
 
     def end(self) -> None:
         """Write what is not yet written."""
@@ -37,7 +41,7 @@ class Lasting:
 
     def _let_go(self) -> None:
         stream, self._stream = self._stream, _nothing()
-        with suppress(OSError, ValueError):  # what is in its buffer fails once more when Python ends, with code 120
+        with suppress(OSError, ValueError, AttributeError):  # else its buffer fails when Python ends, with code 120
             os.dup2(self._stream.fileno(), stream.fileno())
 
     def __getattr__(self, name: str) -> Any:

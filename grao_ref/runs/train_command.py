@@ -56,7 +56,9 @@ def _run(config: Config) -> int:
         check(config)
         return dry_run(config, console)
     try:
-        output = machine.every(machine.together(partial(_checked, config, machine)))[0]
+        own = machine.together(partial(_checked, config, machine))
+        first = machine.every(own)[0]  # a copy, which holds no lock
+        output = own or first
     except ReportedError:
         return 2
     assert output is not None

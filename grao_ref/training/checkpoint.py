@@ -11,8 +11,8 @@ checkpoint-10/
 
 import json
 import platform
-import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ from torch import Tensor
 
 from grao_ref.settings.config import Config, run_settings
 from grao_ref.training.generators import note_generators, restore_generators
-from grao_ref.training.manifest import seal, to_disk
-from grao_ref.training.resuming import FORMAT, checkpoints, require_same_run, whole
+from grao_ref.training.manifest import remove, seal, to_disk
+from grao_ref.training.resuming import FORMAT, checkpoints, require_same_run, step_of, whole
 from grao_ref.training.state import Training
 
-TENSORS, PACKAGES = "training.safetensors", ("grao_ref", "torch", "transformers")
+TENSORS, PACKAGES = "training.safetensors", ("grao_ref", "torch", "transformers", "tokenizers", "safetensors")
 
 
 def save_checkpoint(
@@ -58,12 +58,16 @@ def begin_checkpoint(
     if not training.generators:
         note_generators(training)
     unfinished = output_dir / f".checkpoint-{training.step}.part"
-    shutil.rmtree(unfinished, ignore_errors=True)
+    remove(unfinished)
     unfinished.mkdir(parents=True)
-    training.policy.save(unfinished)
-    if beside is not None:
-        beside(unfinished)
-    save_file(_moments(training.optimizer) | training.generators, unfinished / TENSORS)
+    try:
+        training.policy.save(unfinished)
+        if beside is not None:
+            beside(unfinished)
+        save_file(_moments(training.optimizer) | training.generators, unfinished / TENSORS)
+    except BaseException:
+        remove(unfinished)  # it may have filled the disk
+        raise
     about = {
         "format": FORMAT,
         "step": training.step,
@@ -76,20 +80,28 @@ def begin_checkpoint(
         "machine": _machine(training),
         "versions": _versions(),
     }
-    return unfinished, json.loads(json.dumps(about))
+    return unfinished, json.loads(json.dumps(about))  # a copy: the schedule goes on
 
 
 def finish_checkpoint(unfinished: Path, about: Mapping[str, Any], limit: int | None) -> Path:
     """The second half, which needs nothing of the run: hashes, manifest, the folder's name; and older ones deleted."""
     folder = unfinished.parent / f"checkpoint-{about['step']}"
-    seal(unfinished, about)
-    if folder.exists():
-        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    earlier = folder.with_name(f".{folder.name}.old.part")
+    try:
+        seal(unfinished, about)
+    except BaseException:
+        remove(unfinished)
+        raise
+    if folder.exists() or folder.is_symlink():
+        folder.rename(earlier)
     unfinished.rename(folder)
     to_disk(folder.parent)
-    for old in checkpoints(folder.parent)[:-limit] if limit is not None else ():
-        if old != folder:
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    remove(earlier)
+    if limit is not None:
+        before = [each for each in checkpoints(folder.parent) if (step_of(each) or 0) <= about["step"]]
+        for old in before[:-limit]:
+            with suppress(OSError):  # it takes room, and does no harm
+                remove(old)
     return folder
 
 
@@ -130,9 +142,7 @@ def _machine(training: Training) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {
-        name: version(name) for name in ("grao_ref", "torch", "transformers")
-    }
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def _put_right(manifest: Mapping[str, Any], training: Training) -> list[str]:

@@ -26,7 +26,6 @@ def restore_generators(training: Training, tensors: dict[str, Tensor]) -> None:
     """Put this process's generators where they stood. Raises `KeyError` where one of them is missing."""
     for name, set_state in _setters(training).items():
         set_state(tensors[_name(training.machine.rank, name)])
-    note_generators(training)
 
 
 def _own(training: Training) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """Training as a generator of reports: collect, update, report. Logging, checkpoints and stopping are the caller's."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -94,6 +94,7 @@ def proceed(
     waits for the end of the step otherwise: then a run stands between two steps at any time.
     """
     machine, policy, optimizer = training.machine, training.policy, training.optimizer
+    own = set[str]()  # names of the trainer's metrics
     while training.step < config.max_steps:
         note_generators(training)
         began = time.perf_counter()
@@ -103,6 +104,9 @@ def proceed(
             batch = machine.together(
                 partial(collect, prompts, task, policy, training.reference_model, config, training.sampling_rng)
             )
+        logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
+        said: list[Mapping[str, float]] = [*machine.every(logged.metrics)]
+        _require_other_names(said, own)  # before anything changes
         tokens = machine.total(0 if batch.samples is None else int(batch.samples.mask.sum()))
         made, training.skipped = updates(
             policy,
@@ -117,7 +121,6 @@ def proceed(
         training.schedule.step()  # to the next step's rate
         training.step, training.tokens = training.step + 1, training.tokens + tokens
         note_generators(training)
-        logged = task.logged if batch.samples is not None and isinstance(task, LoggingTask) else Logged()
         metrics = joined(
             machine.every(on_cpu(averaged(made) | reward_metrics(batch, task) | completion_metrics(batch)))
         )
@@ -127,13 +130,17 @@ def proceed(
         metrics["learning_rate"] = rate
         metrics["num_tokens"] = torch.tensor(float(training.tokens))
         metrics["step_time"] = torch.tensor(time.perf_counter() - began)  # seconds
-        yield Report(training.step, metrics | _own(machine.every(logged.metrics), metrics), batch, logged.columns)
+        own = set(metrics)
+        _require_other_names(said, own)  # in the first step
+        yield Report(training.step, metrics | _averaged_over_processes(said), batch, logged.columns)
 
 
-def _own(logged: list[Mapping[str, float]], metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What reward functions log, averaged over the processes. Raises `ValueError` on a name of the trainer's own."""
+def _require_other_names(logged: list[Mapping[str, float]], own: Container[str]) -> None:
+    """Raise `ValueError` where a reward function logs a metric by a name of the trainer's own."""
+    for name in (name for each in logged for name in each if name in own):
+        raise ValueError(f"a reward function logs the metric {name!r}, which the trainer logs itself; rename it")
+
+
+def _averaged_over_processes(logged: list[Mapping[str, float]]) -> dict[str, Tensor]:
     names = dict.fromkeys(name for each in logged for name in each)
-    for name in names:
-        if name in metrics:
-            raise ValueError(f"a reward function logs the metric {name!r}, which the trainer logs itself; rename it")
     return {name: torch.tensor([each[name] for each in logged if name in each]).mean() for name in names}

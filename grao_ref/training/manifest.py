@@ -8,6 +8,7 @@ whoever can write into the folder can write another manifest.
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def is_sealed(folder: Path) -> bool:
+    """Whether a folder has a manifest as it was written; its files are not looked at."""
+    try:
+        read_manifest(folder)
+    except DamagedError:
+        return False
+    return True
+
+
 def require_whole(folder: Path) -> dict[str, Any]:
     """The manifest of a folder whose every file is as it was written. Raises `DamagedError` with the first that is not.
 
@@ -83,6 +93,14 @@ def to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a link or a whole folder, or nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _described(path: Path) -> dict[str, Any]:

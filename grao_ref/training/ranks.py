@@ -29,6 +29,8 @@ PATIENCE = timedelta(days=1)
 class ReportedError(ValueError):
     """An error that ends every process, and that the one that writes reports."""
 
+    is_shared = True
+
 
 class Ranks(Machine):
     """A process among several, which call the methods below in the same order."""
@@ -72,7 +74,8 @@ class Ranks(Machine):
     def together(self, work: Callable[[], Value]) -> Value:
         """Where any process's `work` raised an error, all end: the one that writes with it, or with its words.
 
-        Raises there the error itself or `ValueError`, and `ReportedError` in the other processes.
+        Raises there the error itself or `ValueError`, and `ReportedError` in the other processes. Each is marked as
+        `is_shared`: every process knows that all have stopped here.
         """
         failed: Exception | None = None
         try:
@@ -83,7 +86,9 @@ class Ranks(Machine):
             if words is not None:
                 if not self.writes:
                     raise ReportedError(words)
-                raise failed or ValueError(f"process {rank} of {self.processes}: {words}")
+                reported = failed or ValueError(f"process {rank} of {self.processes}: {words}")
+                setattr(reported, "is_shared", True)  # noqa: B010 no exception has it by itself
+                raise reported
         return result
 
     def generators(self, seed: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:

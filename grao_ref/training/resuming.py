@@ -41,6 +41,14 @@ def is_checkpoint(path: Path) -> bool:
     return step_of(path) is not None or (path / MANIFEST).exists() or (path / BEFORE_MANIFESTS).exists()
 
 
+def run_of(checkpoint: Path) -> Path | None:
+    """The run's folder that a checkpoint stands in, also by a link; None for one that was moved or copied elsewhere."""
+    real = checkpoint.resolve()
+    if step_of(real) is None or not (real.parent / "config.yaml").exists():
+        return None
+    return checkpoint.parent if checkpoint.parent.resolve() == real.parent else real.parent
+
+
 def find_checkpoint(path: Path) -> tuple[Path, dict[str, Any], list[str]]:
     """What `resume_from_checkpoint` means, checked to the last byte: a checkpoint, its manifest, and warnings.
 

@@ -1,6 +1,6 @@
 """Several updates on one batch, or none of them: where one fails, all tensors are what they were before the first."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,20 @@ def all_or_nothing(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     except BaseException:  # an interrupt too
         put_back()
         raise
+
+
+def in_their_places(tensors: Iterable[Tensor]) -> Callable[[], None]:
+    """Remembers where the values of tensors stand, without a copy. Returns the function that puts them there again.
+
+    A reference model may exchange them with its own for a while (`policies/lora.py`), and be broken off within.
+    """
+    places = [(tensor, tensor.data) for tensor in tensors]
+
+    def put_back() -> None:
+        for tensor, values in places:
+            tensor.data = values
+
+    return put_back
 
 
 def copied(optimizer: torch.optim.Optimizer) -> Callable[[], None]:

@@ -59,7 +59,7 @@ FAULTS: dict[str, tuple[str, tuple[int, ...]]] = {  # the code, and the exit cod
     "10**400": ("return [10**400] * len(completions)", (2, 3)),
     "a set": ("return {float(i) for i in range(len(completions))}", REFUSED),
     "a dict": ("return {i: 0.0 for i in range(len(completions))}", REFUSED),
-    "a generator that raises": ("return (1 / (3 - i) for i in range(len(completions)))", REFUSED),
+    "a generator that raises": ("return (1 / (len(completions) - 1 - i) for i in range(len(completions)))", REFUSED),
     "a generator without end": ("return iter(lambda: 0.5, None)", REFUSED),
     "None": ("return None", REFUSED),
     "a number": ("return 0.5", REFUSED),

@@ -6,11 +6,13 @@ import shlex
 import shutil
 import signal
 import sys
+from contextlib import contextmanager
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from grao_ref.policies.lora import swapped
 from grao_ref.train import main
 from tests.command import SMALL, refused, rows_of
 
@@ -253,3 +255,60 @@ def test_where_nothing_can_be_saved_any_more_that_is_said(place, capsys, monkeyp
     ran(place, "stopped", at_call=RAISES.format(IN_STEP_3), code=2)
     *_, last = capsys.readouterr().err.splitlines()
     assert last.startswith("step 2 could not be saved: [Errno 28] No space left on device: 'somewhere'. There is no")
+
+
+def test_a_stop_within_an_exchange_with_the_reference_model_saves_the_policy_s_own_weights(place, capsys, monkeypatch):
+    """LoRA's reference model borrows the tensors of the policy for a forward pass (`policies/lora.py`)."""
+    pytest.importorskip("peft")
+    flags = [*FLAGS, "--method", "grpo", "--beta", "0.1", "--use-peft", "--lora-r", "2", "--max-steps", "4"]
+    whole = ran(place, "whole", flags=flags)
+    calls = 0
+
+    @contextmanager
+    def halfway(tensors, others):
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            for tensor, other in zip(tensors[::2], others[::2], strict=True):
+                tensor.data, other.data = other.data, tensor.data
+            os.kill(os.getpid(), signal.SIGTERM)
+        with swapped(tensors, others):
+            yield
+
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr("grao_ref.policies.causal_lm.swapped", halfway)
+        ran(place, "stopped", code=143, flags=flags)
+    assert calls == 4
+    again(capsys, place)
+    assert untimed(place / "stopped") == untimed(whole)
+    ours, theirs = (load_file(place / name / "model" / "adapter_model.safetensors") for name in ("stopped", "whole"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_another_run_s_folder_in_the_place_of_this_one_s_is_left_alone(place, capsys):
+    ran(place, "other", "--max-steps", "2", "--save-steps", "2")
+    before = {path: path.read_bytes() for path in (place / "other").rglob("*") if path.is_file()}
+    take = f"if count == {IN_STEP_3}: os.rename('mine', 'taken'); os.rename('other', 'mine')"
+    capsys.readouterr()
+    ran(place, "mine", at_call=take, code=1)
+    said = capsys.readouterr().err
+    assert "could not be saved: [Errno 17] another folder has been put in its place: 'mine'" in said
+    after = {path: path.read_bytes() for path in (place / "mine").rglob("*") if path.is_file()}
+    assert {str(path).replace("/mine/", "/other/"): content for path, content in after.items()} == {
+        str(path): content for path, content in before.items()
+    }
+
+
+def test_a_checkpoint_that_stands_elsewhere_takes_over_no_folder(place, capsys):
+    run = ran(place, "run", "--save-steps", "2", "--save-total-limit", "9")
+    (place / "backup").mkdir()
+    shutil.copytree(run / "checkpoint-2", place / "backup" / "checkpoint-2")
+    (place / "home").mkdir()
+    (place / "home" / "latest").symlink_to(run / "checkpoint-6")
+    flags = ["--config", str(run / "config.yaml"), "--resume-from-checkpoint"]
+    assert "lies in no run's folder: name an output_dir" in refused(main, [*flags, "backup/checkpoint-2"], capsys)
+    assert [path.name for path in (place / "backup").iterdir()] == ["checkpoint-2"]
+    assert main([*flags, "home/latest"]) == 0  # it stands in the run
+    assert [path.name for path in (place / "home").iterdir()] == ["latest"]
+    assert "has the name of a checkpoint" in refused(main, [*FLAGS, "--output-dir", "checkpoint-7"], capsys)

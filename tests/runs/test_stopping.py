@@ -160,6 +160,27 @@ def test_a_stream_without_a_file_and_one_that_is_closed_take_what_is_written(tmp
     assert (tmp_path / "out").read_text() == "words"
 
 
+def test_a_letter_that_the_terminal_has_not_costs_no_other_one(tmp_path):
+    with (tmp_path / "out").open("w", encoding="ascii") as stream:
+        lasting = Lasting(stream)
+        lasting.write("→ up\n")
+        lasting.write("more\n")
+        lasting.end()
+    assert (tmp_path / "out").read_text() == "\\u2192 up\nmore\n"
+
+
+def test_a_stream_of_somebody_s_own_needs_no_more_than_write():
+    class Tee:
+        def write(self, text):
+            written.append(text)
+
+    written = []
+    lasting = Lasting(Tee())
+    assert lasting.write("words") == 5
+    lasting.end()
+    assert written == ["words"]
+
+
 def test_an_error_that_a_library_makes_of_a_signal_is_the_signal():
     """safetensors does so while it loads a file."""
 
