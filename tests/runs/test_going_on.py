@@ -133,6 +133,21 @@ def test_a_reward_with_a_bare_except_does_not_take_the_signal(place, whole, caps
     assert_same_run(folder, whole)
 
 
+def test_a_stop_while_a_longer_run_is_loaded_names_what_is_new(place, whole, capsys):
+    """config.yaml still says how long the run was."""
+    ran(place, "run", "--max-steps", "4", "--save-steps", "2")
+    (place / "careful.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
+    del sys.modules["careful"]
+    capsys.readouterr()
+    on = ["--config", "run/config.yaml", "--resume-from-checkpoint", "run", "--max-steps", "6"]
+    assert main([*on, "--report-to", "tensorboard", "--run-name", "a b"]) == 143
+    command = shlex.split(capsys.readouterr().err.splitlines()[-1])
+    assert command[3:] == [*on, "--report-to", "tensorboard", "--run-name", "a b"]
+    reward(place)
+    assert main(command[3:]) == 0
+    assert untimed(place / "run") == untimed(whole)
+
+
 def test_a_run_that_ended_is_made_longer_and_is_one_long_run(place):
     """Its last step was evaluated because it was the last one; in the long run it is not."""
     flags = [*FLAGS, "--save-steps", "2"]
