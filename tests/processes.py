@@ -1,4 +1,4 @@
-"""Several processes of a test's own module that know of each other, described as torchrun does."""
+"""Processes of a test's own: several that know of each other, described as torchrun does; and one with a script."""
 
 import os
 import socket
@@ -24,3 +24,10 @@ def together(module: str, *arguments: str, processes: int = 2, **environment: st
         subprocess.CompletedProcess(command, process.returncode, *words)
         for process, words in zip(started, ended, strict=True)
     ]
+
+
+def script(code: str, *arguments: str) -> subprocess.Popen:
+    """`python -c code arguments` with this project to import, its words to be read."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, **streams)

@@ -19,12 +19,12 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
     saved = _read(folder)
     if not saved.keys() <= there.keys():
         saved = _by_transformers(model, folder)
-    found = {there[name].data_ptr() for name in saved}
-    absent = [
-        name for name, tensor in there.items() if name not in saved and tensor.data_ptr() not in found
-    ]  # not tied
+    found = {there[name].data_ptr() for name in saved}  # of tied tensors, one is saved
+    absent = [name for name in there.keys() - saved.keys() if there[name].data_ptr() not in found]
     if absent:
-        raise ValueError(f"the weights have no {absent[0]}, and lack {len(absent)} of the model's {len(there)} tensors")
+        raise ValueError(
+            f"the weights have no {min(absent)}, and lack {len(absent)} of the model's {len(there)} tensors"
+        )
     for name, tensor in saved.items():
         if (tensor.shape, tensor.dtype) != (there[name].shape, there[name].dtype):
             raise ValueError(

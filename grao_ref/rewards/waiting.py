@@ -27,13 +27,15 @@ class Waiter:
         """Their results in order. Where one raised, its exception takes the place of its result."""
         if not awaitables:
             return []
-        future = asyncio.run_coroutine_threadsafe(_gather(awaitables), self._running())
+        loop = self._running()
         try:
+            future = asyncio.run_coroutine_threadsafe(_gather(awaitables), loop)
             while True:
                 with suppress(TimeoutError):
                     return future.result(WAKE)
-        finally:
-            future.cancel()  # after Ctrl-C, what was waited for is given up
+        except BaseException:  # Ctrl-C, perhaps before there was a future: what was waited for is given up
+            loop.call_soon_threadsafe(_give_up, loop)
+            raise
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -69,6 +71,11 @@ class _Daemons(ThreadPoolExecutor):
 
         threading.Thread(target=run, daemon=True).start()
         return future
+
+
+def _give_up(loop: asyncio.AbstractEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
 
 
 async def _gather(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:

@@ -2,28 +2,24 @@
 
 import gzip
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import warnings
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
 from grao_ref.rewards.judge import Judge, JudgeGoneError, JudgeSettings
 from grao_ref.rewards.waiting import Waiter
+from tests.processes import script
 from tests.rewards.endpoint import serving
 from tests.rewards.test_judge import ask, judging, loopback_only
 
 pytest.importorskip("openai", reason="the extra [judge] is not installed")
 __all__ = ["loopback_only"]  # the fixture is for every test here too
-ROOT = Path(__file__).parents[2]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 MOST = 300  # bytes that a dripping server sends, 15 s: were it not given up, it would end by itself
 KEY = "sk/very+secret=key-0123456789"
@@ -208,14 +204,7 @@ finally:
 
 def test_ctrl_c_while_a_judge_is_asked_ends_the_process():
     server = Wire(hangs)
-    process = subprocess.Popen(
-        [sys.executable, "-c", HANGING, server.url],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    process = script(HANGING, server.url)
     try:
         assert server.arrived.wait(120), process.poll()
         process.send_signal(signal.SIGINT)

@@ -5,17 +5,15 @@ import gc
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from grao_ref.rewards.scorer import Scorer
 from grao_ref.rewards.waiting import Waiter
+from tests.processes import script
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import asyncio, sys, time
 from grao_ref.rewards.scorer import Scorer
@@ -45,14 +43,7 @@ WAITS = {
 
 @pytest.mark.parametrize("wait", WAITS)
 def test_ctrl_c_ends_the_wait_and_the_process(wait):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(wait=WAITS[wait])],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    process = script(SCRIPT.format(wait=WAITS[wait]))
     try:
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
