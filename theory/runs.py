@@ -27,11 +27,13 @@ def settings(**changes: Any) -> Config:
 
 
 class Rows(Bandit):
-    """N bandits of K answers that differ from row to row. `rewards`: (N, K); `reference`: the index of y."""
+    """N bandits of K answers that differ from row to row. `rewards`: (N, K); `reference`: the index of y; `noise`: (N,),
+    the standard deviation of what is added to a reward each time that it is asked for.
+    """
 
-    def __init__(self, rewards: Tensor, reference: int) -> None:
+    def __init__(self, rewards: Tensor, reference: int, noise: Tensor | None = None) -> None:
         super().__init__(rewards[0], reference, len(rewards))
-        self.table = rewards
+        self.table, self.noise, self.rng = rewards, noise, torch.Generator().manual_seed(0)
         self.going = torch.ones(len(rewards), dtype=torch.bool)  # the rows that are still trained
 
     def draw(self, rng: torch.Generator, step: int = 1) -> Batch:
@@ -45,7 +47,11 @@ class Rows(Bandit):
 
     def reward(self, batch: Batch, ids: Tensor, mask: Tensor) -> Scores:
         """R(q, a), looked up in each prompt's own row."""
-        return Scores.complete(self.table[batch.prompts.ids[:, 0]].gather(-1, ids[..., 0])[..., None])
+        rewards = self.table[batch.prompts.ids[:, 0]].gather(-1, ids[..., 0])
+        if self.noise is not None:
+            drawn = torch.randn(rewards.shape, generator=self.rng, dtype=rewards.dtype)
+            rewards = rewards + self.noise[batch.prompts.ids[:, 0]][:, None] * drawn
+        return Scores.complete(rewards[..., None])
 
     def expected_reward(self, theta: Tensor) -> Tensor:
         """V(θ) of each row."""
@@ -85,10 +91,12 @@ class Step:
     value: Tensor  # (N,)
 
 
-def run(rewards: Tensor, reference: int, logits: Tensor, config: Config) -> Iterator[Step]:
-    """Train N rows; rewards (K,) or (N, K), logits (N, K). Yields the start as step 0, then every step."""
+def run(rewards: Tensor, reference: int, logits: Tensor, config: Config, noise: Tensor | None = None) -> Iterator[Step]:
+    """Train N rows; rewards (K,) or (N, K), logits (N, K), noise of the rewards (N,). Yields the start as step 0, then
+    every step.
+    """
     table = rewards.expand(len(logits), -1) if rewards.dim() == 1 else rewards
-    yield from _steps(Rows(table, reference), TabularPolicy(logits), config)
+    yield from _steps(Rows(table, reference, noise), TabularPolicy(logits), config)
 
 
 def run_at(
