@@ -16,6 +16,7 @@ Decided before any method was run on these tables:
 """
 
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -30,6 +31,7 @@ from theory.groups import Array
 from theory.tables import Tables
 
 QUERIES = 8
+NEIGHBOURS = "grao_ref.methods.neighbours."
 RATES = {
     "sgd": (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8),
     "adam": (0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2),
@@ -49,21 +51,21 @@ class Contestant:
 
 CONTESTANTS = {
     "GRPO": Contestant({"method": "grpo"}),
-    "RLOO": Contestant({"method": "rloo"}),
-    "Dr. GRPO": Contestant({"method": "dr_grpo"}),
+    "RLOO": Contestant({"method": NEIGHBOURS + "rloo.RLOO"}),
+    "Dr. GRPO": Contestant({"method": NEIGHBOURS + "dr_grpo.DR_GRPO"}),
     "PPO": Contestant({"method": "ppo"}),
     "SFT, then GRPO": Contestant({"method": "grpo"}, lessons=True),
-    "CHORD-φ": Contestant({"method": "chord"}),
-    "LUFFY": Contestant({"method": "luffy"}, reads_reference=True),
-    "SRFT": Contestant({"method": "srft"}, reads_reference=True),
-    "HPT": Contestant({"method": "hpt"}, reads_reference=True),
+    "CHORD-φ": Contestant({"method": NEIGHBOURS + "chord.CHORD"}),
+    "LUFFY": Contestant({"method": NEIGHBOURS + "luffy.LUFFY"}, reads_reference=True),
+    "SRFT": Contestant({"method": NEIGHBOURS + "srft.SRFT"}, reads_reference=True),
+    "HPT": Contestant({"method": NEIGHBOURS + "hpt.HPT"}, reads_reference=True),
     "GRAO printed": Contestant({"method": "grao", "imitate_only_when_ahead": False}, reads_reference=True),
     "GRAO repaired": Contestant({"method": "grao"}, reads_reference=True),
-    "capped": Contestant({"method": "capped"}, reads_reference=True),
-    "surprise": Contestant({"method": "surprise"}, reads_reference=True),
-    "bar": Contestant({"method": "bar"}, reads_reference=True),
+    "capped": Contestant({"method": NEIGHBOURS + "capped.CAPPED"}, reads_reference=True),
+    "surprise": Contestant({"method": NEIGHBOURS + "surprise.SURPRISE"}, reads_reference=True),
+    "bar": Contestant({"method": NEIGHBOURS + "bar.BAR"}, reads_reference=True),
     "bar, no imitation": Contestant(
-        {"method": "bar", "imitation_coef": 0.0, "alignment_coef": 0.0}, reads_reference=True
+        {"method": NEIGHBOURS + "bar.BAR", "imitation_coef": 0.0, "alignment_coef": 0.0}, reads_reference=True
     ),
 }
 
@@ -110,13 +112,16 @@ def arrivals(entry: Entry, tables: Tables, seeds: int, steps: int, seed: int = 0
 def _run(
     first: Tensor, rewards: Tensor, logits: Tensor, config: Any, noise: Tensor, before: int, enough: int
 ) -> tuple[Tensor, Tensor]:
-    """`first` with the arrivals of this run in it, and the tables it leaves; it ends early once `enough` have."""
-    for step in runs.run(rewards, 1, logits, config, noise):
-        here = first.isinf() & (step.value >= GOAL)
-        first = torch.where(here, torch.full_like(first, before + step.step), first)
-        logits = step.theta
-        if int(first.isfinite().sum()) >= enough:
-            break
+    """`first` with the arrivals of this run in it, and the tables it leaves. It ends early once `enough` have arrived,
+    and at a step whose numbers are not finite, which the loop refuses: at such a rate a method has failed.
+    """
+    with suppress(FloatingPointError):
+        for step in runs.run(rewards, 1, logits, config, noise):
+            here = first.isinf() & (step.value >= GOAL)
+            first = torch.where(here, torch.full_like(first, before + step.step), first)
+            logits = step.theta
+            if int(first.isfinite().sum()) >= enough:
+                break
     return first, logits
 
 

@@ -27,7 +27,7 @@ def settings(**changes: Any) -> Config:
 
 
 class Rows(Bandit):
-    """N bandits of K answers that differ from row to row. `rewards`: (N, K); `reference`: the index of y; `noise`: (N,),
+    """N bandits of K answers that differ from row to row. `rewards`: (N, K); `reference`: index of y; `noise`: (N,),
     the standard deviation of what is added to a reward each time that it is asked for.
     """
 

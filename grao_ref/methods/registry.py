@@ -6,29 +6,18 @@ register(MINE)                                  in Python; `Config(method="mine"
 
 from dataclasses import fields
 
-from grao_ref.methods.bar import BAR
 from grao_ref.methods.calls import called
-from grao_ref.methods.capped import CAPPED
-from grao_ref.methods.chord import CHORD
 from grao_ref.methods.dpo import DPO
-from grao_ref.methods.dr_grpo import DR_GRPO
 from grao_ref.methods.grao import GRAO
 from grao_ref.methods.grpo import GRPO
-from grao_ref.methods.hpt import HPT
 from grao_ref.methods.interface import Method, Needs
-from grao_ref.methods.luffy import LUFFY
 from grao_ref.methods.ppo import PPO
-from grao_ref.methods.rloo import RLOO
 from grao_ref.methods.sft import SFT
-from grao_ref.methods.srft import SRFT
-from grao_ref.methods.surprise import SURPRISE
 from grao_ref.plugins.importing import import_object
 from grao_ref.plugins.near import hint
 from grao_ref.settings.config import Config
 
-COMPARED = {method.name: method for method in (SFT, DPO, PPO, GRPO, GRAO)}  # what `--compare` trains: the paper's
-NEIGHBOURS = {method.name: method for method in (RLOO, DR_GRPO, LUFFY, CHORD, SRFT, HPT, BAR, CAPPED, SURPRISE)}
-BUILT_IN = COMPARED | NEIGHBOURS
+BUILT_IN = {method.name: method for method in (SFT, DPO, PPO, GRPO, GRAO)}
 METHODS = dict(BUILT_IN)  # and what users add: by name, or by dotted path once it has been imported
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from grao_ref.methods.registry import COMPARED, ignored, label_of
+from grao_ref.methods.registry import BUILT_IN, ignored, label_of
 from grao_ref.rewards.build import require_reward
 from grao_ref.settings.checks import check
 from grao_ref.settings.config import Config
@@ -26,7 +26,7 @@ def plan(config: Config) -> dict[str, list[Config]]:
 
 
 def compared(config: Config) -> list[Config]:
-    """The settings for every method that the paper compares, without those that it ignores; GRAO repaired and as printed.
+    """The settings for every method of ours, without those that it ignores; GRAO repaired and as printed.
 
     A step has the same prompts in every method, and an evaluation the same random numbers: a method that samples
     nothing gets 1/num_generations of the others' batch, and answers as many prompts of an evaluation at once.
@@ -34,7 +34,7 @@ def compared(config: Config) -> list[Config]:
     answers = config.per_device_eval_batch_size or 8 * config.per_device_train_batch_size
     config = replace(config, per_device_eval_batch_size=answers)
     variants = []
-    for name, method in COMPARED.items():
+    for name, method in BUILT_IN.items():
         group = 1 if method.needs(config).samples else config.num_generations
         size = max(config.per_device_train_batch_size // group, 1)  # the bandit, which ignores it, may have a small one
         beta = None if method.kl_weight is None else config.beta

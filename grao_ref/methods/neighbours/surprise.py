@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from grao_ref.equations.logprob import mean_log_likelihood
-from grao_ref.methods import capped
-from grao_ref.methods.bar import advantages
 from grao_ref.methods.interface import Method, Needs, Terms, given, prompt_count, trained_tokens
+from grao_ref.methods.neighbours import capped
+from grao_ref.methods.neighbours.bar import advantages
 from grao_ref.records import Batch, LogProbs
 from grao_ref.settings.config import Config
 

@@ -1,6 +1,6 @@
 """SRFT (arXiv:2506.19767): one step of SFT and RL, both weighed by the policy's entropy.
 
-Right is read as being as good as the best that is known, the reference among it; the paper's answers are right or wrong.
+Right is read as being as good as the best that is known, the reference among it; the paper's are right or wrong.
 """
 
 from math import inf
