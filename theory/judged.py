@@ -1,0 +1,81 @@
+"""The race as it is judged: every contestant at its tuned rate on tables that tuned nothing, and what is read off."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.contest import CONTESTANTS, RATES, at_once, mean_wait
+from theory.groups import Array
+from theory.intervals import quantile_interval, share_interval
+from theory.tables import JUDGING_SEED, KINDS, RARE, Tables, drawn
+from theory.tuned import entry_of
+
+OTHER_SEEDS = "GRPO, other seeds"
+BEATABLE = ("good", "poor", "wrong")
+DRAWS, MISS = 2000, 0.05
+Mask = NDArray[np.bool_]
+
+
+@cache
+def tables_of(size: str) -> Tables:
+    """The tables that are judged on."""
+    return drawn({"quick": 16, "default": 48, "full": 96}[size], JUDGING_SEED)
+
+
+def steps_of(size: str) -> int:
+    """Steps of a run."""
+    return 120 if size == "quick" else 400
+
+
+@cache
+def waits_of(size: str) -> dict[tuple[str, str], Array]:
+    """When the runs of each contestant and optimiser arrive, (T, seeds); the tests run four contestants under Adam."""
+    quick = ("GRPO", "GRAO repaired", "SRFT", "bar")
+    names, optimizers = (quick, ("adam",)) if size == "quick" else (tuple(CONTESTANTS), tuple(RATES))
+    pairs = [(name, optimizer) for optimizer in optimizers for name in names]
+    entries = {pair: entry_of(*pair) for pair in pairs}
+    seeds = {"quick": 4, "default": 16, "full": 50}[size]
+    others = {(OTHER_SEEDS, optimizer): entry_of("GRPO", optimizer) for _, optimizer in pairs}
+    tasks = [(entry, tables_of(size), seeds, steps_of(size), 1) for entry in entries.values()]
+    tasks += [(entry, tables_of(size), seeds, steps_of(size), 2) for entry in others.values()]
+    found = at_once(tasks, 1 if size == "quick" else 2)
+    return dict(zip((*entries, *others), found, strict=True))
+
+
+def where(size: str, what: str) -> Mask:
+    """True on the tables of a kind, on the `rare` ones, or on `all`: (T,)."""
+    tables = tables_of(size)
+    if what == "all":
+        return np.ones(len(tables), dtype=bool)
+    mask: Mask = tables.rarity < RARE if what == "rare" else tables.kind == KINDS.index(what)
+    return mask
+
+
+def ratio(size: str, name: str, over: str, optimizer: str, what: str = "all") -> tuple[float, float, float]:
+    """Mean wait over another's on some tables, and the ends of its interval: both resampled by table, together."""
+    mask, steps, found = where(size, what), steps_of(size), waits_of(size)
+    one, other = (np.minimum(found[each, optimizer], steps + 1).mean(1)[mask] for each in (name, over))
+    rows = np.random.default_rng(0).integers(len(one), size=(DRAWS, len(one)))
+    low, high = np.quantile(one[rows].mean(1) / other[rows].mean(1), (MISS / 2, 1 - MISS / 2))
+    return float(one.mean() / other.mean()), float(low), float(high)
+
+
+def lead(size: str, name: str, over: str, optimizer: str) -> tuple[float, float, float]:
+    """Difference of the shares of runs that arrive, and the ends of its interval, resampled by table."""
+    found = waits_of(size)
+    difference = np.subtract(*(np.isfinite(found[each, optimizer]).mean(1) for each in (name, over)))
+    rows = np.random.default_rng(0).integers(len(difference), size=(DRAWS, len(difference)))
+    low, high = np.quantile(difference[rows].mean(1), (MISS / 2, 1 - MISS / 2))
+    return float(difference.mean()), float(low), float(high)
+
+
+def summary(size: str, name: str, optimizer: str, what: str = "all") -> tuple[float, ...]:
+    """Mean wait; half of the runs have arrived at step, from, to; share that arrives, from, to."""
+    waits = waits_of(size)[name, optimizer][where(size, what)]
+    flat = waits.reshape(1, -1)
+    low, high = quantile_interval(flat, 0.5, MISS)
+    half = np.quantile(flat, 0.5, axis=-1, method="higher")
+    come = int(np.isfinite(flat).sum())
+    share = (come / flat.size, *share_interval(come, flat.size, MISS))
+    return mean_wait(waits, steps_of(size)), float(half[0]), float(low[0]), float(high[0]), *share
