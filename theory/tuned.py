@@ -1,4 +1,4 @@
-"""What was tuned for exp-race: each contestant's entry under each optimiser, by `contest.tuned` on 24 tables of their own.
+"""What was tuned for exp-race: each contestant's entry under each optimiser, by `contest.tuned` on its own 24 tables.
 
 `make theory ARGS="--full --only exp-race"` tunes again and compares.
 """
