@@ -3,7 +3,7 @@
 import pytest
 
 from grao_ref.settings.flags import parse as parse_flags
-from grao_ref.settings.presets import PAPER
+from grao_ref.settings.presets import OWN
 from tests.command import parse
 from tests.command import parse as run_flags
 
@@ -125,7 +125,7 @@ def test_a_typed_max_steps_beats_the_epochs_of_the_file_and_of_the_preset(tmp_pa
     both = run_flags([*file, "--max-steps", "20", "--num-train-epochs", "2"])
     assert (both.max_steps, both.num_train_epochs) == (20, 2)
     assert run_flags(file).num_train_epochs == 3  # control: nothing was typed
-    assert PAPER.num_train_epochs == 1  # of a preset, read from its own file
-    presets = {"paper": PAPER}
+    assert OWN.num_train_epochs == 1  # of a preset, read from its own file
+    presets = {"own": OWN}
     assert parse_flags([], presets, module="", description="").num_train_epochs == 1
     assert parse_flags(["--max-steps", "20"], presets, module="", description="").num_train_epochs is None
