@@ -14,7 +14,7 @@ answers get worse. Writes evaluation.md, with case studies of the first prompts 
 import sys
 from collections.abc import Sequence
 
-from grao_ref.plugins.blame import one_line_errors
+from grao_ref.plugins.blame import leave, one_line_errors
 from grao_ref.settings.evaluation import DEFAULT
 from grao_ref.settings.flags import parse_alone
 
@@ -35,4 +35,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

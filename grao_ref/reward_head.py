@@ -8,7 +8,7 @@ out, beside the trivial rule that the longer answer wins. The folder it writes i
 import sys
 from collections.abc import Sequence
 
-from grao_ref.plugins.blame import one_line_errors
+from grao_ref.plugins.blame import leave, one_line_errors
 from grao_ref.settings.flags import parse_alone
 from grao_ref.settings.head import HeadSettings
 
@@ -28,4 +28,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

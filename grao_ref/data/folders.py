@@ -3,6 +3,7 @@
 A folder's own files are read as files are (`tables.py`), so that a row keeps its number in its file.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from grao_ref.data.tables import Table, read_table, suffix_of
 from grao_ref.plugins.importing import unavailable
 from grao_ref.plugins.near import hint
 
+MOST = 10_000  # files and folders within a data set's folder
 SAVED, SAVED_SPLITS = ("state.json", "dataset_info.json"), "dataset_dict.json"  # files that save_to_disk writes
 
 
@@ -22,7 +24,8 @@ def is_saved(folder: Path) -> bool:
 def read_folder(folder: Path, split: str, config: str | None) -> Table:
     """A split of a folder: of what `save_to_disk` wrote, or of files whose names tell the splits.
 
-    Raises `ValueError` on a split or a configuration that does not exist, and on what can't be read.
+    Raises `ValueError` on a split or a configuration that does not exist, on what can't be read, and on a folder of
+    more than `MOST` files and folders, such as the whole disk.
     """
     if is_saved(folder) or (folder / SAVED_SPLITS).is_file():
         if config is not None:
@@ -31,6 +34,7 @@ def read_folder(folder: Path, split: str, config: str | None) -> Table:
         splits = {"train": saved} if is_saved(folder) else saved
         _require_split(folder, split, splits)
         return _table(splits[split], str(folder))
+    _require_small(folder)
     options = {"name": config} if config else {}
     files = _loaded("load_dataset_builder", str(folder), options).config.data_files or {}
     splits = {str(name): [str(file) for file in found] for name, found in files.items()}
@@ -54,6 +58,18 @@ def _table(rows: Any, name: str) -> Table:
     except Exception as error:  # a decoder of images or sounds, a file of the cache
         raise ValueError(f"the rows of {name} could not be read: {' '.join(str(error).split())}") from error
     return Table(entries, range(1, len(entries) + 1), [name] * len(entries))
+
+
+def _require_small(folder: Path) -> None:
+    """Refuse a home folder or the whole disk before `datasets` walks through all of it."""
+    found = 0
+    for _, folders, files in os.walk(folder):
+        found += len(folders) + len(files)
+        if found > MOST:
+            raise ValueError(
+                f"the folder {folder} holds more than {MOST:,} files and folders, and is taken for no data set: name "
+                "the folder, or the file, that has the data alone"
+            )
 
 
 def _require_split(folder: Path, split: str, splits: Mapping[str, Any]) -> None:

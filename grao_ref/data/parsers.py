@@ -57,6 +57,7 @@ def conversation(messages: Any, *, system: Any = None) -> Parts:
     places = [place for place, message in enumerate(talk) if message["role"] == "assistant"]
     if not places:
         roles = ", ".join(dict.fromkeys(message["role"] for message in talk)) or "none"
+        roles = roles.encode(errors="backslashreplace").decode()  # half a character can't be printed
         raise OddRowError(f"the conversation has no turn of the assistant (its roles: {roles})")
     prompt, answer = talk[: places[-1]], talk[places[-1]]["content"]
     if not any(message["content"].strip() for message in prompt):

@@ -12,6 +12,7 @@ from typing import Any
 
 from grao_ref.equations.checks import require_nonnegative, require_one_of, require_positive
 from grao_ref.plugins.blame import one_line
+from grao_ref.plugins.importing import unavailable
 from grao_ref.plugins.secrets import redacted
 from grao_ref.rewards.cache import VerdictCache
 from grao_ref.rewards.verdict import CRITERIA, Criterion, parse, question
@@ -72,8 +73,8 @@ class Judge:
             from openai import OpenAIError
 
             from grao_ref.rewards.asking import client_for
-        except ImportError:
-            raise ValueError(f"an LLM judge needs the openai client: {INSTALL}") from None
+        except ImportError as error:
+            raise unavailable("openai", error, f"an LLM judge needs the openai client: {INSTALL}") from None
         self._errors: tuple[type[Exception], ...] = (OpenAIError, ValueError, RecursionError)
         self.criterion, self.settings = criterion, settings
         self.where = f"the judge {settings.model!r} at {redacted(base_url)}"

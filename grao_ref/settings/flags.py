@@ -46,8 +46,8 @@ def parse(
         require_known(keys, typed.unknown, kinds, f"config {file}")
         _require_nothing_loose(typed)
         values = {_name(key): as_kind(value, kinds[_name(key)]) for key, value in written.items() if key not in keys}
-        of_file = _over(default, without_unset(values), f"config {file}: ")
-        return _over(of_file, without_unset(typed.values))
+        of_file = _over(default, _with_own_steps(values), f"config {file}: ")
+        return _over(of_file, _with_own_steps(typed.values))
     except ValueError as error:
         fail(error)
 
@@ -110,6 +110,12 @@ def _show(text: str) -> NoReturn:
 
 def _name(key: Any) -> str:
     return str(key).replace("-", "_")
+
+
+def _with_own_steps(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a source; where it gives `max_steps` alone, the epochs of an earlier source no longer count."""
+    own = dict(without_unset(values))
+    return {"num_train_epochs": None} | own if "max_steps" in own else own
 
 
 def _over(default: Settings, values: Mapping[str, Any], where: str = "") -> Settings:

@@ -167,3 +167,9 @@ def test_any_objects_of_a_notebook(table, odd):
         rows_of(rows, "rows")
     except ValueError as error:
         require_words(error)
+
+
+def test_a_role_of_half_a_character_is_named_in_words_that_can_be_printed():
+    with pytest.raises(ValueError, match=r"its roles: \\ud800, b\)") as refused:
+        rows_of([{"conversation": [{"role": "\ud800", "content": ""}, {"role": "b", "content": ""}]}], "rows")
+    require_words(refused.value)

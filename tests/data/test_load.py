@@ -310,3 +310,23 @@ def test_the_rule_of_a_data_set_is_a_reward_function_that_is_built_in():
     assert own_rule("sorting") == "sorting"
     assert own_rule("reasoning-gym:chain_sum") == own_rule("reasoning-gym") == "reasoning_gym"
     assert own_rule("hh-harmless") is own_rule("gsm8k.jsonl") is own_rule("") is None
+
+
+def test_a_folder_of_too_many_files_is_refused_before_datasets_walks_through_it(tmp_path, monkeypatch):
+    from grao_ref.data import folders
+
+    def walked(function, source, options):
+        raise AssertionError("datasets was asked")
+
+    monkeypatch.setattr(folders, "MOST", 3)
+    monkeypatch.setattr(folders, "_loaded", walked)
+    for name in "abc":
+        (tmp_path / f"{name}.jsonl").write_text(lines(TABLE))
+    with pytest.raises(AssertionError, match="datasets was asked"):  # control: three are no more than three
+        load_rows(str(tmp_path))
+    (tmp_path / "deep").mkdir()
+    with pytest.raises(ValueError, match="holds more than 3 files and folders, and is taken for no data set"):
+        load_rows(str(tmp_path))
+    monkeypatch.setattr(folders, "MOST", 10_000)
+    with pytest.raises(ValueError, match="the folder / holds more than 10,000 files and folders"):
+        load_rows("/")

@@ -215,3 +215,20 @@ def test_a_dry_run_of_a_comparison_has_a_table_for_each_method(capsys, monkeypat
     said = capsys.readouterr().out
     assert said.count("memory at the peak") == 6
     assert "reference model" in said  # dpo's
+
+
+def test_the_quick_bound_counts_the_copy_that_several_updates_need():
+    """By bisection: where the bound begins to fit, with one update a batch and with two."""
+    lengths, text = by_settings(Config()), LlamaConfig(hidden_size=64, num_hidden_layers=2, vocab_size=500)
+    parameters = 2 * 500 * 64 + 2 * 64 * (6 * 64 + 3 * text.intermediate_size)
+
+    def least(**settings):
+        low, high = 0, 10**13
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if surely_fits(Config(**settings), text, lengths, middle) else (middle, high)
+        return high
+
+    once, twice, thrice = (least(num_iterations=count) for count in (1, 2, 3))
+    assert twice == thrice  # the copy is made once
+    assert twice - once == pytest.approx(3 * 12 * parameters, abs=10)  # weight, two moments; the margin

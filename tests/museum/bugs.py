@@ -637,6 +637,25 @@ LOOP = [
         "an early version of this package: every method was trained on eq-4's advantages, also one that had its own",
     ),
     bug(
+        "standardised_again_by_the_learner",
+        "../training/update.py",
+        "        part = take(batch, rows)\n",
+        "        part = take(batch, rows)\n"
+        "        if part.advantages is not None:\n"
+        "            again = part.advantages.outputs - part.advantages.outputs.mean(-1, keepdim=True)\n"
+        "            part = replace(part, advantages=replace(part.advantages, outputs=again))\n",
+        "of the kind of axon-rl/gem#113: once where it is collected, and once more where it is trained on",
+    ),
+    bug(
+        "every_micro_batch_has_the_first_one_s_advantages",
+        "../training/update.py",
+        "        part = take(batch, rows)\n",
+        "        part = take(batch, rows)\n"
+        "        if part.advantages is not None:\n"
+        "            part = replace(part, advantages=take(batch, slice(0, len(part))).advantages)\n",
+        "tt-metal#46548, trl's shuffled generation batch: advantages of other rows",
+    ),
+    bug(
         "one_update_a_batch",
         "../training/update.py",
         "range(config.num_iterations)",

@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +130,24 @@ def test_a_library_s_message_is_cut_to_its_first_sentence_and_not_to_half_of_one
     assert briefly(field) == "Validation error for field 'heads': TypeError: expected int, got str"
     assert briefly(KeyError("added_tokens")) == "KeyError: 'added_tokens'"
     assert briefly(AssertionError()) == "AssertionError: no message"
+
+
+POOL = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from grao_ref.plugins.blame import leave
+ThreadPoolExecutor().submit(time.sleep, float(sys.argv[2]))
+print("said", end="")
+leave(int(sys.argv[1]))
+"""
+
+
+def test_an_interrupted_command_does_not_wait_for_the_threads_of_a_reward_function():
+    """Python joins a pool's threads when it ends; these would take an hour."""
+    words = [sys.executable, "-c", POOL]
+    ended = subprocess.run([*words, "130", "3600"], capture_output=True, text=True, check=False, timeout=120)
+    assert (ended.returncode, ended.stdout) == (130, "said")
+    started = time.monotonic()  # control: a command that was not interrupted waits for them
+    ended = subprocess.run([*words, "0", "2"], capture_output=True, text=True, check=False, timeout=120)
+    assert (ended.returncode, ended.stdout) == (0, "said")
+    assert time.monotonic() - started >= 2

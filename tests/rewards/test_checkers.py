@@ -1,5 +1,6 @@
 """Right answers in every format, and wrong answers that look similar."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -134,3 +135,12 @@ def test_checkers_read_messages_too():
 def test_final_number_without_its_column_says_so():
     with pytest.raises(ValueError, match="'final_number' asks for 'solution'"):
         Scorer({"final_number": final_number})(["p"], ["42"], references=["42"], columns={})
+
+
+def test_a_checker_in_another_thread_scores_as_in_the_main_one():
+    """It has no timer of its own: one that needs signals fails in other threads, and scores 0."""
+    texts, solutions = ["so it is 42", "so it is 41"], ["#### 42", "#### 42"]
+    assert final_number(completions=texts, solution=solutions) == [1.0, 0.0]
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(final_number, completions=texts, solution=solutions).result(timeout=60)
+    assert found == [1.0, 0.0]

@@ -1,5 +1,6 @@
 """Names, folders and dotted paths become functions; everything else is a one-line error with the nearest name."""
 
+import builtins
 import sys
 
 import pytest
@@ -121,3 +122,25 @@ def test_weights_are_checked_before_anything_is_loaded():
         load_scorer(["exact"], weights=[float("nan")])
     with pytest.raises(ValueError, match="at least one reward function is needed"):
         load_scorer([])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ModuleNotFoundError("No module named 'openai'", name="openai"), "an LLM judge needs the openai client: pip"),
+        (ImportError("libssl is gone"), "the package openai is installed and can't be imported: ImportError: libssl"),
+    ],
+)
+def test_a_judge_s_client_that_is_broken_is_not_called_missing(error, message, monkeypatch):
+    from grao_ref.rewards.judge import Judge, JudgeSettings
+
+    real = builtins.__import__
+
+    def broken(name, *arguments, **options):
+        if name == "openai":
+            raise error
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", broken)
+    with pytest.raises(ValueError, match=message):
+        Judge("helpful", JudgeSettings(base_url="http://localhost:1/v1", model="m"))

@@ -2,7 +2,10 @@
 
 import pytest
 
+from grao_ref.settings.flags import parse as parse_flags
+from grao_ref.settings.presets import OWN
 from tests.command import parse
+from tests.command import parse as run_flags
 
 BOOLS = ("bf16", "gradient_checkpointing", "use_peft", "compare", "trust_remote_code", "imitate_only_when_ahead")
 
@@ -112,3 +115,17 @@ def test_what_is_no_flag_is_one_line_and_exit_code_2(without_shape_checks, typed
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert message in line
+
+
+def test_a_typed_max_steps_beats_the_epochs_of_the_file_and_of_the_preset(tmp_path):
+    (tmp_path / "config.yaml").write_text("num_train_epochs: 3\nmax_steps: 12\n")
+    file = ["--config", str(tmp_path / "config.yaml")]
+    typed = run_flags([*file, "--max-steps", "20"])
+    assert (typed.max_steps, typed.num_train_epochs) == (20, None)
+    both = run_flags([*file, "--max-steps", "20", "--num-train-epochs", "2"])
+    assert (both.max_steps, both.num_train_epochs) == (20, 2)
+    assert run_flags(file).num_train_epochs == 3  # control: nothing was typed
+    assert OWN.num_train_epochs == 1  # of a preset, read from its own file
+    presets = {"own": OWN}
+    assert parse_flags([], presets, module="", description="").num_train_epochs == 1
+    assert parse_flags(["--max-steps", "20"], presets, module="", description="").num_train_epochs is None

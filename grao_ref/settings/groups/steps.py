@@ -33,8 +33,8 @@ class StepsGroup:
     max_steps: Count = 200
     """Optimiser steps; with num_iterations, batches of samples."""
     num_train_epochs: Positive | None = None
-    """Passes through the training rows; where it is given, the number of steps follows from it, and `max_steps` is
-    ignored."""
+    """Passes through the training rows; where it is given, the number of steps follows from it, and a `max_steps`
+    that is given beside it is ignored. A flag `--max-steps` alone beats the epochs of a config file or a preset."""
     learning_rate: Positive = 3e-4
     """Step size of the optimiser (in the bandit: of each run)."""
     lr_scheduler_type: Schedule = "constant"
