@@ -83,11 +83,11 @@ def thm_8(run: Run) -> Finding:
     steps adds at least a/2 to Σ π_best with probability 1 − O(a), for every a: the sum is infinite almost surely, and
     by Borel and Cantelli the best answer is sampled almost surely. For GRAO, with β >= 1/G: Σw = Â_y (β − 1/G) >= 0, so
     no unseen answer is raised, and k failures raise θ_y by at least η Â_y (1+λ)/G. θ_best falls by at most η π_best Σw
-    in the same groups; these falls sum to a constant because π_best shrinks geometrically. The rest is the same with other
-    constants. For F = 1 E[e^(2s)] = O(t) too, which is the exponent 1/2. To be sampled is not yet to win: it is the
-    first of several steps. 1/t is the bound of Mei et al. (arXiv:2402.17235, no probability decays faster); the
-    exponent tends to theirs as F grows. Natural gradient divides by π: one meeting removes a failure, so y is raised
-    F times, and π_best does not decay at all.
+    in the same groups; these falls sum to a constant because π_best shrinks geometrically. The rest is the same
+    with other constants. For F = 1 E[e^(2s)] = O(t) too, which is the exponent 1/2. To be sampled is not yet to
+    win: it is the first of several steps. 1/t is the bound of Mei et al. (arXiv:2402.17235, no probability decays
+    faster); the exponent tends to theirs as F grows. Natural gradient divides by π: one meeting removes a failure,
+    so y is raised F times, and π_best does not decay at all.
     """
     rows, steps = run.pick((200, 1000), (300, 1000), (1000, 5000))
     found = {name: paths(rule, rows, steps) for name, rule in RULES.items()}

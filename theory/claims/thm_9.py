@@ -68,7 +68,7 @@ def searched(size: int, lam: float, starts: int, refined: int, rewards: Array) -
 
 def outputs_critical(size: int, lam: float) -> float:
     """The same threshold in `outputs`: min over p of q D / (E[w_y]/β), with B and π_y -> 0, by enumeration."""
-    rates = np.linspace(0.002, 0.998, 250)
+    rates = np.linspace(0.02, 0.98, 49)
     return min(threshold(*family(p, 10**4), size, lam, "outputs") for p in rates)
 
 
