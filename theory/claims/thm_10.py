@@ -128,7 +128,8 @@ def thm_10(run: Run) -> Finding:
     return Finding(
         "The expected step is the gradient, so the O(1/t) of exact ascent applies, with every hypothesis checked. The "
         "sampled theorems do not where failures tie: the growth condition's constant rises "
-        f"{grown['reference', True]:.0f} times from policies that reach to 10⁻³ to those that reach to 10⁻⁶; with distinct rewards it does not, nor "
+        f"{grown['reference', True]:.0f} times from policies that reach to 10⁻³ to those that "
+        "reach to 10⁻⁶; with distinct rewards it does not, nor "
         f"with the group's mean. And there is a lock-in: exponent {locked:.2f} for F = 2, as in thm-8.",
         holds=[
             Check(what="largest |E[ĝ] − ∇V|, baseline R(y), G = 2, 5, 8", measured=bias("reference", policies),

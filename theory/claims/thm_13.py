@@ -126,4 +126,6 @@ def _draw(run: Run) -> None:
         for each, reward in enumerate(CASES[case][0]):
             (line,) = axes.semilogx(sizes, found[:, each], label=f"r = {reward:g}")
             axes.axhline(coefficient(case, "outputs")[each], color=line.get_color(), linestyle=":")
+        axes.set_xticks([2, 4, 8, 16, 32, 64], ["2", "4", "8", "16", "32", "64"])
+        axes.minorticks_off()
         axes.set(xlabel="G", ylabel="G × (E[Â | r] − (r − V)/σ), c dotted")
