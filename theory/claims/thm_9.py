@@ -1,5 +1,6 @@
 """thm-9: the largest β at which the expected GRAO step can't lower the expected reward, with binary rewards."""
 
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -46,10 +47,16 @@ def family(p: float, wrong: int) -> tuple[Array, Array]:
     return pi, np.concatenate([[1.0, 1.0], np.zeros(wrong)])
 
 
-def sign(size: int, lam: float, factor: float, wrong: int) -> float:
-    """⟨F, ∇V⟩ over its part without β, in the family with p = 0.005/G and β = `factor` β*."""
+@cache
+def slope(size: int, lam: float, wrong: int) -> float:
+    """⟨F, ∇V⟩ = a (1 + β · slope) in the family with p = 0.005/G."""
     a, b = products(*family(5e-3 / size, wrong), size, lam)
-    return 1 + factor * critical(size, lam) * b / a
+    return b / a
+
+
+def sign(size: int, lam: float, factor: float, wrong: int) -> float:
+    """⟨F, ∇V⟩ over its part without β, at β = `factor` β*."""
+    return 1 + factor * critical(size, lam) * slope(size, lam, wrong)
 
 
 def searched(size: int, lam: float, starts: int, refined: int, rewards: Array) -> float:
