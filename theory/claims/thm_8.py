@@ -92,7 +92,7 @@ def thm_8(run: Run) -> Finding:
     rows, steps = run.pick((200, 1000), (300, 1000), (1000, 5000))
     found = {name: paths(rule, rows, steps) for name, rule in RULES.items()}
     by_rule = {name: exponents(path) for name, path in found.items()}
-    of_loop = {name: exponents(loop_paths(name.lower(), *run.pick((60, 160), (80, 500), (300, 2000))))
+    of_loop = {name: exponents(loop_paths(name.lower(), *run.pick((60, 120), (80, 300), (300, 2000))))
                for name in RULES}  # fmt: skip
     natural = exponents(paths(corner.grpo, rows, steps, natural=True))
     theory, flow = [predicted(each) for each in FAILURES], [mean_field(each) for each in FAILURES]

@@ -105,7 +105,7 @@ def thm_9(run: Run) -> Finding:
     below = min(sign(size, lam, 0.98, wrong) for size, lam in cases)
     above = max(sign(size, lam, 1.02, wrong) for size, lam in cases)
     rest = min(float((coefficients(size) - coefficients(size)[0]).min()) for size in range(2, 2000))
-    starts, refined = run.pick((60, 1), (400, 3), (4000, 20))
+    starts, refined = run.pick((60, 1), (200, 2), (4000, 20))
     binary = np.array([1.0, 1, 0, 0, 0, 0, 0, 0])
     found = {(size, lam): searched(size, lam, starts, refined, binary) / critical(size, lam)
              for size, lam in run.pick([(8, 0.6)], [(2, 0.0), (8, 0.6), (32, 0.6)], cases)}  # fmt: skip
