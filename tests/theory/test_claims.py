@@ -48,6 +48,7 @@ PAPER = {
     *(f"table-{n}" for n in range(1, 8)),
     *(f"figure-{n}" for n in range(1, 6)),
     *(f"thm-{n}" for n in range(1, 8)),
+    "thm-12",
 }
 
 

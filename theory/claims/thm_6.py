@@ -79,7 +79,8 @@ def thm_6(run: Run) -> Finding:
     rewards f and R − V have the same sign: >= 0. With three, let the middle one be near the best (R_m -> 1) and likely,
     and the worst be rare: then R_m > V, yet most groups hold only best and middle answers, in which the middle one is
     below average, so f_m < 0. F then moves logit from the middle to the best in equal measure. The middle has more mass
-    than the best, so the mass it loses goes partly to the worst. K = 3 is enough, at any G. By hand, G = 2: π = (0.2,
+    than the best, so the mass it loses goes partly to the worst. K = 3 is enough, at any
+    finite G. By hand, G = 2: π = (0.2,
     0.76, 0.04) and R = (1, 0.99, 0) give f = (0.8, −0.16, −0.96), V = 0.9524, and Σ π² f (R − V) = 0.00152 − 0.00347 +
     0.00146 = −0.00049. In the natural geometry Σ F_a (R_a − V) = Cov_π(f, R) >= 0 for GRPO, by Chebyshev.
     """
@@ -96,7 +97,7 @@ def thm_6(run: Run) -> Finding:
     mean, error = share_of_losses(8, run.pick(2000, 20000, 10**6), START, NEAR)
     _draw(run, path, flow(plain, START, len(path)))
     return Finding(
-        "theory.md asks for about twenty answers and small G; three answers are enough, at every G tried, and no "
+        "theory.md asks for about twenty answers and small G; three answers are enough, at every finite G, and no "
         f"two are. Lowest cosine of F and ∇V: {min(by_size.values()):.2f}. The fall is real along the flow, V "
         f"{path[0]:.4f} -> {path.min():.4f}, but little and temporarily: probability moves from a near-best answer "
         "to the best one, and the worst gains as well. Without the deviation (F ∝ ∇V) it cannot happen.",
