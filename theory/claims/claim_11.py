@@ -94,10 +94,10 @@ def claim_11(run: Run) -> Finding:
     """Every aggregate over every subset of the eight columns of tables 1-2 is tried: 255 subsets, four ways. The
     percentages are confirmed if one aggregate gives all four; a control shows that the search finds an aggregate that
     was used. The mean of the four RAS ratios gives SFT's and DPO's to 0.03, and not PPO's and GRPO's. So every exchange
-    of two methods in one column is tried as well, as if the table had a misprint. It gives all four to 0.03, not exactly:
-    rounding of every cell and of the abstract, all in the worst direction, accounts for less than what is left of three
-    of them, and all four are off in one direction. So a second change is searched for: every value of every RAS cell,
-    to two digits, within 3 points. What a search finds is an explanation, not a proof.
+    of two methods in one column is tried as well, as if the table had a misprint. It gives all four to 0.03, not
+    exactly: rounding of every cell and of the abstract, all in the worst direction, accounts for less than what is left
+    of three of them, and all four are off in one direction. So a second change is searched for: every value of every
+    RAS cell, to two digits, within 3 points. What a search finds is an explanation, not a proof.
     """
     errors = search(ABSTRACT)
     best, error = min(((k, e) for k, e in errors.items() if e == e), key=lambda pair: pair[1])
@@ -118,7 +118,8 @@ def claim_11(run: Run) -> Finding:
         f"very worst) if {a} and {b} have each other's RAS on {data}, {MODELS[model]}; no other exchange comes "
         f"nearer than {tried[1][1]:.2f}. {beyond} of the four residuals are larger than rounding explains, and "
         f"{max(sum(e > 0 for e in signed), sum(e < 0 for e in signed))} have one sign: for the exact numbers one more "
-        f"cell has to differ, and one of these would do ({listed}). The simplest reading: the abstract was computed from another state of the "
+        f"cell has to differ, and one of these would do ({listed}). The simplest reading: the abstract was computed "
+        "from another state of the "
         "tables than the printed one. Which of them is right can't be known from here.",
         holds=[Check(what=f"largest error with {a} and {b} exchanged there, points",
                      measured=mended, test="<", limit=0.05,

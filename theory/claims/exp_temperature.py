@@ -40,7 +40,8 @@ def exp_temperature(run: Run) -> Finding:
              for name, (pool, beta) in kinds.items() for tokens in (1, 2) for tau in taus}  # fmt: skip
     at = {(name, tokens): table[name, tokens, 0.7] for name in kinds for tokens in (1, 2)}
     return Finding(
-        f"It does. With answers of two tokens, and τ = 0.7, the relative difference is {at['GRPO', 2]:.2g} for GRPO and "
+        f"It does. With answers of two tokens, and τ = 0.7, the relative difference is {at['GRPO', 2]:.2g} for GRPO "
+        "and "
         f"{at['GRAO, pooled', 2]:.2g} for GRAO with the reference pooled. With one token it is "
         f"{at['GRAO, pooled', 1]:.2g} in GRAO ({at['samples alone, pooled', 1]:.2g} of the samples' part alone), and 0 "
         "in GRPO only, whose tempered and untempered updates are the same up to the factor 1/τ. Answers of a language "

@@ -97,6 +97,25 @@ def by_autograd(tau: float, scored_at: float) -> float:
     return float(np.abs(gradient.numpy() - ExactTree(tree, bandit, tau, scored_at).update(logits)).max())
 
 
+def _identities(run: Run, tables: int) -> list[Check]:
+    """What the argument says exactly."""
+    return [
+        Check(what="|untempered − τ tempered − closed form|, largest over five kinds, V = 2, T = 3",
+              measured=rest(Tree(2, 3), run.pick(2, 6, 20)), test="<", limit=1e-12,
+              control="the closed form at the first token alone",
+              control_measured=rest(Tree(2, 3), 2, root_alone=True)),
+        Check(what="|enumeration − autograd through the package over all groups|, G = 2, V = 2, T = 2",
+              measured=by_autograd(TAU, 1.0), test="<", limit=1e-12,
+              control="likelihoods tempered", control_measured=by_autograd(TAU, TAU)),
+        Check(what="largest bias of GRPO at the first token, answers of one to three tokens, mean log-likelihood",
+              measured=at_root(tables, mean=True), test=">", limit=1e-3,
+              control="sum over tokens", control_measured=at_root(tables, mean=False)),
+        Check(what="|W_s − (1 − 1/G) P(s) (V(s) − V) / T| of GRPO without the deviation, T = 3",
+              measured=by_value(tables, normalised=False), test="<", limit=1e-12,
+              control="with it", control_measured=by_value(tables, normalised=True)),
+    ]  # fmt: skip
+
+
 @claim("thm-12", "Untempered likelihoods bias the update at a prefix by the weight that passes it times (π_τ − π).")
 def thm_12(run: Run) -> Finding:
     """Samples are drawn from π_τ(·|s) = softmax(θ_s/τ), a table for each prefix s; eq-3's likelihoods are those of π =
@@ -130,13 +149,7 @@ def thm_12(run: Run) -> Finding:
         "of the policy that samples. The preset `paper` samples at 0.7 and does not temper, as eq-3 is printed, so "
         "its update has this bias.",
         holds=[
-            Check(what="|untempered − τ tempered − closed form|, largest over five kinds, V = 2, T = 3",
-                  measured=rest(Tree(2, 3), run.pick(2, 6, 20)), test="<", limit=1e-12,
-                  control="the closed form at the first token alone",
-                  control_measured=rest(Tree(2, 3), 2, root_alone=True)),
-            Check(what="|enumeration − autograd through the package over all groups|, G = 2, V = 2, T = 2",
-                  measured=by_autograd(TAU, 1.0), test="<", limit=1e-12,
-                  control="likelihoods tempered", control_measured=by_autograd(TAU, TAU)),
+            *_identities(run, tables),
             Check(what="largest relative bias of GRPO, one token",
                   measured=float(found["GRPO", 1].max()), test="<", limit=1e-12,
                   control="two tokens", control_measured=float(found["GRPO", 2].max())),
@@ -146,12 +159,6 @@ def thm_12(run: Run) -> Finding:
             Check(what="median relative bias of GRAO, reference pooled, one token",
                   measured=median["GRAO printed", 1], test=">", limit=0.002,
                   control="β = 1/G", control_measured=median["GRAO printed, β = 1/G", 1]),
-            Check(what="largest bias of GRPO at the first token, answers of one to three tokens, mean log-likelihood",
-                  measured=at_root(tables, mean=True), test=">", limit=1e-3,
-                  control="sum over tokens", control_measured=at_root(tables, mean=False)),
-            Check(what="|W_s − (1 − 1/G) P(s) (V(s) − V) / T| of GRPO without the deviation, T = 3",
-                  measured=by_value(tables, normalised=False), test="<", limit=1e-12,
-                  control="with it", control_measured=by_value(tables, normalised=True)),
         ],
         numbers={f"relative bias, {name}, V = 2, T = {T}, τ = {TAU}: median, largest":
                  (median[name, T], float(values.max())) for (name, T), values in found.items()}

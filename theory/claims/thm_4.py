@@ -93,6 +93,21 @@ def heaviest(win: float) -> float:
     return max(float(np.interp(win, rates[[a, b]], best[[a, b]])) for a, b in pairs)
 
 
+def _limits(full: float) -> list[Check]:
+    """That it is a limit, which tied best answers lower."""
+    return [
+        Check(what="|‖F‖ / limit − 1|, two to four tied best answers, equally likely or not",
+              measured=tied_error(G), test="<", limit=1e-6,
+              control="the limit of one best answer", control_measured=tied_error(G, one_alone=True)),
+        Check(what="smallest ‖F‖ over the floor (β + λ/G) √G, two to four tied best answers",
+              measured=min(tied(n, G)[0] for n in (2, 3, 4)) * sqrt(2) / full, test=">", limit=1.0,
+              control="repaired", control_measured=field("repaired", 40) * sqrt(2) / full),
+        Check(what="‖F‖ where V has just passed R(y), over its limit: tends to it, does not stay above",
+              measured=field("as printed", 0.5) / full, test="<", limit=0.9,
+              control="at certainty", control_measured=field("as printed", 40) / full),
+    ]  # fmt: skip
+
+
 @claim("thm-4", "Once the policy is certain of something better than y, the printed objective unlearns y for ever.")
 def thm_4(run: Run) -> Finding:
     """`with_reference`, R(y) < R(a*). As π(a*) -> 1, all samples of a group become equal and better than y: Â_y = −√G
@@ -100,9 +115,9 @@ def thm_4(run: Run) -> Finding:
     because their equal weights multiply Σ(e_o − π), which is 0 on average, and a* is always drawn. Hence ‖F‖ -> (β +
     λ/G) √(2G) > 0, θ_y -> −∞ linearly, J -> +∞ (a negative weight on log π(y)). It is a limit, not a bound: on the way
     ‖F‖ is smaller. If several answers tie for best, π -> π* on them, e_y − π* has length √(1 + Σ π*²), and the limit is
-    (β + λ/G) √G √(1 + Σ π*²), which is above (β + λ/G) √G whatever their number. By hand: K = 2, G = 2, rewards 1 and 0,
-    y the second: Â_y = −√2, w_y = −(½ + 0.3) √2, ‖F‖ = 0.8 · √2 · √2 = 1.6. The repair w_y⁺ = max(w_y, 0) gives F -> 0;
-    clamping Â_y alone leaves λ √(2/G). In a table `outputs` is safe: there dead groups have weight 0.
+    (β + λ/G) √G √(1 + Σ π*²), which is above (β + λ/G) √G whatever their number. By hand: K = 2, G = 2, rewards 1 and
+    0, y the second: Â_y = −√2, w_y = −(½ + 0.3) √2, ‖F‖ = 0.8 · √2 · √2 = 1.6. The repair w_y⁺ = max(w_y, 0) gives F ->
+    0; clamping Â_y alone leaves λ √(2/G). In a table `outputs` is safe: there dead groups have weight 0.
     """
     gaps = np.linspace(0, 24, run.pick(3, 25, 49))
     steps = run.pick(60, 200, 1000)
@@ -111,23 +126,18 @@ def thm_4(run: Run) -> Finding:
     slope = -0.2 * (BETA + LAM / G) * sqrt(G)  # learning rate times w_y
     measured = (paths["as printed"][-1] - paths["as printed"][steps // 2]) / (steps - steps // 2)
     kept = (paths["repaired"][-1] - paths["repaired"][steps // 2]) / (steps - steps // 2)
-    with figure(run, "thm-4", columns=2) as axes:
-        if axes is not None:
-            for kind, curve in curves.items():
-                axes[0].semilogy(gaps, curve, label=kind)
-            axes[0].set(xlabel="logit of the best answer above the others", ylabel="‖F‖", ylim=(1e-6, 10))
-            for kind, path in paths.items():
-                axes[1].plot(path, label=kind)
-            axes[1].set(xlabel="step", ylabel="logit of the reference (mean of 1,000 runs)")
+    _draw(run, gaps, curves, paths)
     own = {f"{data}, {model}": TABLES[data]["GRAO"][m][0] / 100 for data in TABLES for m, model in enumerate(MODELS)}
     unlearned = {name: verdicts(win, 0.0) for name, win in own.items()}
     at_most = {name: heaviest(win) for name, win in own.items()}
     actions, size = smallest(BETA, LAM)
     full = limit(BETA, LAM, G)
     return Finding(
-        f"With the reference pooled, ‖F‖ tends to {full:.2f}, from below along the path drawn, and the loop's θ_y falls "
+        f"With the reference pooled, ‖F‖ tends to {full:.2f}, from below along the path drawn, and the loop's θ_y "
+        "falls "
         f"by {-measured:.3f} a step, {-slope:.3f} in theory. Two tied best answers bring the limit to "
-        f"{tied(2, G)[0]:.2f}, any number of them to no less than {full / sqrt(2):.2f}. The smallest case has {actions} answers and {size} samples. It reaches into the paper's own setting: at the "
+        f"{tied(2, G)[0]:.2f}, any number of them to no less than {full / sqrt(2):.2f}. The smallest case has "
+        f"{actions} answers and {size} samples. It reaches into the paper's own setting: at the "
         "win rates of tables 1-2 E[w_y] is negative however wins and ties are spread over the queries, so, with the "
         "reference pooled and sampling as in those tables, their final policies were on average unlearning their "
         "references; a step of 1e-6 under Adam bounds how fast.",
@@ -135,15 +145,7 @@ def thm_4(run: Run) -> Finding:
             Check(what="|‖F‖ / limit − 1| at certainty, as printed",
                   measured=abs(field("as printed", 40) / full - 1), test="<", limit=1e-6,
                   control="repaired", control_measured=abs(field("repaired", 40) / full - 1)),
-            Check(what="|‖F‖ / limit − 1|, two to four tied best answers, equally likely or not",
-                  measured=tied_error(G), test="<", limit=1e-6,
-                  control="the limit of one best answer", control_measured=tied_error(G, one_alone=True)),
-            Check(what="smallest ‖F‖ over the floor (β + λ/G) √G, two to four tied best answers",
-                  measured=min(tied(n, G)[0] for n in (2, 3, 4)) * sqrt(2) / full, test=">", limit=1.0,
-                  control="repaired", control_measured=field("repaired", 40) * sqrt(2) / full),
-            Check(what="‖F‖ where V has just passed R(y), over its limit: tends to it, does not stay above",
-                  measured=field("as printed", 0.5) / full, test="<", limit=0.9,
-                  control="at certainty", control_measured=field("as printed", 40) / full),
+            *_limits(full),
             Check(what="‖F‖ at certainty, repaired", measured=field("repaired", 40), test="<", limit=1e-9,
                   control="clamping Â_y instead of w_y", control_measured=field("Â_y clamped, not w_y", 40)),
             Check(what="|θ_y's fall per step in the loop / theory − 1|, as printed",
@@ -168,3 +170,14 @@ def thm_4(run: Run) -> Finding:
 def _by_hand(reference: int) -> float:
     bandit = ExactBandit(np.array([1.0, 0.0]), reference, 2, 0.5, 0.6)
     return float(np.linalg.norm(bandit.update(np.array([40.0, 0.0]))))
+
+
+def _draw(run: Run, gaps: Array, curves: dict[str, list[float]], paths: dict[str, Array]) -> None:
+    with figure(run, "thm-4", columns=2) as axes:
+        if axes is not None:
+            for kind, curve in curves.items():
+                axes[0].semilogy(gaps, curve, label=kind)
+            axes[0].set(xlabel="logit of the best answer above the others", ylabel="‖F‖", ylim=(1e-6, 10))
+            for kind, path in paths.items():
+                axes[1].plot(path, label=kind)
+            axes[1].set(xlabel="step", ylabel="logit of the reference (mean of 1,000 runs)")
