@@ -124,8 +124,8 @@ def thm_6(run: Run) -> Finding:
     0.00146 = −0.00049. In the natural geometry Σ F_a (R_a − V) = Cov_π(f, R) >= 0 for GRPO, by Chebyshev.
     """
     points, middle = run.pick(5, 6, 16), run.pick((0.999,), (0.9, 0.99, 0.999), (0.3, 0.5, 0.9, 0.99, 0.999))
-    (pi_hand, rewards_hand), exact = HAND, by_hand(*HAND)
-    pi, rewards = np.array(pi_hand, dtype=float), np.array(rewards_hand, dtype=float)
+    exact, pi_hand = by_hand(*HAND), HAND[0]
+    pi, rewards = (np.array(each, dtype=float) for each in HAND)
     two, three = (alignment(ExactBandit(rewards, 0, size, 0.0, 0.0, "outputs"), pi) for size in (2, 3))
     sizes = run.pick([2, 8], [2, 4, 8, 16], [2, 4, 8, 16, 32])
     by_size = {size: worst(3, size, middle, points) for size in sizes}
