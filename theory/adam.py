@@ -58,8 +58,8 @@ def tuned(size: str, failures: int) -> dict[str, Tuned]:
 
 
 def tuned_ratio(name: str, size: str, failures: int, share: str) -> Array:
-    """Steps over GRPO's, and the ends of its interval, (3, P, Q); runs that do not arrive are censored after the
-    last.""" found, beyond = tuned(size, failures), SIZES[size][1] + 1
+    """Steps over GRPO's, and the ends of its interval, (3, P, Q); runs that do not arrive are censored at the end."""
+    found, beyond = tuned(size, failures), SIZES[size][1] + 1
     one, other = (np.maximum(found[each].steps[share], 1) for each in (name, "GRPO"))
     capped, low = np.minimum(one, beyond), np.minimum(other, beyond)
     with np.errstate(invalid="ignore"):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from theory.adam import QUALITIES, tuned, tuned_ratio
+from theory.adam import QUALITIES, tuned_ratio
+from theory.adam import tuned as tuned_under_adam
 from theory.ledger import Check, Finding, Run, claim, number
 from theory.race import CONTROL, ONE_RATE, grid, range_of, ratio
 
@@ -19,7 +20,7 @@ def claim_12(run: Run) -> Finding:
     beatable, rarest = np.array(cells.beatable), int(np.argmin(cells.rates))
     tuned, one_rate = ratio("GRAO repaired", run.size, "median"), ratio("GRAO repaired", run.size, "one_rate")
     adam, same_adam = ratio("GRAO repaired", run.size, "adam"), ratio(CONTROL, run.size, "adam")
-    nine, edge = tuned_ratio("GRAO repaired", run.size, 1, "nine of ten runs"), tuned(run.size, 1)
+    nine, edge = tuned_ratio("GRAO repaired", run.size, 1, "nine of ten runs"), tuned_under_adam(run.size, 1)
     other = tuned_ratio(CONTROL, run.size, 1, "nine of ten runs")
     at_edge = [name for name in ("GRPO", "GRAO repaired") if edge[name].at_edge("nine of ten runs", 1)]
     same_tuned, same_one = ratio(CONTROL, run.size, "median"), ratio(CONTROL, run.size, "one_rate")

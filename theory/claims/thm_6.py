@@ -110,18 +110,18 @@ def _at_the_edge(edge: Edge) -> list[Check]:
 @claim("thm-6", "There are bandits where the expected GRPO and GRAO step lowers the expected reward.")
 def thm_6(run: Run) -> Finding:
     """F_a = π_a f(R_a) with f(r) = E[Â_1 | R_1 = r], increasing in r, so ⟨F, ∇V⟩ = Σ π_a² f_a (R_a − V). With two
-    rewards f and R − V have the same sign: >= 0. With three, let the middle one be near the best (R_m -> 1) and likely,
-    and the worst be rare: then R_m > V, yet most groups hold only best and middle answers, in which the middle one is
-    below average, so f_m < 0. F then moves logit from the middle to the best in equal measure. The middle has more mass
-    than the best, so the mass it loses goes partly to the worst. K = 3 is enough, at any
-    finite G: let the worst have mass ε and R_b − R_m = δ ≪ ε. Then R_b − V and R_m − V are ε + O(δ), and at ε -> 0 the
-    groups hold best and middle answers alone, whose advantages do not feel δ: with p = π_b / (π_b + π_m) they are those
-    of binary rewards, for which π_b f_b = −π_m f_m = E[σ_r] =: c > 0 (thm-5; c depends on G and p). The worst's own
-    part is π_w² f_w (R_w − V) = O(ε²). So ⟨F, ∇V⟩ = ε (π_b² f_b + π_m² f_m) + O(ε²) = c ε (π_b − π_m) + O(ε² + δ),
-    negative for π_m > π_b and small ε. How small depends on G: groups must hardly ever hold a worst answer, ε ≪ 1/G. At
-    a fixed policy F -> ∇V/σ as G -> ∞, and the effect is gone. By hand, G = 2: π = (0.2,
-    0.76, 0.04) and R = (1, 0.99, 0) give f = (0.8, −0.16, −0.96), V = 0.9524, and Σ π² f (R − V) = 0.00152 − 0.00347 +
-    0.00146 = −0.00049. In the natural geometry Σ F_a (R_a − V) = Cov_π(f, R) >= 0 for GRPO, by Chebyshev.
+    rewards f and R − V have the same sign: >= 0. With three, let the middle one be near the best (R_m -> 1) and
+    likely, and the worst be rare: then R_m > V, yet most groups hold only best and middle answers, in which the
+    middle one is below average, so f_m < 0. F then moves logit from the middle to the best in equal measure. The
+    middle has more mass than the best, so the mass it loses goes partly to the worst. K = 3 is enough, at any finite
+    G: let the worst have mass ε and R_b − R_m = δ ≪ ε. Then R_b − V and R_m − V are ε + O(δ), and at ε -> 0 the
+    groups hold best and middle answers alone, whose advantages do not feel δ: with p = π_b / (π_b + π_m) they are
+    those of binary rewards, for which π_b f_b = −π_m f_m = E[σ_r] =: c > 0 (thm-5; c depends on G and p). The worst's
+    own part is π_w² f_w (R_w − V) = O(ε²). So ⟨F, ∇V⟩ = ε (π_b² f_b + π_m² f_m) + O(ε²) = c ε (π_b − π_m) + O(ε² +
+    δ), negative for π_m > π_b and small ε. How small depends on G: groups must hardly ever hold a worst answer, ε ≪
+    1/G. At a fixed policy F -> ∇V/σ as G -> ∞, and the effect is gone. By hand, G = 2: π = (0.2, 0.76, 0.04) and R =
+    (1, 0.99, 0) give f = (0.8, −0.16, −0.96), V = 0.9524, and Σ π² f (R − V) = 0.00152 − 0.00347 + 0.00146 =
+    −0.00049. In the natural geometry Σ F_a (R_a − V) = Cov_π(f, R) >= 0 for GRPO, by Chebyshev.
     """
     points, middle = run.pick(5, 6, 16), run.pick((0.999,), (0.9, 0.99, 0.999), (0.3, 0.5, 0.9, 0.99, 0.999))
     exact, pi_hand = by_hand(*HAND), HAND[0]
