@@ -137,8 +137,7 @@ def thm_6(run: Run) -> Finding:
     mean, error = share_of_losses(8, run.pick(2000, 20000, 10**6), START, NEAR)
     _draw(run, path, flow(plain, START, len(path)))
     return Finding(
-        "theory.md asks for about twenty answers and small G; three answers are enough, at every finite G, and no "
-        f"two are. Lowest cosine of F and ∇V: {min(by_size.values()):.2f}. The fall is real along the flow, V "
+        f"Three answers are enough, at every finite G, and no two are. Lowest cosine of F and ∇V: {min(by_size.values()):.2f}. The fall is real along the flow, V "
         f"{path[0]:.4f} -> {path.min():.4f}, but little and temporarily: probability moves from a near-best answer "
         "to the best one, and the worst gains as well. Without the deviation (F ∝ ∇V) it cannot happen.",
         holds=[
