@@ -125,6 +125,12 @@ class ExactBandit:
         log_pi = log_softmax(self._finite(logits))
         return float(log_pi @ self._columns(share) @ found.mean)
 
+    def weights(self, logits: Array) -> Array:
+        """E of all weight on each answer's log-likelihood, the samples' and the reference's: (K,)."""
+        share, found = self._moments(logits)
+        weights: Array = self._columns(share) @ found.mean
+        return weights
+
     def update(self, logits: Array) -> Array:
         """F(θ) = E[ĝ]: (K,)."""
         share, found = self._moments(logits)

@@ -119,6 +119,26 @@ def run_at(
             task.going = going.repeat_interleave(policy.size)
 
 
+def run_adam_at(
+    rates: Sequence[float], rewards: Tensor, reference: int, logits: Tensor, config: Config
+) -> Iterator[Step]:
+    """`run` under Adam at each of R learning rates: (R N, K) and (R N,), a block of N rows for each; logits (N, K).
+
+    Adam's own step does not depend on its rate but by that factor. So after every step of rate 1 the way of each row is
+    multiplied by its rate: Adam divides each entry by its own past, and rows have no effect on each other.
+    """
+    blocks = logits.expand(len(rates), -1, -1)
+    task = Rows(rewards.expand(blocks.shape).flatten(0, 1), reference)
+    policy = TabularPolicy(blocks.flatten(0, 1))
+    by_row = torch.tensor(rates, dtype=logits.dtype).repeat_interleave(len(logits))[:, None]
+    for before in _steps(task, policy, replace(config, optimizer="adam", learning_rate=1.0)):
+        if before.step:
+            with torch.no_grad():
+                policy.theta.copy_(last + by_row * (policy.theta - last))
+        last = policy.theta.detach().clone()
+        yield replace(before, theta=last, value=task.expected_reward(last))
+
+
 def _steps(task: Rows, policy: TabularPolicy, config: Config) -> Iterator[Step]:
     yield Step(0, {}, policy.theta.detach().clone(), task.expected_reward(policy.theta))
     report: Report

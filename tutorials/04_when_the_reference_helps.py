@@ -415,7 +415,8 @@ print(f"w_y = {w_y:.3f} printed, {repaired:.0f} repaired")
 # $$ (\beta + \lambda/G) \sqrt G \sqrt 2 $$
 #
 # which is 0.575 · 2.83 · 1.41 = 2.3 here. (The last factor is the length of the gradient of $\log \pi(y)$ with respect
-# to the logits: 1 for $y$ and −1 for the answer that is certain.) The paper proves that its gradient goes to 0
+# to the logits: 1 for $y$ and −1 for the answer that is certain. If several best answers share the probability, it is
+# smaller, but above 1.) On the way the update is shorter: it tends to this length from below. The paper proves that its gradient goes to 0
 # (claim-1); the proof needs an objective that is bounded above, and $-\log \pi(y)$ is not.
 #
 # The *repair* imitates the reference only while it is ahead. It replaces $w_y$ by $\max(w_y, 0)$, and changes nothing

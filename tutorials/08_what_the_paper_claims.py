@@ -327,9 +327,10 @@ style.show(
 )
 
 # %% [markdown]
-# If PPO's and GRPO's RAS in one column are exchanged, all four numbers agree up to little more than rounding. There are
-# 24 possible exchanges, and no other has this effect. This explains the numbers, but does not show which of them are
-# right.
+# If PPO's and GRPO's RAS in one column are exchanged, all four numbers agree to 0.03 points. There are 24 possible
+# exchanges, and no other has this effect. What is left is more than rounding explains in three of the four: for exact
+# numbers, one cell of GRAO has to differ by 0.06 or 0.07 as well. This explains the numbers, but does not show which of
+# them are right.
 #
 # The second case is the ablation (table-3; its NAG, eq-6, is the share of answers that training improved). The paper's
 # text says that leaving out exploration costs most. The table shows:

@@ -50,7 +50,7 @@ PAPER = Config(
     imitation_coef=0.5,  # "β = 0.5"
     alignment_coef=0.6,  # "λ = 0.6"
     temperature=0.7,  # "temperature 0.7"
-    temper_likelihoods=False,  # eq-3 writes π_θ without a temperature
+    temper_likelihoods=False,  # eq-3 writes π_θ without a temperature; biased at 0.7: thm-12
     optimizer="adam",  # "Adam"
     learning_rate=1e-6,  # "lr 1e-6"
     weight_decay=0.01,  # "weight decay 0.01"

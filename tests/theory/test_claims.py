@@ -47,7 +47,7 @@ PAPER = {
     *(f"claim-{n}" for n in range(1, 17)),
     *(f"table-{n}" for n in range(1, 8)),
     *(f"figure-{n}" for n in range(1, 6)),
-    *(f"thm-{n}" for n in (*range(1, 12), 13)),
+    *(f"thm-{n}" for n in range(1, 14)),
 }
 
 

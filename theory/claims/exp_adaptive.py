@@ -75,13 +75,15 @@ def exp_adaptive(run: Run) -> Finding:
     return Finding(
         "Where the best answer is common, a little: the mean of V over the run is "
         f"{min(gain[rule] for rule in ADAPTED):.3f} to {max(gain[rule] for rule in ADAPTED):.3f} higher than with "
-        f"the paper's ρ; ρ = 0 has {gain['ρ = 0']:.3f} over it. Where it is rare, no: the median run of every rule "
+        f"the paper's ρ; ρ = 0 has {gain['ρ = 0']:.3f} over it. Where it is rare, no: the median run of each of the "
+        "three rules "
         "ends at the reference's level, as with every fixed ρ but 0, and "
         f"{max(passed[rule] for rule in ADAPTED):.0%} of the seeds at best get past it ({passed['ρ = 0']:.0%} with ρ "
         "= 0). The win rate rises too late: when it reaches one half, the policy is already certain of the "
         "reference. Where the reference is the best answer the rules keep most of imitation's speed "
         f"({min(mean[own, rule] for rule in ADAPTED):.2f} at least, against {mean[own, PAPER]:.2f} with ρ fixed and "
-        f"{mean[own, 'ρ = 0']:.2f} without). No rule here knows whether a better answer exists that was never "
+        f"{mean[own, 'ρ = 0']:.2f} without). None of the three rules knows whether a better answer exists that was "
+        "never "
         "sampled, and the best choice of ρ depends on that.",
         holds=[
             Check(what="gain in mean V over the same ρ fixed, best answer common, the least of three rules",

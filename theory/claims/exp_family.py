@@ -46,7 +46,8 @@ def exp_family(run: Run) -> Finding:
     Settled by autograd through this package's functions (these neighbours' own terms are written here). The samples'
     weights are the neighbours' up to a factor. Only GRAO's, LUFFY's and SRFT's w_y can be negative, SRFT's only
     where p > 1−ε. LUFFY's is at most Â_y / 4 / (G+1), at p = γ, and dies with p; GRAO's as printed has the same size at
-    any p (thm-4). The repair takes the negative half away.
+    any p (thm-4). The repair takes the negative half away. This row weighs the methods on one group. It trains none of
+    the neighbours, and does not show which of them is faster or better.
     """
     errors = {name: error(name) for name in OBJECTIVES}
     example = group([1.0, 1.0, 0.5, 0.0], 0.5, 0.2)

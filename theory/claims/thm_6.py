@@ -8,12 +8,14 @@ import torch
 
 from theory import runs
 from theory.alignment import NEAR, START, alignment, grid
+from theory.claims.thm_5 import closed_form
 from theory.exact import ExactBandit
 from theory.figures import figure
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim
 
 HAND = (Fraction(5, 25), Fraction(19, 25), Fraction(1, 25)), (Fraction(1), Fraction(99, 100), Fraction(0))
+EDGE, LARGE = [2, 3, 8, 32, 128], 512
 PAPER: dict[str, Any] = {"pool": "with_reference", "beta": 0.5, "lam": 0.6}
 READINGS: dict[str, dict[str, Any]] = {
     "as printed": PAPER,
@@ -55,6 +57,20 @@ def worst(
     return float(lowest)
 
 
+def near_the_edge(size: int, best: float) -> tuple[float, float]:
+    """⟨F, ∇V⟩ / ε where the worst has mass ε = 10⁻³/G and the gap is 10⁻³ ε, GRPO; and the proof's c (π_b − π_m)."""
+    rare = 1e-3 / size
+    pi, rewards = np.array([best, 1 - best - rare, rare]), np.array([1.0, 1 - 1e-3 * rare, 0.0])
+    found = alignment(ExactBandit(rewards, 0, size, 0.0, 0.0, "outputs"), pi)
+    p = best / (1 - rare)
+    return found / rare, closed_form(p, size) * p * (1 - p) * (pi[0] - pi[1])
+
+
+def fixed_policy(size: int) -> float:
+    """⟨F, ∇V⟩ of GRPO at one policy for every G."""
+    return alignment(ExactBandit(NEAR, 0, size, 0.0, 0.0, "outputs"), START)
+
+
 def flow(bandit: ExactBandit, pi: Array, steps: int, rate: float = 0.2) -> Array:
     """V along the exact recursion θ + η F."""
     theta, values = np.log(pi), []
@@ -73,31 +89,55 @@ def share_of_losses(size: int, rows: int, pi: Array, rewards: Array) -> tuple[fl
     return change.mean().item(), change.std().item() / rows**0.5
 
 
+Edge = dict[int, tuple[tuple[float, float], tuple[float, float]]]  # for each G, π_b = 1/4 and 3/4: `near_the_edge`
+
+
+def _at_the_edge(edge: Edge) -> list[Check]:
+    """The proof's expansion, at every G; and that it is of finite groups."""
+    return [
+        Check(what="largest over G of ⟨F, ∇V⟩ / ε, the worst's mass ε = 10⁻³/G, π_b = 1/4, π_m = 3/4 − ε",
+              measured=max(less[0] for less, _ in edge.values()), test="<", limit=-0.05,
+              control="π_b = 3/4", control_measured=max(more[0] for _, more in edge.values())),
+        Check(what="largest |⟨F, ∇V⟩ / (c ε (π_b − π_m)) − 1| there",
+              measured=max(abs(a / b - 1) for both in edge.values() for a, b in both), test="<", limit=0.02,
+              control="with c of G = 2 for every G", control_measured=abs(edge[32][0][0] / edge[2][0][1] - 1)),
+        Check(what=f"⟨F, ∇V⟩ at one policy, G = {LARGE}: the effect is of finite groups",
+              measured=fixed_policy(LARGE), test=">", limit=0.0,
+              control="G = 8", control_measured=fixed_policy(8)),
+    ]  # fmt: skip
+
+
 @claim("thm-6", "There are bandits where the expected GRPO and GRAO step lowers the expected reward.")
 def thm_6(run: Run) -> Finding:
     """F_a = π_a f(R_a) with f(r) = E[Â_1 | R_1 = r], increasing in r, so ⟨F, ∇V⟩ = Σ π_a² f_a (R_a − V). With two
-    rewards f and R − V have the same sign: >= 0. With three, let the middle one be near the best (R_m -> 1) and likely,
-    and the worst be rare: then R_m > V, yet most groups hold only best and middle answers, in which the middle one is
-    below average, so f_m < 0. F then moves logit from the middle to the best in equal measure. The middle has more mass
-    than the best, so the mass it loses goes partly to the worst. K = 3 is enough, at any G. By hand, G = 2: π = (0.2,
-    0.76, 0.04) and R = (1, 0.99, 0) give f = (0.8, −0.16, −0.96), V = 0.9524, and Σ π² f (R − V) = 0.00152 − 0.00347 +
-    0.00146 = −0.00049. In the natural geometry Σ F_a (R_a − V) = Cov_π(f, R) >= 0 for GRPO, by Chebyshev.
+    rewards f and R − V have the same sign: >= 0. With three, let the middle one be near the best (R_m -> 1) and
+    likely, and the worst be rare: then R_m > V, yet most groups hold only best and middle answers, in which the
+    middle one is below average, so f_m < 0. F then moves logit from the middle to the best in equal measure. The
+    middle has more mass than the best, so the mass it loses goes partly to the worst. K = 3 is enough, at any finite
+    G: let the worst have mass ε and R_b − R_m = δ ≪ ε. Then R_b − V and R_m − V are ε + O(δ), and at ε -> 0 the
+    groups hold best and middle answers alone, whose advantages do not feel δ: with p = π_b / (π_b + π_m) they are
+    those of binary rewards, for which π_b f_b = −π_m f_m = E[σ_r] =: c > 0 (thm-5; c depends on G and p). The worst's
+    own part is π_w² f_w (R_w − V) = O(ε²). So ⟨F, ∇V⟩ = ε (π_b² f_b + π_m² f_m) + O(ε²) = c ε (π_b − π_m) + O(ε² +
+    δ), negative for π_m > π_b and small ε. How small depends on G: groups must hardly ever hold a worst answer, ε ≪
+    1/G. At a fixed policy F -> ∇V/σ as G -> ∞, and the effect is gone. By hand, G = 2: π = (0.2, 0.76, 0.04) and R =
+    (1, 0.99, 0) give f = (0.8, −0.16, −0.96), V = 0.9524, and Σ π² f (R − V) = 0.00152 − 0.00347 + 0.00146 =
+    −0.00049. In the natural geometry Σ F_a (R_a − V) = Cov_π(f, R) >= 0 for GRPO, by Chebyshev.
     """
     points, middle = run.pick(5, 6, 16), run.pick((0.999,), (0.9, 0.99, 0.999), (0.3, 0.5, 0.9, 0.99, 0.999))
-    (pi_hand, rewards_hand), exact = HAND, by_hand(*HAND)
-    pi, rewards = np.array(pi_hand, dtype=float), np.array(rewards_hand, dtype=float)
+    exact, pi_hand = by_hand(*HAND), HAND[0]
+    pi, rewards = (np.array(each, dtype=float) for each in HAND)
     two, three = (alignment(ExactBandit(rewards, 0, size, 0.0, 0.0, "outputs"), pi) for size in (2, 3))
     sizes = run.pick([2, 8], [2, 4, 8, 16], [2, 4, 8, 16, 32])
     by_size = {size: worst(3, size, middle, points) for size in sizes}
     grao = {name: worst(3, 8, middle, points, **change) for name, change in READINGS.items()}
     natural = {name: worst(3, 4, middle, points, natural=True, **change) for name, change in READINGS.items()}
+    edge = {size: (near_the_edge(size, 0.25), near_the_edge(size, 0.75)) for size in run.pick([2, 8, 32], EDGE, EDGE)}
     path = flow(ExactBandit(NEAR, 0, 8, 0.0, 0.0, "outputs"), START, run.pick(100, 400, 1000))
     plain = ExactBandit(NEAR, 0, 8, 0.0, 0.0, "outputs", normalised=False)
     mean, error = share_of_losses(8, run.pick(2000, 20000, 10**6), START, NEAR)
     _draw(run, path, flow(plain, START, len(path)))
     return Finding(
-        "theory.md asks for about twenty answers and small G; three answers are enough, at every G tried, and no "
-        f"two are. Lowest cosine of F and ∇V: {min(by_size.values()):.2f}. The fall is real along the flow, V "
+        f"Three answers are enough, at every finite G, and no two are. Lowest cosine of F and ∇V: {min(by_size.values()):.2f}. The fall is real along the flow, V "
         f"{path[0]:.4f} -> {path.min():.4f}, but little and temporarily: probability moves from a near-best answer "
         "to the best one, and the worst gains as well. Without the deviation (F ∝ ∇V) it cannot happen.",
         holds=[
@@ -109,6 +149,7 @@ def thm_6(run: Run) -> Finding:
             Check(what="largest over G of the lowest cosine, K = 3",
                   measured=max(by_size.values()), test="<", limit=-0.05,
                   control="K = 2: none", control_measured=worst(2, 2, middle, points)),
+            *_at_the_edge(edge),
             Check(what="largest over readings of GRAO's lowest cosine, K = 3, G = 8",
                   measured=max(grao.values()), test="<", limit=-0.05,
                   control="without the deviation, GRPO",
@@ -124,10 +165,7 @@ def thm_6(run: Run) -> Finding:
                   measured=worst(3, 4, middle, points, natural=True), test=">", limit=-1e-12,
                   control="lowest cosine in θ", control_measured=by_size[sizes[0]]),
         ],
-        numbers={f"lowest cosine, GRPO, K = 3, G = {size}": value for size, value in by_size.items()}
-        | {f"lowest cosine, GRAO {name}, y the best, G = 8": value for name, value in grao.items()}
-        | {"lowest cosine, K = 2": worst(2, 8, middle, points)}
-        | {f"lowest natural ⟨F, ∇V⟩, GRAO {name}": value for name, value in natural.items()},
+        numbers=_numbers(by_size, grao, natural, edge) | {"lowest cosine, K = 2": worst(2, 8, middle, points)},
         figures=["thm-6"],
     )  # fmt: skip
 
@@ -153,3 +191,16 @@ def _draw(run: Run, path: Array, plain: Array) -> None:
         axes[1].plot(plain, label="without the deviation")
         axes[1].set(xlabel="step", ylabel="V", xscale="symlog")
         axes[1].set_title("rewards 1, 0.999, 0; G = 8", fontsize=9)
+
+
+def _numbers(
+    by_size: dict[int, float], grao: dict[str, float], natural: dict[str, float], edge: Edge
+) -> dict[str, float | tuple[float, ...]]:
+    numbers: dict[str, float | tuple[float, ...]] = {
+        f"lowest cosine, GRPO, K = 3, G = {size}": value for size, value in by_size.items()
+    }
+    numbers |= {f"lowest cosine, GRAO {name}, y the best, G = 8": value for name, value in grao.items()}
+    numbers |= {f"lowest natural ⟨F, ∇V⟩, GRAO {name}": value for name, value in natural.items()}
+    for size, (less, _) in edge.items():
+        numbers[f"⟨F, ∇V⟩ / ε at the edge, and the proof's, GRPO, G = {size}"] = less
+    return numbers

@@ -31,7 +31,8 @@ class MethodGroup:
     temperature: Positive = 1.0
     """Sampling temperature (the paper: 0.7)."""
     temper_likelihoods: bool = False
-    """Train the likelihoods at the sampling temperature, which makes the update on-policy; the paper does not."""
+    """Train the likelihoods at the sampling temperature, which makes the update on-policy: advised wherever
+    `temperature` is not 1, because it is biased otherwise (thm-12). The paper does not, nor does the preset `paper`."""
     sampler: Literal["decode", "paged"] = "decode"
     """How a language model draws its groups: a token at a time for all rows, or by transformers' continuous batching
     from a paged cache, meant for large groups of answers of different lengths on a GPU."""
