@@ -33,18 +33,17 @@ def ends(size: str) -> dict[tuple[float, str, str], Array]:
     """V of A when it was learned, V of A and of B after B, and the gap of A's logits before B, by cosine, method
     and what of A is used again: (4, N).
     """
-    seeds = {"quick": 150, "default": 400, "full": 4000}[size]
+    seeds = {"quick": 120, "default": 400, "full": 4000}[size]
     found = {}
-    for cosine, name, how in CELLS:
-        start = torch.zeros(2, seeds, K, dtype=torch.float64)
-        learned = train(start, cosine, METHODS[name](A, Y_A), nothing, STEPS, 0).flip(0)  # A's row was the second
-        replays: dict[str, Replay] = dict(
-            zip(REPLAYS, (nothing, imitated(Y_A), sampled(METHODS[name](A, Y_A))), strict=True)
-        )
-        after = train(learned, cosine, METHODS[name](B, Y_B), replays[how], STEPS, 1).softmax(-1)
-        found[cosine, name, how] = torch.stack(
-            [learned[0].softmax(-1) @ A, after[0] @ A, after[1] @ B, _gap(learned[0])]
-        ).numpy()
+    start = torch.zeros(2, seeds, K, dtype=torch.float64)
+    for cosine in COSINES:
+        for name, method in METHODS.items():
+            learned = train(start, cosine, method(A, Y_A), nothing, STEPS, 0).flip(0)  # A's row was the second
+            before = [learned[0].softmax(-1) @ A, _gap(learned[0])]
+            replays: list[Replay] = [nothing, imitated(Y_A), sampled(method(A, Y_A))]
+            for how, replay in zip(REPLAYS, replays, strict=True):
+                old, new = train(learned, cosine, method(B, Y_B), replay, STEPS, 1).softmax(-1)
+                found[cosine, name, how] = torch.stack([before[0], old @ A, new @ B, before[1]]).numpy()
     return found
 
 
