@@ -12,12 +12,15 @@ from torch import Tensor
 
 from theory.rules import BETA, G, Rule
 
-COSINE, RATE = 0.5, 0.4
+RATE = 0.4
 Replay = Callable[[Tensor, torch.Generator], Tensor]  # A's policies (N, K) -> weights on A's answers (N, K)
 
 
-def train(theta: Tensor, cosine: float, rule: Rule, replay: Replay, steps: int, seed: int) -> Tensor:
-    """Logits (2, N, K) of A and B after so many steps on B (the second row), with weights on A by `replay`."""
+def train(theta: Tensor, cosine: float | Tensor, rule: Rule, replay: Replay, steps: int, seed: int) -> Tensor:
+    """Logits (2, N, K) of A and B after so many steps on B (the second row), with weights on A by `replay`.
+
+    `cosine`: of their features, a number or one for each row, (N, 1).
+    """
     rng, theta = torch.Generator().manual_seed(seed), theta.clone()
     for _ in range(steps):
         old, new = theta.softmax(-1)
