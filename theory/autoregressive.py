@@ -94,7 +94,8 @@ class Tree:
 
     def log_likelihoods(self, logits: Array, temperature: float = 1.0) -> Array:
         """log π(o) of whole answers, the sum over their tokens: (K,)."""
-        return np.einsum("kpv,pv->k", self.steps, self._log(logits, temperature))
+        found: Array = np.einsum("kpv,pv->k", self.steps, self._log(logits, temperature))
+        return found
 
     def _log(self, logits: Array, temperature: float) -> Array:
         logits = np.asarray(logits, dtype=np.float64)

@@ -131,6 +131,7 @@ def run_adam_at(
     task = Rows(rewards.expand(blocks.shape).flatten(0, 1), reference)
     policy = TabularPolicy(blocks.flatten(0, 1))
     by_row = torch.tensor(rates, dtype=logits.dtype).repeat_interleave(len(logits))[:, None]
+    last = policy.theta.detach().clone()
     for before in _steps(task, policy, replace(config, optimizer="adam", learning_rate=1.0)):
         if before.step:
             with torch.no_grad():

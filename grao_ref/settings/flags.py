@@ -114,7 +114,7 @@ def _name(key: Any) -> str:
 
 def _with_own_steps(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a source; where it gives `max_steps` alone, the epochs of an earlier source no longer count."""
-    own = dict(without_unset(values))
+    own = without_unset(dict(values))
     return {"num_train_epochs": None} | own if "max_steps" in own else own
 
 

@@ -137,9 +137,9 @@ def thm_6(run: Run) -> Finding:
     mean, error = share_of_losses(8, run.pick(2000, 20000, 10**6), START, NEAR)
     _draw(run, path, flow(plain, START, len(path)))
     return Finding(
-        f"Three answers are enough, at every finite G, and no two are. Lowest cosine of F and ∇V: {min(by_size.values()):.2f}. The fall is real along the flow, V "
-        f"{path[0]:.4f} -> {path.min():.4f}, but little and temporarily: probability moves from a near-best answer "
-        "to the best one, and the worst gains as well. Without the deviation (F ∝ ∇V) it cannot happen.",
+        f"Three answers are enough, at every finite G; two never are. Lowest cosine: {min(by_size.values()):.2f}. V falls "
+        f"along the flow, {path[0]:.4f} -> {path.min():.4f}, little and for a time: probability moves from a near-best "
+        "answer to the best, and the worst gains too. Without the deviation (F ∝ ∇V) it cannot happen.",
         holds=[
             Check(what="⟨F, ∇V⟩ by hand, exact fractions, K = 3, G = 2", measured=float(exact), test="<", limit=0.0,
                   control="middle reward 0 (binary)",
