@@ -137,7 +137,7 @@ def thm_6(run: Run) -> Finding:
     mean, error = share_of_losses(8, run.pick(2000, 20000, 10**6), START, NEAR)
     _draw(run, path, flow(plain, START, len(path)))
     return Finding(
-        f"Three answers are enough, at every finite G; two never are. Lowest cosine: {min(by_size.values()):.2f}. V falls "
+        f"Three answers are enough at every finite G, two never. Lowest cosine: {min(by_size.values()):.2f}. V falls "
         f"along the flow, {path[0]:.4f} -> {path.min():.4f}, little and for a time: probability moves from a near-best "
         "answer to the best, and the worst gains too. Without the deviation (F ∝ ∇V) it cannot happen.",
         holds=[
