@@ -1,7 +1,7 @@
 """What was tuned for exp-race: each contestant's entry under each optimiser, by `contest.tuned` on its own 24 tables.
 
-`make theory ARGS="--full --only exp-race"` tunes again and compares. Of all rates only Dr. GRPO's under SGD is at the end of
-those tried.
+`make theory ARGS="--full --only exp-race"` tunes again and compares. Dr. GRPO's rate under SGD alone is
+at the end of those tried.
 """
 
 from theory.contest import Entry

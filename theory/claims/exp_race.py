@@ -1,5 +1,9 @@
 """exp-race: which rule to train with, raced on tables that none of them was tuned on."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 from theory.contest import CANDIDATES, CONTESTANTS, tuned
 from theory.figures import COLOURS, figure
 from theory.judged import BEATABLE, OTHER_SEEDS, lead, ratio, steps_of, summary, tables_of, waits_of
@@ -10,45 +14,62 @@ from theory.tuned import TUNED, entry_of
 PLACES = (*KINDS, "rare", "all")
 
 
-def _conditions(run: Run, name: str) -> list[tuple[str, float, float, str, float, str, float]]:
-    """What the contest's docstring asks of a rule: in words, the interval's two ends, the test and its limit, and a
-    contestant for which it comes out the other way.
+@dataclass(frozen=True)
+class Condition:
+    """One of the four that the contest's docstring asks of a rule: the end of an interval against a limit."""
+
+    what: str
+    ends: Callable[[str, str], tuple[float, float]]  # of the size and the rule: the end that is asked about, the other
+    test: str
+    limit: float
+
+    def met(self, end: float) -> bool:
+        """Whether an end is on the right side of the limit."""
+        return end < self.limit if self.test == "<" else end > self.limit
+
+
+def _beatable(size: str, name: str) -> tuple[float, float]:
+    ratios = [ratio(size, name, "GRPO", "adam", kind) for kind in BEATABLE]
+    return max(each[2] for each in ratios), max(each[1] for each in ratios)
+
+
+def _over(rival: str, place: str, size: str, name: str) -> tuple[float, float]:
+    _, low, high = ratio(size, name, rival, "adam", place)
+    return high, low
+
+
+def _arriving(size: str, name: str) -> tuple[float, float]:
+    return lead(size, name, "GRPO", "adam")[1:]
+
+
+CONDITIONS = (
+    Condition("mean wait over GRPO's where y can be beaten, largest of the kinds", _beatable, "<", 1.05),
+    Condition("mean wait over GRPO's where success is rare", partial(_over, "GRPO", "rare"), "<", 2 / 3),
+    Condition("share of runs that arrive, less GRPO's", _arriving, ">", -0.02),
+    Condition("mean wait over repaired GRAO's", partial(_over, "GRAO repaired", "all"), "<", 1.0),
+)
+
+
+def _checks(size: str, name: str) -> tuple[list[Check], list[Check]]:
+    """The conditions that are met, and those that are shown not to be: the interval's other end is beyond the limit.
+
+    The control of each is the contestant for which it comes out the other way most clearly.
     """
-    size = run.size
     raced = [each for each, optimizer in waits_of(size) if optimizer == "adam"]
-    slower = {each: max(ratio(size, each, "GRPO", "adam", kind)[2] for kind in BEATABLE) for each in raced}
-    worst = max(slower, key=slower.__getitem__)
-    behind = {each: lead(size, each, "GRPO", "adam")[1] for each in raced}
-    last = min(behind, key=behind.__getitem__)
-    kinds = [ratio(size, name, "GRPO", "adam", kind) for kind in BEATABLE]
-    rare, ahead = ratio(size, name, "GRPO", "adam", "rare"), lead(size, name, "GRPO", "adam")
-    repaired = ratio(size, name, "GRAO repaired", "adam")
-    return [
-        ("mean wait over GRPO's where y can be beaten: the largest of the kinds, upper end",
-         max(each[2] for each in kinds), max(each[1] for each in kinds), "<", 1.05, worst, slower[worst]),
-        ("mean wait over GRPO's where success is rare, upper end", rare[2], rare[1], "<", 2 / 3,
-         OTHER_SEEDS, ratio(size, OTHER_SEEDS, "GRPO", "adam", "rare")[2]),
-        ("share of runs that arrive less GRPO's, lower end", ahead[1], ahead[2], ">", -0.02, last, behind[last]),
-        ("mean wait over repaired GRAO's, upper end", repaired[2], repaired[1], "<", 1.0,
-         "GRAO repaired itself", ratio(size, "GRAO repaired", "GRAO repaired", "adam")[2]),
-    ]  # fmt: skip
-
-
-def _met(measured: float, test: str, limit: float) -> bool:
-    return measured < limit if test == "<" else measured > limit
-
-
-def _checks(run: Run, name: str) -> tuple[list[Check], list[Check]]:
-    """The conditions that are met, and those that are shown not to be: the interval's other end is beyond the limit."""
     holds, fails = [], []
-    for what, measured, other, test, limit, control, at in _conditions(run, name):
-        if _met(measured, test, limit):
-            holds.append(Check(what=f"{name}: {what}", measured=measured, test=test, limit=limit,
-                               control=control, control_measured=at))  # fmt: skip
-        elif not _met(other, test, limit):
-            fails.append(Check(what=f"{name}: {what.rsplit(',', 1)[0]}, the other end", measured=other,
-                               test="><"[test == ">"], limit=limit, control="GRPO itself",
-                               control_measured=0.0 if test == ">" else 1.0))  # fmt: skip
+    for each in CONDITIONS:
+        worst, best = (max, min) if each.test == "<" else (min, max)
+        asked, other = each.ends(size, name)
+        if each.met(asked):
+            control = worst(raced, key=lambda rival: each.ends(size, rival)[0])
+            holds.append(Check(what=f"`{name}`: {each.what}: the end that is asked about", measured=asked,
+                               test=each.test, limit=each.limit, control=control,
+                               control_measured=each.ends(size, control)[0]))  # fmt: skip
+        elif not each.met(other):
+            control = best(raced, key=lambda rival: each.ends(size, rival)[1])
+            fails.append(Check(what=f"`{name}`: {each.what}: the other end", measured=other,
+                               test=">" if each.test == "<" else "<", limit=each.limit, control=control,
+                               control_measured=each.ends(size, control)[1]))  # fmt: skip
     return holds, fails
 
 
@@ -68,7 +89,7 @@ def exp_race(run: Run) -> Finding:
     """
     size = run.size
     raced = [each for each in CANDIDATES if (each, "adam") in waits_of(size)]
-    found = {name: _checks(run, name) for name in raced}
+    found = {name: _checks(size, name) for name in raced}
     first = sorted(raced, key=lambda name: (-len(found[name][0]), summary(size, name, "adam")[0]))[0]
     holds, fails = found[first]
     _draw(run)
