@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import sqrt
 from os import environ
 from pathlib import Path
@@ -28,6 +29,7 @@ from statistics import mean, stdev
 
 from scipy.stats import t
 
+Cell = tuple[str, str, int]  # method, rate, seed
 RECORD = Path(__file__).with_suffix(".json")
 NEIGHBOURS = "grao_ref.methods.neighbours."
 METHODS = {
@@ -56,8 +58,9 @@ def command(name: str, rate: str, seed: int, folder: Path) -> list[str]:
     return [sys.executable, "-m", "grao_ref.train", *shlex.split(words)]
 
 
-def rewards_of(name: str, rate: str, seed: int, home: Path) -> dict[str, float]:
+def rewards_of(cell: Cell, home: Path) -> dict[str, float]:
     """Held-out reward by step. A run that ends early, as one whose loss is not finite, has those before."""
+    name, rate, seed = cell
     folder = home / f"{name} {rate} {seed}".replace(" ", "-").replace(",", "")
     shutil.rmtree(folder, ignore_errors=True)
     told = subprocess.run(
@@ -75,12 +78,13 @@ def measure(rewards: dict[str, float]) -> float:
     return mean(rewards.get(step, 0.0) for step in ("25", "50", "75", "100"))
 
 
-def filled(cells: list[tuple[str, str, int]], home: Path, processes: int) -> dict[str, dict[str, float]]:
+def filled(cells: list[Cell], home: Path, processes: int) -> dict[str, dict[str, float]]:
     """The record, with these cells in it."""
     record: dict[str, dict[str, float]] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     missing = [cell for cell in cells if _key(*cell) not in record]
     with ThreadPoolExecutor(processes) as pool:
-        for cell, rewards in zip(missing, pool.map(lambda cell: rewards_of(*cell, home), missing), strict=True):
+        made = pool.map(partial(rewards_of, home=home), missing)
+        for cell, rewards in zip(missing, made, strict=True):
             record[_key(*cell)] = rewards
             RECORD.write_text(json.dumps(record, indent=0, ensure_ascii=False, sort_keys=True) + "\n")
             print(_key(*cell), *(f"{step}: {reward:.3f}" for step, reward in rewards.items()), flush=True)
