@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ from theory.ledger import (
     select,
     settle,
 )
-from theory.report import report, write
+from theory.report import report, verdicts_in, write
 from theory.topics import TOPICS, checked
 
 OURS = [each for each in claims().values() if each.source.startswith("theory/")]
@@ -44,6 +45,12 @@ def test_each_row_has_a_topic_and_an_answer_in_one_plain_sentence(each):
     for verdict, sentence in each.answer.items():
         assert flaws(sentence) == [], verdict
         checked(each.id, each.topic, each.answer)
+
+
+def test_each_verdict_of_the_committed_report_has_an_answer():
+    verdicts = verdicts_in((Path(__file__).parents[2] / "theory" / "REPORT.md").read_text())
+    assert len(verdicts) > 50
+    assert [id for id, verdict in verdicts.items() if verdict not in claims()[id].answer] == []
 
 
 def test_a_text_that_is_no_plain_sentence_is_noticed():
