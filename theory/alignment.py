@@ -16,6 +16,17 @@ def alignment(bandit: ExactBandit, pi: Array) -> float:
     return float(bandit.update(logits) @ bandit.gradient(logits))
 
 
+def natural_alignment(bandit: ExactBandit, pi: Array) -> float:
+    """⟨F, ∇V⟩ in the natural geometry, Σ F_a (R_a − V): the Fisher matrix takes R − V to ∇V."""
+    logits = np.log(pi)
+    return float(bandit.update(logits) @ (bandit.rewards - pi @ bandit.rewards))
+
+
+def fixed_policy(size: int) -> float:
+    """⟨F, ∇V⟩ of GRPO at one policy for every G."""
+    return alignment(ExactBandit(NEAR, 0, size, 0.0, 0.0, "outputs"), START)
+
+
 def grid(actions: int, points: int) -> list[Array]:
     """Policies over so many answers, geometrically spaced towards the corners."""
     weights = np.geomspace(1e-3, 1, points)

@@ -1,7 +1,7 @@
 """Checks and findings: one measurement beside its control, and the verdict that a list of them leaves."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 HOLDS, CONDITIONS, FAILS, UNTESTABLE = "holds", "holds under conditions", "fails", "cannot be tested here"
@@ -58,8 +58,12 @@ class Finding:
     holds: list[Check] = field(default_factory=list)  # where the claim was seen to hold
     fails: list[Check] = field(default_factory=list)  # counterexamples to the claim
     numbers: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)  # a tuple's name lists its entries
-    figures: list[str] = field(default_factory=list)
+    figures: Sequence[str] | Mapping[str, str] = ()  # names, or what each shows by its name: the alternative text
     untestable: str = ""  # why a bandit cannot settle it; its checks are then about an analogue
+
+    def alts(self) -> dict[str, str]:
+        """Each figure's alternative text by its name, empty where the finding has none."""
+        return dict(self.figures) if isinstance(self.figures, Mapping) else dict.fromkeys(self.figures, "")
 
     def verdict(self) -> str:
         """The verdict that the passed checks leave. Raises `ValueError` where none passed."""

@@ -21,13 +21,14 @@ import math
 import pkgutil
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from theory.checks import CONDITIONS, FAILS, HOLDS, UNTESTABLE, VERDICTS, Check, Finding
+from theory.topics import checked
 
 __all__ = [
     "CONDITIONS",
@@ -78,6 +79,8 @@ class Claim:
     argument: str  # the docstring of its function: formal restatement, assumptions, proof where there is one
     settle: Callable[[Run], Finding]
     source: str  # its file: a path from the repository's root, or a file's name where it lies outside theory/
+    topic: str = ""  # one of `theory.topics.TOPICS`, or none
+    answer: Mapping[str, str] = field(default_factory=dict)  # by verdict, a sentence for readers who know no RL
 
 
 @dataclass(frozen=True)
@@ -96,14 +99,18 @@ class Row:
             "id": self.claim.id,
             "statement": self.claim.statement,
             "verdict": self.verdict,
+            "topic": self.claim.topic,
+            "answer": self.claim.answer.get(self.verdict, ""),  # none where the verdict is another than the expected
+            "argument": self.claim.argument,
             "measured": {check.what: check.measured for check in checks} | dict(self.finding.numbers),
             "tolerance": {check.what: f"{check.test} {check.limit:g}" for check in checks},
             "control": {f"{check.what}: {check.control}": check.control_measured for check in checks},
             "counterexamples": [check.what for check in self.finding.fails if check.passed],
             "note": self.finding.note,
             "untestable": self.finding.untestable,
-            "figures": self.finding.figures,
+            "figures": [{"name": name, "alt": alt} for name, alt in self.finding.alts().items()],
             "source": self.claim.source,
+            "function": getattr(self.claim.settle, "__name__", ""),
             "seconds": round(self.seconds, 3),
         }
 
@@ -111,17 +118,24 @@ class Row:
 _REGISTRY: dict[str, Claim] = {}
 
 
-def claim(id: str, statement: str) -> Callable[[Callable[[Run], Finding]], Callable[[Run], Finding]]:
+def claim(
+    id: str, statement: str, *, topic: str = "", answer: Mapping[str, str] | None = None
+) -> Callable[[Callable[[Run], Finding]], Callable[[Run], Finding]]:
     """Register the function below as what settles `id`, from any file.
 
-    Raises `ValueError` on an id that is taken, and on one that begins with none of `KINDS`.
+    `topic` and `answer` are for readers, in ledger.json: a topic of `theory.topics`, and for a verdict one plain
+    sentence. A row has the sentence of the verdict that was computed, and none if there is none for it. Raises
+    `ValueError` on an id that is taken, on one that begins with none of `KINDS`, and where `theory.topics` does.
     """
     _order(id)
+    answers = dict(answer or {})
+    checked(id, topic, answers)
 
     def register(settle: Callable[[Run], Finding]) -> Callable[[Run], Finding]:
         if id in _REGISTRY:
             raise ValueError(f"{id} is registered twice")
-        _REGISTRY[id] = Claim(id, statement, inspect.getdoc(settle) or "", settle, _source(settle))
+        argument = inspect.getdoc(settle) or ""
+        _REGISTRY[id] = Claim(id, statement, argument, settle, _source(settle), topic, answers)
         return settle
 
     return register

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from theory import recomputed
-from theory.alignment import NEAR, START, alignment, grid
+from theory.alignment import NEAR, START, alignment, grid, natural_alignment
 from theory.at_once import SHARED
 from theory.claims import (
     claim_3,
@@ -78,6 +78,9 @@ GROUP = {id: pytest.mark.xdist_group(name) for name, ids in SHARED.items() for i
 def test_a_smaller_run_comes_to_the_verdict_of_the_committed_report(id):
     row = settle(claims()[id], Run("quick"))
     assert row.verdict == verdicts_in(REPORT.read_text())[id]
+    found = row.as_json()
+    assert found["answer"], "no sentence for the verdict that was computed: see the claim's `answer`"
+    assert [each["name"] for each in found["figures"] if not 60 <= len(each["alt"]) <= 260] == []
     if row.verdict == UNTESTABLE:
         assert len(row.finding.untestable) > 20
     else:
@@ -144,7 +147,7 @@ def test_thm_6_by_hand_and_in_the_natural_geometry():
     for _ in range(50):
         rewards, pi = rng.random(4), rng.dirichlet(np.ones(4))
         bandit = ExactBandit(rewards, 0, 4, 0.0, 0.0, "outputs")
-        assert thm_6.natural_alignment(bandit, pi) > -1e-12
+        assert natural_alignment(bandit, pi) > -1e-12
 
 
 @pytest.mark.parametrize("size", [2, 5])

@@ -15,7 +15,15 @@ def lipschitz(rewards: Array, pool: str, reach: float, points: int) -> float:
     return max(float(np.linalg.norm(bandit.jacobian(np.array([a, b, 0.0])), 2)) for a in axis for b in axis)
 
 
-@claim("A1", "J is L-smooth.")
+@claim(
+    "A1",
+    "J is L-smooth.",
+    topic="convergence",
+    answer={
+        "holds under conditions": "The expected step changes smoothly if the reference's reward is part of the "
+        "group's statistics; if not, near-ties make it change arbitrarily fast."
+    },
+)
 def a_1(run: Run) -> Finding:
     """The on-policy update F is not the gradient of any J (thm-5), so smooth can only mean that F is Lipschitz. It is
     in `with_reference`, where all weights are bounded. In `outputs` the constant grows like 1 over the gap of a

@@ -16,7 +16,15 @@ def log_gradient(scale: float, table: bool) -> float:
     return float(gradient.norm())
 
 
-@claim("A2", "‖∇log π‖ <= B.")
+@claim(
+    "A2",
+    "‖∇log π‖ <= B.",
+    topic="convergence",
+    answer={
+        "holds under conditions": "The gradient of a log-probability is bounded where the parameters are the logits; "
+        "in a network it is only while the weights stay bounded."
+    },
+)
 def a_2(run: Run) -> Finding:
     """In a softmax table ∇log π(a) = e_a − π, of length below √2, which is approached as π(a) -> 0 and another action
     takes all the probability. In a network with logits u·v and −u·v the gradient is proportional to the weights, so it

@@ -6,7 +6,15 @@ from theory.ledger import Check, Finding, Run, claim
 from theory.standardised import pooled
 
 
-@claim("A3", "Rewards are bounded, |R| <= R_max.")
+@claim(
+    "A3",
+    "Rewards are bounded, |R| <= R_max.",
+    topic="advantages and groups",
+    answer={
+        "holds": "Yes, the judge's scores are bounded, but it has no effect: the advantages are the same whatever "
+        "the scale of the rewards."
+    },
+)
 def a_3(run: Run) -> Finding:
     """A judge's verdicts are bounded. For a reward model the bound is not needed: eq-4 does not change under R -> a R +
     c, a > 0, so no bound that depends on R_max (claim-2, claim-4) can describe the gradient.

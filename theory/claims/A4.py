@@ -7,7 +7,15 @@ from theory.ledger import Check, Finding, Run, claim
 from theory.standardised import C_A, lone_winner, outside
 
 
-@claim("A4", "Advantages are bounded by a C_A, and their variance by a σ_A², both independent of G.")
+@claim(
+    "A4",
+    "Advantages are bounded by a C_A, and their variance by a σ_A², both independent of G.",
+    topic="advantages and groups",
+    answer={
+        "holds under conditions": "The variance of the advantages is never more than 1, but the largest advantage "
+        "grows with the group, so no bound fits every group size."
+    },
+)
 def a_4(run: Run) -> Finding:
     """The variance: over the pool mean Â² = 1, so E[Â_oi²] <= P / G in either reading, and σ_A² = 1 is enough for
     `outputs`. The bound: |Â| <= √(P − 1) is attained (thm-2), so no C_A holds for every G. In `outputs` Â_y is

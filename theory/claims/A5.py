@@ -6,7 +6,15 @@ from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("A5", "Robbins-Monro steps: Σ η_k = ∞ and Σ η_k² < ∞.")
+@claim(
+    "A5",
+    "Robbins-Monro steps: Σ η_k = ∞ and Σ η_k² < ∞.",
+    topic="convergence",
+    answer={
+        "holds under conditions": "Learning rates that shrink at the right speed meet this condition; the constant "
+        "learning rate of the paper's own runs doesn't."
+    },
+)
 def a_5(run: Run) -> Finding:
     """Σ η_k = ∞ and Σ η_k² < ∞ is a choice of step sizes, and η_k = k^−a with ½ < a <= 1 meets it: Σ k^−a diverges and
     Σ k^−2a converges (integral test). The paper's own runs have a constant rate (1e-6) under Adam: there Σ η_k² = ∞, so

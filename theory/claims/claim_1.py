@@ -19,7 +19,16 @@ def lowest_norm(kind: str, reference: int, steps: int, rate: float) -> float:
     return lowest
 
 
-@claim("claim-1", "Under A1-A5 the gradient's norm has limit inferior 0 with probability 1.")
+@claim(
+    "claim-1",
+    "Under A1-A5 the gradient's norm has limit inferior 0 with probability 1.",
+    topic="convergence",
+    answer={
+        "holds under conditions": "The gradient fades if the reference is a best answer, or with the repaired "
+        "objective; as printed, with a reference in the group's statistics that can be "
+        "beaten, it doesn't."
+    },
+)
 def claim_1(run: Run) -> Finding:
     """The proof needs J bounded above and does not state it; with a negative weight on log π(y) J is unbounded (thm-4).
     Moreover the on-policy update is not the gradient of any J (thm-5). What is measured is ‖F‖ along exact ascent with

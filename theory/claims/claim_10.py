@@ -15,7 +15,14 @@ def imitation_weight(successes: int, kind: str = "as printed", reference: float 
 
 
 @claim(
-    "claim-10", "Imitation happens only where the policy's own results are wrong; then it explores, and transcends y."
+    "claim-10",
+    "Imitation happens only where the policy's own results are wrong; then it explores, and transcends y.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "holds under conditions": "Training does pass from imitation to exploration and beyond the reference, but "
+        "imitation goes on while most samples are right, and as printed it then turns "
+        "negative."
+    },
 )
 def claim_10(run: Run) -> Finding:
     """w_y has the sign of R(y) − mean R (thm-1): the reference is imitated while it beats the *average* sample. So with

@@ -8,7 +8,15 @@ from theory.ledger import Check, Finding, Run, claim, number
 from theory.race import CONTROL, ONE_RATE, grid, range_of, ratio
 
 
-@claim("claim-12", "GRAO reaches the best policy in 50 % fewer steps.")
+@claim(
+    "claim-12",
+    "GRAO reaches the best policy in 50 % fewer steps.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "holds under conditions": "It can, where the reference is itself the best answer; where it can be beaten, "
+        "GRAO needs as many steps as GRPO or more once each has its own learning rate."
+    },
+)
 def claim_12(run: Run) -> Finding:
     """The paper's runs cannot be repeated here; a map (exp-map) shows where the claim is true against GRPO. With one
     learning rate for all methods, a method with longer steps needs fewer of them, and GRAO's are longer by 1 + λ at

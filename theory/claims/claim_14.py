@@ -12,6 +12,11 @@ from theory.recomputed import relative
 @claim(
     "claim-14",
     "Without exploration the drop is the largest (12.81 %); without the regulariser NAG is capped at 89.1 %.",
+    topic="the paper's numbers",
+    answer={
+        "holds under conditions": "In the paper's own table the largest drop comes from leaving out the regulariser, "
+        "by less than the noise, and the stated cap can't be reproduced."
+    },
 )
 def claim_14(run: Run) -> Finding:
     """From table-3: 93.8 % without imitation is Qwen's row. The initial slopes (62 %) are a figure's, not a table's."""

@@ -8,6 +8,11 @@ from theory.unpublished import UNPUBLISHED
 @claim(
     "claim-15",
     "Before step 200 imitation and regulariser are > 82 % of the loss; then exploration 52-61 %, imitation < 40 %.",
+    topic="the paper's numbers",
+    answer={
+        "cannot be tested here": "The paper's logs aren't public; on our small problem, too, imitation and the "
+        "regulariser are the larger part of the loss at first."
+    },
 )
 def claim_15(run: Run) -> Finding:
     """In `outputs` alignment = λ exploration (figure-5), so a share e of exploration means (1 − 1.6 e) of imitation:

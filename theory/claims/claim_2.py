@@ -20,7 +20,16 @@ def share_of_bound(size: int, c_a: float, pool: str = "with_reference", gap: flo
     return (B * (BETA + own) * A_y) ** 2 / (B * (1 + BETA + 2 * LAM) * (c_a + 1)) ** 2
 
 
-@claim("claim-2", "E‖∇̂J‖² <= M² with M = B (1 + β + 2λ)(C_A + R_max).")
+@claim(
+    "claim-2",
+    "E‖∇̂J‖² <= M² with M = B (1 + β + 2λ)(C_A + R_max).",
+    topic="convergence",
+    answer={
+        "holds under conditions": "The size of a step is bounded if the bound may grow with the group; with one "
+        "bound on advantages for every group size, as the paper assumes, large groups "
+        "break it."
+    },
+)
 def claim_2(run: Run) -> Finding:
     """‖ĝ‖ <= B [(1 + λ) mean|Â_o| + β |Â_y| + λ |Ā|] <= B (1 + β + 2λ) C_A whenever every |Â| <= C_A. R_max has no part
     in it, because advantages do not depend on the rewards' scale. With C_A = √(P − 1) the bound holds in

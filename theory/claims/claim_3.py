@@ -62,6 +62,11 @@ def quadratic(rate: float, steps: int, L: float = 1.0, noise: float = 1.0, M2: f
 @claim(
     "claim-3",
     "Constant η < 1/L: min_k E‖∇J‖² <= 2 (J* − J_1)/(ηT) + L η M² (printed J_1 − J*), and O(1/√T) for η = O(1/√T).",
+    topic="convergence",
+    answer={
+        "holds under conditions": "The bound is true for the expected reward, where it is far from tight; for the "
+        "objective as printed there is none, since its gradient doesn't fade."
+    },
 )
 def claim_3(run: Run) -> Finding:
     """For an L-smooth J that is bounded above, an unbiased ĝ with E‖ĝ‖² <= M² and an *ascent* step, telescoping gives

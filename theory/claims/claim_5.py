@@ -42,7 +42,15 @@ def dominance(beta: float) -> float:
     return own / (own + (1 + LAM) / sqrt(G))
 
 
-@claim("claim-5", "0 < β < 1/(L E‖∇J_ref‖) prevents imitation dominance.")
+@claim(
+    "claim-5",
+    "0 < β < 1/(L E‖∇J_ref‖) prevents imitation dominance.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "fails": "No: at half the proposed limit the reference still has more weight than all failing samples "
+        "together; the limit that prevents it depends on the group's size instead."
+    },
+)
 def claim_5(run: Run) -> Finding:
     """L of eq-3 grows with β, so β is on both sides of the bound; it is solved at one start by bisection. If dominance
     means that the reference has more weight than all samples together, it holds in a group of failures exactly for β >

@@ -18,7 +18,15 @@ def noise_to_signal(lam: float, size: int = G) -> float:
     return float(sqrt(np.trace(bandit.variance(START))) / np.linalg.norm(bandit.update(START)))
 
 
-@claim("claim-6", "λ = O(1/σ_A²) maintains gradient stability.")
+@claim(
+    "claim-6",
+    "λ = O(1/σ_A²) maintains gradient stability.",
+    topic="convergence",
+    answer={
+        "fails": "No: the deviation in this rule is always 1, and without imitation the regulariser's weight scales "
+        "noise and signal of a step alike."
+    },
+)
 def claim_6(run: Run) -> Finding:
     """Over its pool mean Â² = 1 exactly (thm-2), so σ_A = 1 for every reward, and λ = O(1) only says that λ is a
     number. λ does not affect stability either: without imitation it multiplies every step by 1 + λ, noise and signal

@@ -8,7 +8,16 @@ from theory.ledger import Check, Finding, Run, claim
 from theory.race import CONTROL, RATES, grid, range_of, ratio
 
 
-@claim("claim-7", "GRAO converges faster and needs fewer samples than SFT, DPO, PPO and GRPO.")
+@claim(
+    "claim-7",
+    "GRAO converges faster and needs fewer samples than SFT, DPO, PPO and GRPO.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "holds under conditions": "GRAO needs fewer steps than GRPO where the reference is the best answer, and more "
+        "where it can be beaten; it beats SFT and DPO unless their data is the best there "
+        "is."
+    },
+)
 def claim_7(run: Run) -> Finding:
     """SFT and DPO never get past the answers in their data, so they are compared by V at the end, not by speed. GRPO,
     and SFT followed by GRPO (which the paper does not compare with), are compared by the steps of the map (exp-map).

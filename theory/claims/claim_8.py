@@ -24,7 +24,13 @@ def second_moment(rewards: Array, reference: int, pool: str, normalised: bool = 
 
 
 @claim(
-    "claim-8", "The regulariser ensures policy improvement, normalisation prevents explosion, improvement is monotonic."
+    "claim-8",
+    "The regulariser ensures policy improvement, normalisation prevents explosion, improvement is monotonic.",
+    topic="convergence",
+    answer={
+        "holds under conditions": "Each part needs a condition: rewards of 0 or 1 with a correct reference and a "
+        "small imitation weight, or the reference in the group's statistics."
+    },
 )
 def claim_8(run: Run) -> Finding:
     """By thm-1 the λ term is λ times the direction of exploration, plus (λ/G) Â_y ∇log π(y) where the reference is

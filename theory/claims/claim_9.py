@@ -28,7 +28,16 @@ def weight_on_failures(name: str, critic: float = 0.0) -> float:
     return float(w_o.abs().sum())
 
 
-@claim("claim-9", "Learning goes on where all samples fail, unlike GRPO and PPO, which discard such queries.")
+@claim(
+    "claim-9",
+    "Learning goes on where all samples fail, unlike GRPO and PPO, which discard such queries.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "holds under conditions": "If the reference is better and in the group's statistics, GRAO learns from a "
+        "group of failures; GRPO doesn't, but PPO does while it expects more than they "
+        "got."
+    },
+)
 def claim_9(run: Run) -> Finding:
     """It holds in `with_reference` for a reference that beats the failures, by however little: ‖F‖ -> (β + λ/G) √(2G).
     It does not hold in `outputs`, the literal reading of eq-4, where σ = 0 and every advantage is 0, nor for a

@@ -8,7 +8,15 @@ from theory.equations import START, noise
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("eq-1", "J_SFT is the mean log-likelihood of the reference's tokens.")
+@claim(
+    "eq-1",
+    "J_SFT is the mean log-likelihood of the reference's tokens.",
+    topic="the equations",
+    answer={
+        "holds": "Yes: the supervised objective is the average log-probability of the reference answer's tokens, "
+        "with the gradient that one gets by hand."
+    },
+)
 def eq_1(run: Run) -> Finding:
     """On a table J_SFT = log π(y), with gradient e_y − π; on an answer of several tokens their mean, not their sum."""
     logits = torch.tensor(START).requires_grad_()

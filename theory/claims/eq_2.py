@@ -9,7 +9,15 @@ from theory.exact import ExactBandit
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("eq-2", "GRAO's expectation is over (q, y) and over groups that π_θold samples.")
+@claim(
+    "eq-2",
+    "GRAO's expectation is over (q, y) and over groups that π_θold samples.",
+    topic="the equations",
+    answer={
+        "holds": "Yes: the average over every possible group of sampled answers and the average over randomly drawn "
+        "groups agree."
+    },
+)
 def eq_2(run: Run) -> Finding:
     """The equation is printed without its integrand; the bracket of eq-3 is taken for it. E[J] of a bandit is computed
     by enumerating all groups, and by sampling groups through the package's functions. The two agree within the sampling

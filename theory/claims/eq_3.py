@@ -24,7 +24,15 @@ def twin(rewards: Array, reference: float, ell: Array, ell_y: float, prose: bool
     return total / len(rewards)
 
 
-@claim("eq-3", "J is the mean over the group of its three terms, β and λ where eq-3 prints them.")
+@claim(
+    "eq-3",
+    "J is the mean over the group of its three terms, β and λ where eq-3 prints them.",
+    topic="the equations",
+    answer={
+        "holds": "Yes: the objective is the sum of three terms as printed, although the text around it in the paper "
+        "describes another one."
+    },
+)
 def eq_3(run: Run) -> Finding:
     """The package is compared with a loop over samples in plain Python. The text around eq-3 puts a β on the first
     term; the equation does not, and the package follows the equation.

@@ -7,7 +7,15 @@ from theory.equations import G, noise
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("eq-4", "Â = (R − μ_r)/σ_r over the group, with the population's deviation.")
+@claim(
+    "eq-4",
+    "Â = (R − μ_r)/σ_r over the group, with the population's deviation.",
+    topic="advantages and groups",
+    answer={
+        "holds": "Yes: an answer's advantage is its reward minus the group's mean, divided by the group's standard "
+        "deviation, wherever that isn't 0."
+    },
+)
 def eq_4(run: Run) -> Finding:
     """There are two readings of the pool (thm-2, thm-3), and nothing is printed about σ_r = 0, which has probability
     p^G + (1−p)^G. Here a flat pool gives exactly 0, without an ε. The advantage does not change under R -> a R + c, so

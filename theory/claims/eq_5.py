@@ -6,7 +6,15 @@ from grao_ref import relative_adversarial_score
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("eq-5", "RAS is the share of answers that beat their reference.")
+@claim(
+    "eq-5",
+    "RAS is the share of answers that beat their reference.",
+    topic="the equations",
+    answer={
+        "holds": "Yes: this score is the share of answers that beat their reference, and by the equation a tie doesn't "
+        "count as a win."
+    },
+)
 def eq_5(run: Run) -> Finding:
     """Its expectation is the policy's probability of a win; ties count as losses. The appendix's "win and tie rates"
     are another number, larger by the share of ties.

@@ -8,7 +8,12 @@ from theory.ledger import Check, Finding, Run, claim
 from theory.paper_tables import TABLES
 
 
-@claim("eq-6", "Eq-6 is the NAG of the paper's tables.")
+@claim(
+    "eq-6",
+    "Eq-6 is the NAG of the paper's tables.",
+    topic="the equations",
+    answer={"fails": "No: the paper's tables have a value that is lower than any the printed formula can give."},
+)
 def eq_6(run: Run) -> Finding:
     """A share of indicators lies in [0, 1]. Table-1 has −1.64 %, which is not a value of eq-6. Wins minus losses can be
     negative.

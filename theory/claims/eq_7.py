@@ -5,7 +5,15 @@ from theory.exact import ExactBandit
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("eq-7", "θ_(k+1) = θ_k − η ∇̂J improves the policy.")
+@claim(
+    "eq-7",
+    "θ_(k+1) = θ_k − η ∇̂J improves the policy.",
+    topic="the equations",
+    answer={
+        "fails": "No: the printed step has the wrong sign and lowers the expected reward; with the sign corrected it "
+        "rises."
+    },
+)
 def eq_7(run: Run) -> Finding:
     """J is to be maximised, and subtracting its gradient is descent. With a plus it is the ascent that the rest of the
     paper assumes.

@@ -7,7 +7,12 @@ from theory.equations import BETA, LAM, REWARDS, START, literal
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("eq-8", "∇̂J = 1/G Σ Â_i ∇J_exp(i) + β Â_y ∇J_ref + λ 1/G Σ Â_i (∇J_exp(i) − ∇J_ref).")
+@claim(
+    "eq-8",
+    "∇̂J = 1/G Σ Â_i ∇J_exp(i) + β Â_y ∇J_ref + λ 1/G Σ Â_i (∇J_exp(i) − ∇J_ref).",
+    topic="the equations",
+    answer={"holds": "Yes: differentiating the objective gives exactly the gradient that the paper prints."},
+)
 def eq_8(run: Run) -> Finding:
     """Advantages are constants, so the gradient of eq-3 is its terms' gradients. On a table ∇J_exp(i) = e_i − π."""
     logits, group = torch.tensor(START).requires_grad_(), torch.tensor([0, 1, 2, 2, 0, 1, 1, 2])

@@ -7,7 +7,15 @@ from theory.equations import G, noise
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("eq-9", "Dividing by σ_A, ∇J = 1/G Σ (Â_i/σ_A) ∇J(i) normalises the gradient.")
+@claim(
+    "eq-9",
+    "Dividing by σ_A, ∇J = 1/G Σ (Â_i/σ_A) ∇J(i) normalises the gradient.",
+    topic="advantages and groups",
+    answer={
+        "fails": "No: the advantages already have a standard deviation of 1, so dividing by it once more changes "
+        "nothing."
+    },
+)
 def eq_9(run: Run) -> Finding:
     """Â is standardised already: over its pool σ_A = 1 (thm-2), so eq-9 is eq-8's first term, divided by one. It would
     change advantages that are not standardised.

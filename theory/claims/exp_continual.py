@@ -71,7 +71,15 @@ def means(found: dict[tuple[float, str, str], Array], cosine: float, name: str) 
     return ", ".join(f"{old:.2f} / {new:.2f}" for old, new in pairs)
 
 
-@claim("exp-continual", "The old task's references, imitated while a new task is learned, keep the old task.")
+@claim(
+    "exp-continual",
+    "The old task's references, imitated while a new task is learned, keep the old task.",
+    topic="the paper's future work",
+    answer={
+        "holds under conditions": "They keep only what they teach: SFT stays at their level, while GRPO and repaired "
+        "GRAO, which had become better, can fall back to it."
+    },
+)
 def exp_continual(run: Run) -> Finding:
     """Synthetic: logits are features @ W, with one prompt for each of two tasks, whose features have a cosine c. A
     step on B by u then moves A's logits by c u, which is all there is to shared weights here. Eight answers, of which
@@ -125,8 +133,15 @@ def exp_continual(run: Run) -> Finding:
                      *map(float, found[c, name, how][:3].mean(1)), *kept(found[c, name, how][1]),
                      *median(found[c, name, how][1]),
                      *median(found[c, name, how][2])) for c, name, how in CELLS},
-        figures=["exp-continual"],
+        figures={"exp-continual": ALT},
     )  # fmt: skip
+
+
+ALT = (
+    "Reward on the first task against reward on the second, after both, in two panels by how similar the tasks "
+    "are. Four methods, each with nothing of the first task, with its references imitated, or with its prompts "
+    "sampled."
+)
 
 
 def _draw(run: Run, found: dict[tuple[float, str, str], Array]) -> None:

@@ -19,7 +19,15 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-@claim("exp-curves", "On a bandit with a beatable reference GRAO ends above its reference.")
+@claim(
+    "exp-curves",
+    "On a bandit with a beatable reference GRAO ends above its reference.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "holds under conditions": "It does where the best answer is common at the start; where it is rare, GRAO "
+        "stays at the reference's level for a long time while GRPO passes it."
+    },
+)
 def exp_curves(run: Run) -> Finding:
     """One learning rate (0.4) for all methods, tuned for none; medians and the middle half of the seeds. "SFT, then
     GRPO" runs SFT until the reference has probability 1/2. Every method is run twice: with a best answer as likely as
@@ -74,7 +82,7 @@ def exp_curves(run: Run) -> Finding:
         | {f"V at the end, {name}, best answer {kind}, {which}": float(row[i]) for (kind, name),
             row in end.items()
                  for i, which in enumerate(("lower quartile", "median", "upper quartile"))},
-        figures=["exp-curves"],
+        figures={"exp-curves": ALT},
     )  # fmt: skip
 
 
@@ -99,6 +107,12 @@ def _flow(change: dict[str, Any], rate: float = 0.2) -> float:
     for _ in range(int(100 / rate)):
         theta = theta + rate * bandit.update(theta)
     return bandit.value(theta)
+
+
+ALT = (
+    "Expected reward by step, two panels. Where the best answer is common, GRPO, PPO and GRAO pass the dotted "
+    "reference. Where it is rare, only GRPO and PPO do; GRAO and SFT stay at its level."
+)
 
 
 def _draw(run: Run, found: dict[str, dict[str, dict[str, Array]]]) -> None:

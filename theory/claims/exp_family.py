@@ -27,6 +27,11 @@ def weight_of_loser(name: str, pi_y: float) -> float:
 @claim(
     "exp-family",
     "Every method here is a weighting of the same log-likelihoods; GRAO differs in the reference's weight.",
+    topic="the family and the race",
+    answer={
+        "holds": "Yes: each method here is a choice of weights on the same log-probabilities, and what only GRAO has "
+        "is its weight of the reference."
+    },
 )
 def exp_family(run: Run) -> Finding:
     """At the policy that sampled, each gradient is Σ w_i ∇log π(o_i) + w_y ∇log π(y). With p = π(y), and Â over the
@@ -82,12 +87,18 @@ def exp_family(run: Run) -> Finding:
         ],
         numbers={f"{name}: w_1 … w_4 of rewards 1, 1, 0.5, 0, and w_y of 0.5, p = 0.2":
                  (*(float(each) for each in w_o), float(w_y)) for name, (w_o, w_y) in table.items()},
-        figures=["exp-family"],
+        figures={"exp-family": ALT},
     )  # fmt: skip
 
 
 def _rescue() -> Group:
     return group([0.0] * 8, 1.0, 1e-6)
+
+
+ALT = (
+    "Weight of the reference in seven methods, three panels: by how many of 8 samples beat it, where printed "
+    "GRAO's becomes strongly negative, and by its probability, when all samples beat it and when it beats all."
+)
 
 
 def _draw(run: Run) -> None:

@@ -41,7 +41,15 @@ def long_wrong_share(length: int, mean: bool, steps: int, rate: float = 0.2) -> 
     return float(wrong[1] / wrong.sum())
 
 
-@claim("exp-length", "Dividing by |o| lowers long wrong answers less than short ones.")
+@claim(
+    "exp-length",
+    "Dividing by |o| lowers long wrong answers less than short ones.",
+    topic="length and temperature",
+    answer={
+        "holds": "Yes: averaging over an answer's tokens lowers long wrong answers less than short ones, so that "
+        "most of the wrong answers that remain are long."
+    },
+)
 def exp_length(run: Run) -> Finding:
     """An autoregressive table: one right answer and two wrong ones, equally likely, of 1 and of L tokens. Under eq-3's
     mean each token of a wrong answer of L tokens is lowered by 1/L, so its first token, where the choice is made, is

@@ -58,7 +58,21 @@ def followed(p: float, by_length: bool, steps: int, rate: float = 0.5) -> tuple[
     return right, wrong
 
 
-@claim("exp-lengths", "1/|o| makes wrong answers longer and right ones shorter; 1/|y| makes a long reference weak.")
+ALT = (
+    "How a step changes the mean length, against the success rate: with the mean over tokens answers grow longer "
+    "below one half and shorter above it; with a constant divisor nothing changes."
+)
+
+
+@claim(
+    "exp-lengths",
+    "1/|o| makes wrong answers longer and right ones shorter; 1/|y| makes a long reference weak.",
+    topic="length and temperature",
+    answer={
+        "holds": "Yes: averaging over tokens makes wrong answers longer and right ones shorter, and gives a long "
+        "reference less influence than a short one."
+    },
+)
 def exp_lengths(run: Run) -> Finding:
     """Write f(r) = G E[w_1 | R_1 = r]. The samples' part of F is Σ_a π_a f(R_a)/|a| ∇log π(a): the policy gradient of
     the reward f(R)/|o|, f held fixed. Wrong answers have f < 0, so each additional token improves it; right ones have
@@ -106,5 +120,5 @@ def exp_lengths(run: Run) -> Finding:
         ],
         numbers={f"⟨F, ∇E|o|⟩, p = {p:g}, {'mean' if mean else 'constant divisor'}": value
                  for (p, mean), value in rates.items()},
-        figures=["exp-lengths"],
+        figures={"exp-lengths": ALT},
     )  # fmt: skip

@@ -77,7 +77,15 @@ def lesson(references: int, kind: str) -> float:
     return float(weights(*advantages(R_o, R_y), chosen(R_y, kind))[1].sum())
 
 
-@claim("exp-many", "Several references to a prompt are better than one.")
+@claim(
+    "exp-many",
+    "Several references to a prompt are better than one.",
+    topic="references",
+    answer={
+        "holds under conditions": "Averaging over equally good references helps; imitating only one of them, or "
+        "averaging over references of different quality, doesn't."
+    },
+)
 def exp_many(run: Run) -> Finding:
     """Eq-3 and eq-4 with M references: all join the pool, and J_imitation is their mean, or that of the best-scored
     one. Collapsed as in thm-1 a reference's weight is (β Â_m − λ Ā) / M, with −Ā = 1/G Σ_m Â_m: the regulariser

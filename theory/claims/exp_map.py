@@ -16,6 +16,13 @@ VIEWS = {
 }
 
 
+ALT = (
+    "Two rows of three heat maps, repaired GRAO and SFT then GRPO: steps over GRPO's by success rate and reward of "
+    "the reference. Far below 1 where the reference is best and success rare; elsewhere about 1 or above, except "
+    "at one rate for all."
+)
+
+
 def _draw(run: Run) -> None:
     """Steps over GRPO's: a row for each method, a column for each way to count; below 1 it needs fewer."""
     cells = grid(run.size)
@@ -44,6 +51,11 @@ def _panel(axes: Any, ends: Array) -> None:
 @claim(
     "exp-map",
     "There is a region of success rate and reference quality where GRAO is ahead, and one where it is behind.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "holds": "Yes: with each method at its best learning rate, GRAO is ahead of GRPO where the reference is the "
+        "best answer, and behind where it can be beaten."
+    },
 )
 def exp_map(run: Run) -> Finding:
     """There are three answers: the best, the reference and a failure. Each cell has 1,000 seeds of the loop and counts
@@ -99,7 +111,7 @@ def exp_map(run: Run) -> Finding:
                   control="GRPO with other seeds", control_measured=float(same_adam[1][:, beatable].min())),
         ],
         numbers=_numbers(run),
-        figures=["exp-map"],
+        figures={"exp-map": ALT},
     )  # fmt: skip
 
 

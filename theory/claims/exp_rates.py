@@ -58,6 +58,12 @@ def sampled_gaps(rho: float, power: float, steps: int, seeds: int) -> Array:
     return 1 - ascend(table, fixed(rho), steps=steps - 1, seeds=seeds, rate=lambda k: rate * (k + 1) ** -power)
 
 
+ALT = (
+    "Distance to the best reward against steps, on logarithmic axes: with constant steps the lines end parallel to "
+    "1/t, with Robbins-Monro steps they are flatter, and with entropy the distance falls far faster."
+)
+
+
 def _draw(run: Run, paths: dict[str, Array], decaying: dict[str, Array], short: Array) -> None:
     """1 − V by step, both axes logarithmic: a power of t is a straight line."""
     steps = len(paths["gradient"])
@@ -73,7 +79,16 @@ def _draw(run: Run, paths: dict[str, Array], decaying: dict[str, Array], short: 
             axes.set(xlabel="step", ylabel="1 − V", ylim=(1e-6, 5), xlim=(1, None))
 
 
-@claim("exp-rates", "V approaches its best value at claim-3's rate, O(1/√T), or faster.")
+@claim(
+    "exp-rates",
+    "V approaches its best value at claim-3's rate, O(1/√T), or faster.",
+    topic="convergence",
+    answer={
+        "holds under conditions": "With a constant learning rate the expected reward converges faster than claimed; "
+        "with the shrinking steps that the paper's theorem asks for, it converges more "
+        "slowly."
+    },
+)
 def exp_rates(run: Run) -> Finding:
     """The known rates are reproduced first: exact softmax policy gradient has gap Θ(1/t), and with entropy it is linear
     (Mei et al. 2020). GRPO's F is Θ(1/t) too (for binary rewards F = c_G(p) ∇V, thm-5, so √(G−1) times as fast in the
@@ -126,5 +141,5 @@ def exp_rates(run: Run) -> Finding:
         | {f"exponent, sampled, ρ = {rho:g}, {'Robbins-Monro' if power else 'constant'} steps: quartiles":
            tuple(map(float, np.quantile(rows, [0.25, 0.5, 0.75]))) for (rho, power), rows in sampled.items()}
         | {f"1 − V at the end, {kind}": float(path[-1]) for kind, path in paths.items()},
-        figures=["exp-rates"],
+        figures={"exp-rates": ALT},
     )  # fmt: skip

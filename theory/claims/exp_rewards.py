@@ -87,7 +87,13 @@ def front(size: str) -> dict[tuple[str, str, bool, bool], Array]:
 
 
 @claim(
-    "exp-rewards", "Normalising each reward before they are summed restores their weights, at a known price in noise."
+    "exp-rewards",
+    "Normalising each reward before they are summed restores their weights, at a known price in noise.",
+    topic="the paper's future work",
+    answer={
+        "holds under conditions": "It restores the weights, whatever the rewards' units; the stated price in noise "
+        "isn't right for a policy's samples, and some trade-offs stay out of reach."
+    },
 )
 def exp_rewards(run: Run) -> Finding:
     """Two rewards with weights w. After summing: Â of wᵀr (GRPO); before: Σ_l w_l Â_l (GDPO, MO-GRPO). The second does
@@ -131,8 +137,14 @@ def exp_rewards(run: Run) -> Finding:
         numbers={f"{name}, normalised {order}, {'unit a tenth, ' * scaled}{'with y' if with_y else 'no y'}: π of the "
                  "middle answer at weights 0, 0.05 … 1": tuple(map(float, rows[:, 2]))
                  for (name, order, scaled, with_y), rows in found.items()},
-        figures=["exp-rewards"],
+        figures={"exp-rewards": ALT},
     )  # fmt: skip
+
+
+ALT = (
+    "Mean of two rewards at the end of runs with many weights, two panels. On a front that bulges out, runs end "
+    "along it; on a dented front, none ends at the answer in the dent."
+)
 
 
 def _draw(run: Run, found: dict[tuple[str, str, bool, bool], Array]) -> None:

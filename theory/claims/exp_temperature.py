@@ -24,7 +24,15 @@ def mismatch(pool: str, tau: float, beta: float = 0.5, tokens: int = 1) -> float
     return float(np.linalg.norm(untempered - tau * tempered) / np.linalg.norm(untempered))
 
 
-@claim("exp-temperature", "Sampling at 0.7 while eq-3's likelihoods are not tempered biases the update.")
+@claim(
+    "exp-temperature",
+    "Sampling at 0.7 while eq-3's likelihoods are not tempered biases the update.",
+    topic="length and temperature",
+    answer={
+        "holds under conditions": "It does for answers of several tokens, and with the reference in the group's "
+        "statistics even for one; for GRPO and answers of one token it doesn't."
+    },
+)
 def exp_temperature(run: Run) -> Finding:
     """Samples come from softmax(θ/τ). The untempered gradient is ∇log π(a) = e_a − π, the tempered one (e_a − π_τ)/τ.
     For answers of one token and weights that sum to 0, as the samples' do in `outputs`, the subtracted terms cancel in

@@ -79,7 +79,15 @@ def same_knob(lam: float) -> tuple[float, float]:
     return knob(FULL, G) * (1 + lam) - lam / G, lam
 
 
-@claim("thm-1", "Eq-3's three terms are two: group-normalised REINFORCE times 1 + λ, weighted imitation times β_eff.")
+@claim(
+    "thm-1",
+    "Eq-3's three terms are two: group-normalised REINFORCE times 1 + λ, weighted imitation times β_eff.",
+    topic="the equations",
+    answer={
+        "holds": "Yes: the three terms are a sum of two, so that apart from the size of a step one setting is left: "
+        "how strongly the reference is imitated."
+    },
+)
 def thm_1(run: Run) -> Finding:
     """With Ā = 1/G Σ Â_oi, collecting eq-3 by likelihood gives J = Σ_i w_i J(o_i) + w_y J(y),
     w_i = (1+λ) Â_oi / G and w_y = β Â_y − λ Ā, for any numbers Â. Those of eq-4 sum to 0 over their pool:
@@ -112,9 +120,16 @@ def thm_1(run: Run) -> Finding:
                   measured=adam_distance(full, same_knob(1.5), steps), test="<", limit=1e-4,
                   control="another ρ (λ alone changed)", control_measured=adam_distance(full, (BETA, 1.5), steps)),
         ],
-        figures=["thm-1"],
+        figures={"thm-1": ALT},
         numbers=numbers | {"the same pair under SGD: difference of the logits": sgd},
     )  # fmt: skip
+
+
+ALT = (
+    "Weight of the reference against the number of successes among 8 samples, two panels. The bars of imitation "
+    "and regulariser add up to the marks of the form with two terms; without pooling there is no regulariser's "
+    "bar."
+)
 
 
 def _draw(run: Run) -> None:

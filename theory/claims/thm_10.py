@@ -99,7 +99,15 @@ def exponent(rule: corner.Rule, failures: int, run: Run, natural: bool = False) 
     return corner.slope(np.log([pi[:, 0] for pi, _ in walk]), steps // 5)[0]
 
 
-@claim("thm-10", "With R(y) as baseline and no deviation the expected step is ∇V for every G, and nothing locks in.")
+@claim(
+    "thm-10",
+    "With R(y) as baseline and no deviation the expected step is ∇V for every G, and nothing locks in.",
+    topic="the family and the race",
+    answer={
+        "holds under conditions": "With the reference's reward as the baseline the average step is the true gradient "
+        "for every group size, but a model can still get stuck at its reference."
+    },
+)
 def thm_10(run: Run) -> Finding:
     """w_i = (R_i − R(y))/G: the baseline does not depend on the group, so E[ĝ] = E[(R_1 − R(y))(e_o1 − π)] = ∇V, for
     every G. With the group's mean the factor is 1 − 1/G, with a deviation it is no gradient (thm-5). In expectation

@@ -55,7 +55,13 @@ def with_interval(first: Array) -> tuple[float, float, float]:
 
 
 @claim(
-    "thm-11", "A rule that never raises an unseen answer needs ln(1/δ)/(−G ln(1−p)) steps to show it to 1 − δ of runs."
+    "thm-11",
+    "A rule that never raises an unseen answer needs ln(1/δ)/(−G ln(1−p)) steps to show it to 1 − δ of runs.",
+    topic="the family and the race",
+    answer={
+        "holds": "Yes: a method that never raises an answer before sampling it needs at least this many steps to "
+        "find a rare one, and a faster method must raise unseen answers."
+    },
 )
 def thm_11(run: Run) -> Finding:
     """Hypotheses: G independent samples a step from the policy itself, and π(best) does not rise above its start p

@@ -116,7 +116,15 @@ def _identities(run: Run, tables: int) -> list[Check]:
     ]  # fmt: skip
 
 
-@claim("thm-12", "Untempered likelihoods bias the update at a prefix by the weight that passes it times (π_τ − π).")
+@claim(
+    "thm-12",
+    "Untempered likelihoods bias the update at a prefix by the weight that passes it times (π_τ − π).",
+    topic="length and temperature",
+    answer={
+        "holds": "Yes: where answers are sampled at another temperature than their likelihoods are computed at, the "
+        "update at each token is off by an amount known exactly."
+    },
+)
 def thm_12(run: Run) -> Finding:
     """Samples are drawn from π_τ(·|s) = softmax(θ_s/τ), a table for each prefix s; eq-3's likelihoods are those of π =
     softmax(θ_s). Answer o adds w_o 1[o passes s] (e_v − π(·|s)) / |o| at s, v its token there; tempered, π_τ in place
@@ -166,8 +174,14 @@ def thm_12(run: Run) -> Finding:
            (float(np.median(values)), float(values.max())) for T, values in wide.items()}
         | {f"relative bias, GRPO, V = 2, T = {T}, τ = {tau:g}: median, largest":
            (float(np.median(values)), float(values.max())) for (tau, T), values in colder.items() if tau != TAU},
-        figures=["thm-12"],
+        figures={"thm-12": ALT},
     )  # fmt: skip
+
+
+ALT = (
+    "Bias of the update against an answer's tokens, 1 to 6, two panels. It grows with length: for four objectives "
+    "at temperature 0.7, and for GRPO at four temperatures, the more the colder."
+)
 
 
 def _draw(

@@ -38,7 +38,15 @@ def largest_weight(size: int, beta: float, lam: float) -> tuple[float, float]:
     return largest, sqrt(size + 1) * sqrt((1 + lam) ** 2 / size + (beta + lam / size) ** 2)
 
 
-@claim("thm-2", "Over a pool of P rewards ΣÂ = 0, mean Â² = 1, |Â| <= √(P−1), and no bound on Â is independent of G.")
+@claim(
+    "thm-2",
+    "Over a pool of P rewards ΣÂ = 0, mean Â² = 1, |Â| <= √(P−1), and no bound on Â is independent of G.",
+    topic="advantages and groups",
+    answer={
+        "holds": "Yes: normalised advantages sum to 0 and their squares average 1, and the largest possible one "
+        "grows with the square root of the group's size."
+    },
+)
 def thm_2(run: Run) -> Finding:
     """Standardising gives ΣÂ = 0 and mean Â² = 1 (σ > 0). Then Â_1² = (Σ_{j>1} Â_j)² <= (P − 1) Σ_{j>1} Â_j²
     = (P − 1)(P − Â_1²), so |Â_1| <= √(P − 1); equality: the other P − 1 are equal, one winner (or loser) among P.

@@ -108,7 +108,15 @@ def _limits(full: float) -> list[Check]:
     ]  # fmt: skip
 
 
-@claim("thm-4", "Once the policy is certain of something better than y, the printed objective unlearns y for ever.")
+@claim(
+    "thm-4",
+    "Once the policy is certain of something better than y, the printed objective unlearns y for ever.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "holds": "Yes: once the model is certain of something better than the reference, the printed objective goes on "
+        "lowering the reference's probability without end."
+    },
+)
 def thm_4(run: Run) -> Finding:
     """`with_reference`, R(y) < R(a*). As π(a*) -> 1, all samples of a group become equal and better than y: Â_y = −√G
     (thm-3), so w_y = −(β + λ/G) √G, and ∇log π(y) = e_y − π -> e_y − e_a*, of length √2. The samples' part vanishes,
@@ -163,13 +171,19 @@ def thm_4(run: Run) -> Finding:
         | {f"E[w_y] at GRAO's win rate, no ties, no spread, {name}": value for name, value in unlearned.items()}
         | {f"the largest for any ties and spread, {name}": value for name, value in at_most.items()}
         | {"E[w_y] at a win rate of 30 %": verdicts(0.3, 0.0), "smallest K": float(actions), "smallest G": float(size)},
-        figures=["thm-4"],
+        figures={"thm-4": ALT},
     )  # fmt: skip
 
 
 def _by_hand(reference: int) -> float:
     bandit = ExactBandit(np.array([1.0, 0.0]), reference, 2, 0.5, 0.6)
     return float(np.linalg.norm(bandit.update(np.array([40.0, 0.0]))))
+
+
+ALT = (
+    "Two panels. The update's size as the policy becomes certain of the best answer: level as printed, falling to "
+    "0 when repaired. The reference's logit by step: falling on a straight line as printed, level when repaired."
+)
 
 
 def _draw(run: Run, gaps: Array, curves: dict[str, list[float]], paths: dict[str, Array]) -> None:

@@ -7,7 +7,15 @@ from theory.exact import ExactBandit
 from theory.ledger import Check, Finding, Run, claim
 
 
-@claim("thm-7", "The proof needs an ascent step and a J bounded above, and eq-3 as printed with eq-7 has neither.")
+@claim(
+    "thm-7",
+    "The proof needs an ascent step and a J bounded above, and eq-3 as printed with eq-7 has neither.",
+    topic="convergence",
+    answer={
+        "holds": "Yes: the proof needs a step upwards and an objective with an upper limit; the printed step goes "
+        "down, and the printed objective has no upper limit."
+    },
+)
 def thm_7(run: Run) -> Finding:
     """Sign: eq-7 as printed subtracts the gradient of what is to be maximised. Boundedness: the telescoped sum needs
     sup J < ∞, and E[J] with a negative weight on log π(y) has none (thm-4): at certainty of a better answer it grows

@@ -68,7 +68,13 @@ def over_bound(path: Array, power: float = 1.0) -> float:
 
 
 @claim(
-    "thm-8", "Locked at its reference, a policy forgets an unseen best answer like t^(−F/(F+1)), and meets it again."
+    "thm-8",
+    "Locked at its reference, a policy forgets an unseen best answer like t^(−F/(F+1)), and meets it again.",
+    topic="when GRAO helps and hurts",
+    answer={
+        "holds": "Yes: a model that is stuck at its reference forgets a better, unseen answer so slowly that in the "
+        "end it almost surely samples it, though that may take very long."
+    },
 )
 def thm_8(run: Run) -> Finding:
     """π(y) near 1, F answers of equal reward below y's, the best answer never sampled. A group with one failure f moves
@@ -124,12 +130,18 @@ def thm_8(run: Run) -> Finding:
         numbers={f"exponents, {name}, F = 1, 2, 4, 8": tuple(values) for name, values in by_rule.items()}
         | {f"exponents, {name} in the package's loop": tuple(values) for name, values in of_loop.items()}
         | {"exponents, natural gradient": tuple(natural), "exponents, mean field": tuple(flow)},
-        figures=["thm-8"],
+        figures={"thm-8": ALT},
     )  # fmt: skip
 
 
 def _list(values: list[float]) -> str:
     return ", ".join(f"{value:.2f}" for value in values)
+
+
+ALT = (
+    "Probability of the best answer against steps, on logarithmic axes: straight falling lines, steeper with more "
+    "failing answers, with dotted lines of the predicted slopes; GRPO's and GRAO's are parallel."
+)
 
 
 def _draw(run: Run, found: dict[str, Array]) -> None:
