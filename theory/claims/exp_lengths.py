@@ -48,14 +48,15 @@ def exponent(by_length: bool) -> float:
     return float(np.polyfit(np.log(sizes), np.log([reference_share(size, by_length) for size in sizes]), 1)[0])
 
 
-def followed(p: float, by_length: bool, steps: int, rate: float = 0.5) -> tuple[float, float]:
-    """Change of the mean length of right and of wrong answers along exact ascent."""
+def followed(p: float, by_length: bool, steps: int, rate: float = 0.5) -> tuple[float, float, float]:
+    """Change of the mean length of right and of wrong answers along exact ascent; p where that of all is largest."""
     lengths, theta = table(p)
-    before = [float(lengths.mean_length(theta, first)) for first in (0, 1)]
+    before, path = [float(lengths.mean_length(theta, first)) for first in (0, 1)], []
     for _ in range(steps):
+        path.append((float(lengths.mean_length(theta)), float(theta[0].sigmoid())))
         theta = theta + rate * lengths.update(theta, by_length)
     right, wrong = (float(lengths.mean_length(theta, first)) - before[first] for first in (0, 1))
-    return right, wrong
+    return right, wrong, max(path)[1]
 
 
 ALT = (
@@ -75,24 +76,26 @@ ALT = (
 )
 def exp_lengths(run: Run) -> Finding:
     """Write f(r) = G E[w_1 | R_1 = r]. The samples' part of F is Σ_a π_a f(R_a)/|a| ∇log π(a): the policy gradient of
-    the reward f(R)/|o|, f held fixed. Wrong answers have f < 0, so each additional token improves it; right ones have
-    f > 0, and each additional token worsens it. With a constant divisor (Dr. GRPO) it is f(R): where the reward does
-    not depend on the length, no state after the first token has a gradient. Table: the first token decides the reward,
-    then each state goes on or ends, up to L = 6 tokens. GRPO has Σ π f = 0, p f_1 = −q f_0. A state after a right
-    first token gets p f_1 times −g, one after a wrong one q f_0 times −g with the same g > 0, as E|o|'s gradient has p
-    and q too: ⟨F, ∇E|o|⟩ = p f_1 (q − p) g·g' + the first token's part, 0 if both have the same mean length. So the
-    mean length grows while most answers are wrong, p < 1/2, and shrinks after that. A reference of |y| tokens has
-    w_y/|y| ∇log π(y), a sum of |y| terms of like size in states of its own, so its norm goes like √|y|/|y| =
-    |y|^(−1/2) under the mean, and like |y|^(1/2) under a constant divisor, once the first token's part no longer
-    counts: against short samples a long reference is weaker, the longer it is, though no token of it is worse. Exact,
-    by autograd on the enumeration. One table, binary rewards.
+    the reward f(R)/|o|, f held fixed. Wrong answers have f < 0, so each additional token improves it; right ones have f
+    > 0, and each additional token worsens it. With a constant divisor (Dr. GRPO) it is f(R): where the reward does not
+    depend on the length, no state after the first token has a gradient. Table: the first token decides the reward, then
+    each state goes on or ends, up to L = 6 tokens. GRPO has Σ π f = 0, p f_1 = −q f_0. A state after a right first
+    token gets p f_1 times −g, one after a wrong one q f_0 times −g with the same g > 0, as E|o|'s gradient has p and q
+    too: ⟨F, ∇E|o|⟩ = p f_1 (q − p) g·g' + the first token's part, 0 if both have the same mean length. So the mean
+    length grows from equal lengths if most answers are wrong, p < 1/2, and shrinks if most are right. On the way right
+    answers become the shorter ones, which shortens the mean as p rises: it turns before 1/2. From other lengths the
+    first token's part may have either sign, with a constant divisor too. A reference of |y| tokens has w_y/|y| ∇log
+    π(y), a sum of |y| terms of like size in states of its own, so its norm goes like √|y|/|y| = |y|^(−1/2) under the
+    mean, and like |y|^(1/2) under a constant divisor, once the first token's part no longer counts: against short
+    samples a long reference is weaker, the longer it is, though no token of it is worse. Exact, by autograd on the
+    enumeration. One table, binary rewards.
     """
     steps = run.pick(40, 200, 1000)
     rates = {
         (p, mean): table(p)[0].rate_of(table(p)[1], mean) for p in (0.1, 0.3, 0.5, 0.7, 0.9) for mean in (True, False)
     }
-    right, wrong = followed(0.2, True, steps)
-    still = max(abs(each) for each in followed(0.2, False, steps))
+    right, wrong, turns = followed(0.2, True, steps)
+    still = max(abs(each) for each in followed(0.2, False, steps)[:2])
     slopes = {mean: exponent(mean) for mean in (True, False)}
     with figure(run, "exp-lengths") as axes:
         if axes is not None:
@@ -102,8 +105,9 @@ def exp_lengths(run: Run) -> Finding:
             axes.set(xlabel="success rate p", ylabel="⟨F, ∇E|o|⟩")
     return Finding(
         f"Along exact ascent from p = 0.2, {steps} steps, wrong answers become {wrong:.2f} tokens longer and right "
-        f"ones {-right:.2f} shorter; with a constant divisor neither changes. The mean length grows below p = 1/2 and "
-        f"shrinks above. The reference's part of the step goes like |y|^{slopes[True]:.2f} under eq-3's mean and "
+        f"ones {-right:.2f} shorter; with a constant divisor neither changes. From equal lengths the mean "
+        f"length grows below p = 1/2 and shrinks above; on this path it is largest at p = {turns:.2f}. The "
+        f"reference's part of the step goes like |y|^{slopes[True]:.2f} under eq-3's mean and "
         f"|y|^{slopes[False]:.2f} with a constant divisor: eq-3 makes a long reference weak, Dr. GRPO's makes it "
         "strong.",
         holds=[

@@ -114,16 +114,18 @@ def thm_10(run: Run) -> Finding:
     nothing locks in: V never falls (no thm-6), and exact ascent from any start converges. V is 5/2-smooth for rewards
     in [0, 1], so η = 2/5 adds at least ‖∇V‖²/5; ‖∇V‖ >= π* (V* − V), as that is one coordinate of it. With c = min π* >
     0 along the path the gap is at most 5/(c² t) (Mei et al. 2020, arXiv:2005.06392): all three hypotheses hold here.
-    Sampled, the result to apply is arXiv:2402.17235 (constant steps, O(1/t); any constant step: arXiv:2502.07141). It
-    needs bounded rewards, samples from the policy itself, an unbiased ĝ, a step that is small against the gaps, and
-    rewards that all differ, from which E‖ĝ‖² <= C ‖∇V‖. The last fails where failures tie: near a policy on two equal
-    failures ∇V -> 0, but they get R − R(y) < 0, and E‖ĝ‖² does not vanish. With the group's mean it does vanish there.
-    So it does not cover the tables of exp-crowd. arXiv:2008.13773's divergence is that of natural gradient, where a
-    baseline below V commits the policy to what it samples; R(y) lies below V once the policy is better than y.
-    R(y) is no rule against variance: near y's corner, R(y) = 1/2, it is (1+F)/4 of that without a baseline.
-    Sampled, something does lock in for long. A group of y's alone has weight 0, and what is better than y is raised
-    whenever it is sampled. But failures in a group lower themselves in favour of y, as with every rule of thm-8:
-    π_best ∝ t^(−F/(F+1)) in y's corner, the same exponent as GRPO's.
+    Sampled, one answer a step, R − R(y) is a bounded reward, so the theorems on plain REINFORCE apply at G = 1. Those
+    of arXiv:2402.17235 (O(1/t), small constant steps) and arXiv:2502.07141 (any constant step) need rewards that all
+    differ, by the account of Robertson et al. (NeurIPS 2025, openreview YzriuQGaNX). The first rests on noise that
+    vanishes with progress, E‖ĝ‖² <= C ‖∇V‖, which fails where failures tie: near a policy on two equal failures ∇V ->
+    0, but they get R − R(y) < 0, and E‖ĝ‖² does not vanish. With the group's mean it does vanish there. So neither
+    covers the tables of exp-crowd. Robertson et al. allow ties: convergence almost surely for any constant step,
+    without a rate. All are for G = 1; for larger G none is proved here. arXiv:2008.13773's suboptimal limits are
+    natural gradient's, where a baseline below V commits the policy to what it samples; R(y) lies below V once the
+    policy is better than y. R(y) is no rule against variance: near y's corner, R(y) = 1/2, the best and each failure
+    equally likely, it is (1+F)/4 of that without a baseline. Sampled, something does lock in for long. A group of y's
+    alone has weight 0, and what is better than y has a positive weight. But failures in a group lower themselves in
+    favour of y, as with every rule of thm-8: π_best ∝ t^(−F/(F+1)) in y's corner, the same exponent as GRPO's.
     """
     policies = [*grid(4, 3)[:: run.pick(8, 2, 1)], np.full(4, 0.25)]
     grown = {(name, tied): growth(TIED if tied else DISTINCT, name)
@@ -135,7 +137,7 @@ def thm_10(run: Run) -> Finding:
     locked, natural = exponent(corner.against_reference, 2, run), exponent(corner.grpo, 2, run, natural=True)
     return Finding(
         "The expected step is the gradient, so the O(1/t) of exact ascent applies, with every hypothesis checked. The "
-        "sampled theorems do not where failures tie: the growth condition's constant rises "
+        "sampled O(1/t) does not where failures tie: the growth condition's constant rises "
         f"{grown['reference', True]:.0f} times from policies that reach to 10⁻³ to those that "
         "reach to 10⁻⁶; with distinct rewards it does not, nor "
         f"with the group's mean. And there is a lock-in: exponent {locked:.2f} for F = 2, as in thm-8.",

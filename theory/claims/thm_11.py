@@ -72,8 +72,8 @@ def thm_11(run: Run) -> Finding:
     e^θ_best does not. It does not hold for a gradient of softmax, even with weights >= 0: w (e_y − π) takes most from
     the likeliest answers, and changes log π_best by w (Σ π² − π_y − π_best) to first order, which is positive while one
     failure is likely. GRPO leaves the logit of an unseen answer alone, Σw = 0: a group with k failures adds c to θ_y
-    and takes c from the one failing answer, so Σ e^θ changes by π_y (e^c − 1) − π_f (1 − e^−c), negative while π_f is
-    the larger. In both cases failures are lowered, and π(best) rises with everything else. Once y is likely the sign
+    and takes c from the one failing answer, so Σ e^θ changes by π_y (e^c − 1) − π_f (1 − e^−c), negative while
+    π_f > e^c π_y. In both cases failures are lowered, and π(best) rises with everything else. Once y is likely the sign
     turns, π(best) falls, and thm-8 begins. So lowering failures is what beats the bound, and only early.
     """
     rows, steps = run.pick((700, 110), (1000, 300), (20000, 4000))

@@ -16,6 +16,7 @@ CASES = {  # name -> rewards, their probabilities; y has the first reward
     "three levels": (np.array([1.0, 0.5, 0.0]), np.array([0.3, 0.3, 0.4])),
 }
 BY_FIVE = np.array([0.2, 0.3, 0.5])
+CENTRED = np.array([1.0, 0.7, 0.1]), np.array([12.0, 7.0, 11.0]) / 30  # V is the levels' plain mean, 0.6
 
 
 def conditional(case: str, size: int, pool: str, sample: bool = False) -> Array:
@@ -66,11 +67,11 @@ def turned(rewards: Array, pi: Array, size: int, pool: str = "outputs") -> float
 
 @claim(
     "thm-13",
-    "A finite group's Â is biased by c(r)/G, c in closed form, and the step turns by an angle of order 1/G.",
+    "A finite group's Â is biased by c(r)/G, c in closed form, and the step turns by an angle of O(1/G).",
     topic="advantages and groups",
     answer={
         "holds": "Yes: a finite group biases the advantages by an amount that falls like 1 over its size, and once "
-        "groups are large enough so does the angle by which the step turns."
+        "groups are large enough the angle by which the step turns falls at least as fast."
     },
 )
 def thm_13(run: Run) -> Finding:
@@ -86,12 +87,15 @@ def thm_13(run: Run) -> Finding:
     rewards (γ/2, z_y) does not matter either, since Σ π F = 0 takes it out. What turns the step is z³: extreme rewards
     count less. With two rewards any c is z times a number plus a shift: F is parallel to ∇V at every G (thm-5). With
     three it turns by O(1/G), so 1 − cos = O(1/G²), once every reward occurs in the group: G times its probability >> 1.
+    It turns less if V is the plain mean of the three levels: their z sum to 0, so that z³ is linear in z on them, and
+    the angle is O(1/G²). By symmetry it is 0 if law and levels are symmetric.
     """
     sizes = (2, 4, 8, 16, 32, 64)
     large, half = run.pick((32, 8), (64, 16), (64, 16))
     levels = np.array([1.0, 0.5, 0.0])
     ratio = turned(levels, BY_FIVE, 64) / turned(levels, BY_FIVE, 32)
     rare = turned(NEAR, START, 64) / turned(NEAR, START, 32)
+    centred = turned(*CENTRED, 64) / turned(*CENTRED, 32)
     _draw(run)
     first, close = "Bernoulli, p = 0.3", "three levels"
     return Finding(
@@ -111,6 +115,8 @@ def thm_13(run: Run) -> Finding:
                   control="three rewards, G = 64", control_measured=turned(levels, BY_FIVE, 64)),
             Check(what="1 − cos(F, ∇V), three rewards, G = 64 over G = 32", measured=ratio, test="<", limit=0.35,
                   control="thm-6's bandit, worst answer 0.5 %", control_measured=rare),
+            Check(what="the same where V is the plain mean of the levels", measured=centred, test="<", limit=0.12,
+                  control="three levels, V not their mean", control_measured=ratio),
         ],
         numbers={f"E[Â_1 | r] − (r − V)/σ, {case}, {pool}, G = 2, 8, 64, r = {CASES[case][0][at]:g}":
                  tuple(float((conditional(case, size, pool) - limit(case))[at]) for size in (2, 8, 64))

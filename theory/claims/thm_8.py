@@ -67,6 +67,13 @@ def over_bound(path: Array, power: float = 1.0) -> float:
     return float((np.exp(path[:1] - path[1:]).mean(-1) / bound).max())
 
 
+def behind(found: dict[str, Array]) -> tuple[list[float], list[float]]:
+    """Mean π(best) of GRPO over GRAO's at the last step, for each F; the same by the formula."""
+    grpo, grao = (np.exp(found[name][-1]).mean(-1) for name in ("GRPO", "GRAO"))
+    factor = (1 + corner.LAM) * sqrt(corner.G / (corner.G - 1))
+    return list(grpo / grao), [factor ** predicted(each) for each in FAILURES]
+
+
 @claim(
     "thm-8",
     "Locked at its reference, a policy forgets an unseen best answer like t^(−F/(F+1)), and meets it again.",
@@ -86,14 +93,16 @@ def thm_8(run: Run) -> Finding:
     best is unseen, GRPO's Σw = 0 leaves its logit where it is, raises no failure, and a mixed group raises θ_y by η
     √(k(G−k))/G <= η/2. With s = θ_y(t) − θ_y(0), P(mixed) <= G r e^(−s), r = π_fail/π_y at the start, so E[e^s] grows
     by at most G r (e^(η/2) − 1) a step, and E[π_best(0)/π_best(t)] <= 1 + G r (e^(η/2) − 1) t. So a dyadic block of
-    steps adds at least a/2 to Σ π_best with probability 1 − O(a), for every a: the sum is infinite almost surely, and
-    by Borel and Cantelli the best answer is sampled almost surely. For GRAO, with β >= 1/G: Σw = Â_y (β − 1/G) >= 0, so
-    no unseen answer is raised, and k failures raise θ_y by at least η Â_y (1+λ)/G. θ_best falls by at most η π_best Σw
-    in the same groups; these falls sum to a constant because π_best shrinks geometrically. The rest is the same
-    with other constants. For F = 1 E[e^(2s)] = O(t) too, which is the exponent 1/2. To be sampled is not yet to
-    win: it is the first of several steps. 1/t is the bound of Mei et al. (arXiv:2402.17235, no probability decays
-    faster); the exponent tends to theirs as F grows. Natural gradient divides by π: one meeting removes a failure,
-    so y is raised F times, and π_best does not decay at all.
+    steps adds at least a to Σ π_best with probability 1 − O(a), for every a, the constant depending on the start: the
+    sum is infinite almost surely, and by Borel and Cantelli the best answer is sampled almost surely. For GRAO, with β
+    >= 1/G: Σw = Â_y (β − 1/G) >= 0, so no unseen answer is raised, and k failures raise θ_y by at least η Â_y (1+λ)/G.
+    θ_best falls by at most η π_best Σw in the same groups; these falls sum to a constant because π_best shrinks
+    geometrically. The rest is the same with other constants. For F = 1 E[e^(2s)] = O(t) too: at most the exponent 1/2.
+    To be sampled is not yet to win. For plain REINFORCE, one sample a step, it is known of every answer and any η
+    (Robertson et al., NeurIPS 2025, openreview YzriuQGaNX). 1/t is the bound of Mei et al. (arXiv:2402.17235, no
+    probability decays faster); the exponent tends to theirs as F grows. In the constant w does count: at equal η GRAO's
+    π_best is lower than GRPO's by ((1+λ) √(G/(G−1)))^(F/(F+1)). Natural gradient divides by π: one meeting removes a
+    failure, so y is raised F times, and π_best does not decay at all.
     """
     rows, steps = run.pick((200, 1000), (300, 1000), (1000, 5000))
     found = {name: paths(rule, rows, steps) for name, rule in RULES.items()}
@@ -103,12 +112,13 @@ def thm_8(run: Run) -> Finding:
     natural = exponents(paths(corner.grpo, rows, steps, natural=True))
     theory, flow = [predicted(each) for each in FAILURES], [mean_field(each) for each in FAILURES]
     flat = float(np.mean(theory))
+    apart, lower = behind(found)
     _draw(run, found)
     return Finding(
         f"Exponents for F = 1, 2, 4, 8, GRPO: {_list(by_rule['GRPO'])}; GRAO: {_list(by_rule['GRAO'])}; F/(F+1): "
-        f"{_list(theory)}. GRAO is not worse at getting out of the corner, it enters it more often (exp-crowd). "
-        "Lock-in is long, not eternal: the exponent is below 1, so the chances to sample the best answer add up "
-        "without end. "
+        f"{_list(theory)}. At the same η GRAO's π_best is lower by a factor, {_list(apart)} at the last "
+        f"step, {_list(lower)} by the formula. And GRAO enters the corner more often (exp-crowd). "
+        "Lock-in is long, not eternal: the exponent is below 1, so the chances to sample the best add up without end. "
         f"With natural gradient the exponents are {_list(natural)}.",
         holds=[
             Check(what="mean-field exponents − F/(F+1), F = 1, 2, 4, 8, by integration",
@@ -129,6 +139,7 @@ def thm_8(run: Run) -> Finding:
         ],
         numbers={f"exponents, {name}, F = 1, 2, 4, 8": tuple(values) for name, values in by_rule.items()}
         | {f"exponents, {name} in the package's loop": tuple(values) for name, values in of_loop.items()}
+        | {"mean π(best) of GRPO over GRAO's, the last step": tuple(apart), "the same by the formula": tuple(lower)}
         | {"exponents, natural gradient": tuple(natural), "exponents, mean field": tuple(flow)},
         figures={"thm-8": ALT},
     )  # fmt: skip

@@ -123,8 +123,8 @@ def thm_9(run: Run) -> Finding:
     paper = critical(PAPER_G, PAPER_LAM)
     return Finding(
         f"β* = {paper:.3f} at the paper's G and λ, {paper / PAPER_BETA:.1f} times its β = 0.5: claim-8's sign is safe "
-        "there, for binary rewards. β* hardly depends on G: it falls from 1 + λ/2 at G = 2 to (1+λ)/√2. The lead had "
-        "this value for the worst family found; here it is proved that there is no worse one. The search, "
+        "there, for binary rewards. β* is 1 + λ/2 at G = 2 and tends to (1+λ)/√2 as G grows. The proof is that "
+        "no family of policies is worse than the one that approaches β*. The search, "
         f"{starts} policies on eight answers for each case and {refined} refined, came down to {lowest:.2f} β*.",
         holds=[
             Check(what="lowest ⟨F, ∇V⟩ over its part without β, at 0.98 β*", measured=below, test=">", limit=0.0,
