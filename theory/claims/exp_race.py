@@ -158,6 +158,7 @@ def _note(run: Run, first: str, met: int) -> str:
     many = "; ".join(
         f"{name} {number(middle)} [{number(low)}, {number(high)}] ({fail}), {share:.0%} arrive"
         for (name, fail), (middle, low, high, share) in crowded(size).items()
+        if name != "GRPO"
     )
     words += f". Where more answers fail, mean wait over GRPO's under Adam: {many}"
     for optimizer in ("adam", "sgd"):
