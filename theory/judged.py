@@ -1,6 +1,10 @@
-"""The race as it is judged: every contestant at its tuned rate on tables that tuned nothing, and what is read off."""
+"""The race as it is judged: every contestant at its tuned rate on tables that tuned nothing, and what is read off.
+
+And, added once the race was judged, tables of which more answers fail: `crowded`.
+"""
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +18,7 @@ from theory.tuned import entry_of
 OTHER_SEEDS = "GRPO, other seeds"
 BEATABLE = ("good", "poor", "wrong")
 DRAWS, MISS = 2000, 0.05
+CROWDS, CROWDED_SEED = (64, 512), 20261128  # answers that fail
 Mask = NDArray[np.bool_]
 
 
@@ -54,8 +59,12 @@ def where(size: str, what: str) -> Mask:
 
 def ratio(size: str, name: str, over: str, optimizer: str, what: str = "all") -> tuple[float, float, float]:
     """Mean wait over another's on some tables, and the ends of its interval: both resampled by table, together."""
-    mask, steps, found = where(size, what), steps_of(size), waits_of(size)
-    one, other = (np.minimum(found[each, optimizer], steps + 1).mean(1)[mask] for each in (name, over))
+    mask, found = where(size, what), waits_of(size)
+    return _ratio(found[name, optimizer][mask], found[over, optimizer][mask], steps_of(size))
+
+
+def _ratio(waits: Array, over: Array, steps: int) -> tuple[float, float, float]:
+    one, other = (np.minimum(each, steps + 1).mean(1) for each in (waits, over))
     rows = np.random.default_rng(0).integers(len(one), size=(DRAWS, len(one)))
     low, high = np.quantile(one[rows].mean(1) / other[rows].mean(1), (MISS / 2, 1 - MISS / 2))
     return float(one.mean() / other.mean()), float(low), float(high)
@@ -79,3 +88,18 @@ def summary(size: str, name: str, optimizer: str, what: str = "all") -> tuple[fl
     come = int(np.isfinite(flat).sum())
     share = (come / flat.size, *share_interval(come, flat.size, MISS))
     return mean_wait(waits, steps_of(size)), float(half[0]), float(low[0]), float(high[0]), *share
+
+
+@cache
+def crowded(size: str) -> dict[tuple[str, int], tuple[float, float, float, float]]:
+    """By contestant and how many answers fail, under Adam at the tuned rate, tables drawn as those that judge: mean
+    wait over GRPO's, and the ends of its interval; share that arrives.
+    """
+    quick, steps = size == "quick", steps_of(size)
+    pairs = product(("GRPO", "bar"), CROWDS[1:]) if quick else product(("GRPO", "bar", "surprise"), CROWDS)
+    seeds = {"quick": 2, "default": 4, "full": 16}[size]
+    tasks = {(name, fail): (entry_of(name, "adam"), drawn(16, CROWDED_SEED, fail), seeds, steps, 3)
+             for name, fail in pairs}  # fmt: skip
+    waits = dict(zip(tasks, at_once(list(tasks.values()), 1 if quick else 2), strict=True))
+    return {(name, fail): (*_ratio(each, waits["GRPO", fail], steps), float(np.isfinite(each).mean()))
+            for (name, fail), each in waits.items()}  # fmt: skip

@@ -27,7 +27,7 @@ TUNING_SEED, JUDGING_SEED = 20260101, 20261127  # fixed before any method was ru
 
 @dataclass(frozen=True)
 class Tables:
-    """T tables of K = 11 answers."""
+    """T tables of K answers: 11, where the number that fails is drawn."""
 
     rewards: Array  # (T, K)
     logits: Array  # (T, K)
@@ -40,19 +40,20 @@ class Tables:
         return len(self.noise)
 
 
-def drawn(count: int, seed: int) -> Tables:
-    """`count` tables; the kinds in turn, so that there are as many of each."""
+def drawn(count: int, seed: int, failing: int | None = None) -> Tables:
+    """`count` tables; the kinds in turn, so that there are as many of each. `failing`: so many fail in every table."""
     rng = np.random.default_rng(seed)
-    parts = [_one(rng, index % len(KINDS)) for index in range(count)]
+    parts = [_one(rng, index % len(KINDS), failing) for index in range(count)]
     return Tables(*(np.array(each) for each in zip(*parts, strict=True)))
 
 
-def _one(rng: np.random.Generator, kind: int) -> tuple[Array, Array, float, int, float]:
-    rewards, shares = np.zeros(3 + FAILING), np.zeros(3 + FAILING)
+def _one(rng: np.random.Generator, kind: int, fixed: int | None = None) -> tuple[Array, Array, float, int, float]:
+    rewards, shares = np.zeros(3 + (fixed or FAILING)), np.zeros(3 + (fixed or FAILING))
     p = float(np.exp(rng.uniform(np.log(0.003), np.log(0.1))))
     pi_y = float(np.exp(rng.uniform(np.log(0.003), np.log(0.3))))
     good, poor, decoy = rng.uniform(0.5, 0.95), rng.uniform(0.05, 0.4), rng.uniform(0.2, 0.6, 2)
-    failing = int(2 ** rng.integers(4))
+    power = int(rng.integers(4))
+    failing = fixed or 2**power
     noise = float(rng.uniform(0.1, 0.3)) if rng.random() < 0.25 else 0.0
     rewards[:2] = 1.0, (1.0, good, poor, 0.0)[kind]
     shares[:2] = (0.0, p) if kind == 0 else (p, pi_y)

@@ -1,7 +1,7 @@
 """What was tuned for exp-race: each contestant's entry under each optimiser, by `contest.tuned` on its own 24 tables.
 
-`make theory ARGS="--full --only exp-race"` tunes again and compares. Dr. GRPO's rate under SGD alone is
-at the end of those tried.
+`make theory ARGS="--full --only exp-race"` tunes again and compares. At the end of what was tried are Dr. GRPO's rate
+under SGD (its weights are smaller by `max_completion_length`, 8), and SFT's budget: 2 steps, the fewest.
 """
 
 from theory.contest import Entry

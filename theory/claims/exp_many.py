@@ -88,14 +88,14 @@ def lesson(references: int, kind: str) -> float:
 )
 def exp_many(run: Run) -> Finding:
     """Eq-3 and eq-4 with M references: all join the pool, and J_imitation is their mean, or that of the best-scored
-    one. Collapsed as in thm-1 a reference's weight is (β Â_m − λ Ā) / M, with −Ā = 1/G Σ_m Â_m: the regulariser
-    raises all references alike. So at M = 1 alone has the weight the sign of the reference's own advantage; from M
-    = 2 on the printed objective can raise a reference that is below its group, by the others' lead. In a group that
-    fails, with references equally good, Â_m = √(G/M) and the total weight is β √(G/M) + λ √(M/G), in either form:
-    the more references, the weaker the push, and averaged it is spread over M answers. Weights are compared with
-    autograd. Runs: the best answer and four possible references at 0.03 each, eight failing answers, 120 steps,
-    each race at the best of five rates, repaired but where said; exact intervals (Clopper and Pearson), 95 % for
-    all at once.
+    one. Collapsed as in thm-1 a reference's weight is (β Â_m − λ Ā) / M, with −Ā = 1/G Σ_m Â_m: the regulariser raises
+    all references alike. So at M = 1 alone has the weight the sign of the reference's own advantage; from M = 2 on the
+    printed objective can raise a reference that is below its group, by the others' lead. In a group that fails, with
+    references equally good, Â_m = √(G/M) and the total weight is β √(G/M) + λ √(M/G), in either form: up to M = β G /
+    λ (6.7 here) the weaker the more references there are, and averaged it is spread over M answers. Weights are
+    compared with autograd. Runs: the best answer and four possible references at 0.03 each, eight failing answers, 120
+    steps, each race at the best of five rates, repaired but where said; exact intervals (Clopper and Pearson), 95 %
+    for all at once.
     """
     found = raced(run.size)
 

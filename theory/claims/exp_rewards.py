@@ -97,12 +97,13 @@ def front(size: str) -> dict[tuple[str, str, bool, bool], Array]:
 )
 def exp_rewards(run: Run) -> Finding:
     """Two rewards with weights w. After summing: Â of wᵀr (GRPO); before: Σ_l w_l Â_l (GDPO, MO-GRPO). The second does
-    not change under r_l -> a r_l + c, exactly; the first does, and with a large unit it is the field of that reward
-    alone. The package multireward-grpo states that the second has a gradient error of (τ²/m) wᵀCw, a floor, with C the
-    rewards' correlation and τ² the score's variance, and tests it with scores drawn apart from the rewards. Then it is
-    an identity with the group's own Ĉ: E[ĝ²] = 1/m² Σ_j E[Â_j²] τ², and 1/m Σ_j Â_j² = wᵀĈw in every group. In a policy
-    the score, e_o − π, belongs to the answer, and so does the reward. Both are enumerated for m = 4 on random policies
-    of four answers. Fronts: seven answers, five of them undominated, 21 weights, start uniform, rate 0.8, 100 seeds.
+    not change under r_l -> a r_l + c with a > 0, exactly; the first does, and with a large unit it is the field of
+    that reward alone, but in the groups that tie in it, where the other decides. The package multireward-grpo states
+    that the second has a gradient error of (τ²/m) wᵀCw, a floor, with C the rewards' correlation and τ² the score's
+    variance, and tests it with scores drawn apart from the rewards. Then it is an identity with the group's own Ĉ:
+    E[ĝ²] = 1/m² Σ_j E[Â_j²] τ², and 1/m Σ_j Â_j² = wᵀĈw in every group. In a policy the score, e_o − π, belongs to the
+    answer, and so does the reward. Both are enumerated for m = 4 on random policies of four answers. Fronts: seven
+    answers, five of them undominated, 21 weights, start uniform, rate 0.8, 100 seeds.
     """
     draws = run.pick(20, 200, 1000)
     own = [noise(seed, True) for seed in range(draws)]

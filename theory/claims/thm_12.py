@@ -134,7 +134,7 @@ def thm_12(run: Run) -> Finding:
       One token, `outputs`: Σ w_i = 0 in every group, so the subtracted π cancels: no bias. The same holds for the first
         token of answers of equal length, and with the sum in place of the mean for that of any lengths.
       One token, `with_reference`: Σ w_i = −(1+λ) Â_y/G for the samples alone; with y's own β_eff Â_y it is
-        (β − 1/G) Â_y: a bias, unless β = 1/G.
+        (β − 1/G) Â_y: a bias, unless β = 1/G. Repaired, −(1+λ) Â_y/G is left where Â_y < 0, whatever β is.
       A later token: W_s is the weight of the answers that begin with s, P(s) E[Â_1 | o_1 passes s] up to a factor.
         Without eq-4's deviation it is (1 − 1/G) P(s) (V(s) − V) / T in GRPO: 0 only where s is as good as the average.
     For τ < 1, π_τ − π raises likely tokens: after promising prefixes the next token's distribution is sharpened, after

@@ -1,6 +1,7 @@
 """HPT (arXiv:2509.04419): SFT on the reference where no sample of its group succeeds, RL on the others.
 
 Success is read as being as good as the reference; the paper's rewards are right or wrong, and its references right.
+RL is GRPO with eq-4's deviation; published settings for it leave that out.
 """
 
 import torch

@@ -35,7 +35,8 @@ def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
     """J = (G · J_GRPO + Â_y · 1/|y| Σ_t f(π(y_t))) / (G + 1), f(x) = x/(x+γ).
 
     The reference's own behaviour policy is taken to be certain, as in the paper's code, so its ratio is π(y_t). Each
-    answer is averaged over its tokens; the paper divides by the batch's tokens.
+    answer is averaged over its tokens; the paper divides by the batch's tokens. Â is divided by the deviation, as in
+    the paper's formula; published settings for it leave that out.
     """
     new, samples, A = given(logprobs.samples), given(batch.samples), given(batch.advantages)
     size = new.shape[1]
