@@ -103,7 +103,9 @@ def _crowded(size: str) -> list[Check]:
     topic="the family and the race",
     answer={
         "holds": "Yes, under Adam: the best of fifteen rules keeps up with GRPO or is faster wherever the reference "
-        "can be beaten, and clearly faster where success is rare."
+        "can be beaten, and clearly faster where success is rare.",
+        "holds under conditions": "Under Adam, and where few different answers fail: there one rule out of fifteen is "
+        "about twice as fast, but among hundreds of failing answers it is slower.",
     },
 )
 def exp_race(run: Run) -> Finding:
@@ -153,8 +155,9 @@ def exp_race(run: Run) -> Finding:
 def _note(run: Run, first: str, met: int) -> str:
     size = run.size
     words = f"{len(tables_of(size))} tables, {steps_of(size)} steps. "
-    words += f"Under Adam `{first}` meets {met} of the four conditions"
-    words += ", and is recommended" if met == 4 else ": nothing is recommended"
+    words += f"Under Adam `{first}` meets {met} of the four conditions of a recommendation"
+    if met == 4 and _crowded(size):
+        words += f", but is slower than GRPO where {CROWDS[-1]} answers fail: it is one for few ways to fail alone"
     words += ". Its mean wait over GRPO's: " + ", ".join(
         f"{number(middle)} [{number(low)}, {number(high)}] ({place})"
         for place in PLACES
