@@ -110,11 +110,16 @@ def test_rewards_advantages_and_log_probabilities_are_those_of_their_own_row(met
 def test_several_rewards_are_added_before_they_are_standardised():
     """The other order, each reward standardised and then added, gives other advantages."""
     batch, *_ = collected("grpo", 1)
-    ours = batch.advantages.outputs
-    for n in range(N):
-        each = [twins.advantages(batch.rewards.parts.values[n, :, f].tolist(), 0.0, "outputs")[0] for f in range(2)]
-        other = [float(2 * a - 0.5 * b) for a, b in zip(*each, strict=True)]
-        added = (batch.rewards.parts.values[n].double() @ torch.tensor([2.0, -0.5]).double()).tolist()
-        right = [float(a) for a in twins.advantages(added, 0.0, "outputs")[0]]
-        assert ours[n].tolist() == pytest.approx(right, abs=1e-4)
-        assert max(abs(a - b) for a, b in zip(ours[n].tolist(), other, strict=True)) > 0.05  # control
+    for n, prompt in enumerate(rows_of(batch.prompts.ids, batch.prompts.mask)):
+        answers = rows_of(batch.samples.ids[n], batch.samples.mask[n])
+        one, other = zip(*(rewards_of(prompt, answer) for answer in answers), strict=True)
+        added = standardised([2 * a - 0.5 * b for a, b in zip(one, other, strict=True)])
+        apart = [2 * a - 0.5 * b for a, b in zip(standardised(one), standardised(other), strict=True)]
+        assert batch.advantages.outputs[n].tolist() == pytest.approx(added, abs=1e-4)
+        again = standardised(apart)
+        for wrong in (apart, again):  # control
+            assert max(abs(a - b) for a, b in zip(added, wrong, strict=True)) > 0.02
+
+
+def standardised(rewards) -> list[float]:
+    return [float(a) for a in twins.advantages(rewards, 0.0, "outputs")[0]]
