@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from safetensors.torch import load_file, save_file
 
-from grao_ref.training.manifest import FILES, MANIFEST, read_manifest, seal
+from grao_ref.plugins.manifest import FILES, MANIFEST, read_manifest, seal
 
 
 @contextmanager

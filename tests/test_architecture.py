@@ -40,6 +40,7 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "equations": TENSORS | {"grao_ref.equations"},
     "records.py": TENSORS,
     "plugins": {"grao_ref.plugins"},
+    "plugins/manifest.py": {"safetensors"},
     "settings": {"grao_ref.settings"},
     "settings/groups": {"grao_ref.settings.kinds"},
     "settings/groups/judge.py": {"grao_ref.settings.kinds", "grao_ref.plugins.secrets"},
@@ -111,22 +112,23 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora", "grao_ref.policies.prefix"},
     "policies/critic.py": TENSORS | MODEL,
     "policies/adapters.py": {"huggingface_hub", "transformers", "peft", "grao_ref.policies.lora"},
-    "policies/load.py": {"grao_ref.plugins.blame"}
+    "policies/load.py": {"grao_ref.plugins.blame", "grao_ref.plugins.manifest"}
     | TENSORS
     | MODEL
-    | {"grao_ref.policies.smollm2", "grao_ref.policies.embedded", "grao_ref.policies.adapters"},
+    | {f"grao_ref.policies.{name}" for name in ("adapters", "embedded", "lora", "smollm2")},
     "policies/smollm2.py": {"transformers"},
     "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config", "grao_ref.text"},
-    "policies/lora.py": TENSORS | MODEL | {"peft"},
+    "policies/lora.py": TENSORS | MODEL | {"peft", "grao_ref.plugins.manifest"},
     "training": TENSORS
     | INTERFACES
     | METHODS
     | SETTINGS
-    | {"grao_ref.records", "grao_ref.equations.masked", "grao_ref.equations.reduce", "grao_ref.training"},
+    | {"grao_ref.records", "grao_ref.equations.masked", "grao_ref.equations.reduce", "grao_ref.training"}
+    | {"grao_ref.plugins.manifest"},
     "training/machine.py": {"torch", "grao_ref.records"},
     "training/schedule.py": {"torch", "transformers", "grao_ref.methods.registry", "grao_ref.settings.config"},
-    "training/manifest.py": {"safetensors"},
-    "training/checkpoint.py": TENSORS | {"safetensors", "grao_ref.settings.config", "grao_ref.training"},
+    "training/checkpoint.py": TENSORS
+    | {"safetensors", "grao_ref.plugins.manifest", "grao_ref.settings.config", "grao_ref.training"},
     "evaluation": TENSORS
     | INTERFACES
     | SETTINGS
@@ -158,7 +160,8 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "runs": TENSORS
     | METHODS
     | SETTINGS
-    | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"},
+    | {"matplotlib", "rich", "scipy", "yaml", "trackio", "grao_ref.evaluation", "grao_ref.training", "grao_ref.runs"}
+    | {"grao_ref.plugins.manifest"},
     "runs/run.py": {"torch", "rich", "grao_ref"},
     "runs/every_run.py": {"rich", "grao_ref"},
     "runs/keeper.py": {"grao_ref"},

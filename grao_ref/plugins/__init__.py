@@ -1,1 +1,1 @@
-"""Names and dotted paths that users write: the nearest known name, and importing what a path leads to."""
+"""What the other packages share: names and dotted paths that users write, somebody else's errors, hashes of files."""

@@ -9,8 +9,10 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from grao_ref.plugins.blame import briefly
+from grao_ref.plugins.manifest import MANIFEST, DamagedError, require_whole
 from grao_ref.policies.adapters import adapter_folder, adapter_settings, base_of, has_tokenizer, with_adapter
 from grao_ref.policies.embedded import tiny_folder
+from grao_ref.policies.lora import BASE
 from grao_ref.policies.smollm2 import smollm2_folder
 
 EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folder; these two need no hub
@@ -35,13 +37,14 @@ def load_language_model(
     float32 is the default on a GPU too: steps of an ordinary learning rate vanish when bfloat16 weights are rounded.
     dtype: also by its name, or "auto", as the weights were saved. attn_implementation: transformers' own choice where
     it is None. trust_remote_code: run the Python files that come with the model.
-    Raises `ValueError` on a name that nothing can be loaded from, on files without all of the model's weights, and on
-    an attention that this machine has not.
+    Raises `ValueError` on a name that nothing can be loaded from, on files without all of the model's weights, on a
+    merged base that is damaged, and on an attention that this machine has not.
     """
     adapter, place, base, words = _places(name)
     if merge_adapter and adapter is None:
         raise ValueError(f"merge_adapter is for an adapter, and {name} is none: no adapter_config.json is found there")
     folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
+    _require_whole_base(Path(folder))
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attn_implementation is not None:
         options["attn_implementation"] = attn_implementation
@@ -101,6 +104,19 @@ def _places(name: str) -> tuple[dict[str, Any] | None, str, str, str]:
     base = name if adapter is None else base_of(place, adapter)
     folder = str(EMBEDDED[base]()) if base in EMBEDDED else base
     return adapter, place, base, place if adapter is not None and has_tokenizer(place) else folder
+
+
+def _require_whole_base(folder: Path) -> None:
+    """Raise `ValueError` where a base that a run has merged and written is not as it was written."""
+    if folder.name != BASE or not (folder / MANIFEST).is_file():
+        return
+    try:
+        require_whole(folder)
+    except DamagedError as error:
+        raise ValueError(
+            f"the base in {folder} is damaged: {error}. A run merged an adapter into it and trained another one on it; "
+            "to go on with that run writes it again"
+        ) from None
 
 
 _OWN_CODE = (

@@ -16,6 +16,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from grao_ref.plugins.manifest import MANIFEST, remove, seal
+
 BASE = "base"  # beside an adapter: a base that is nowhere else
 
 
@@ -176,7 +178,7 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> None:
 
 
 def _save_base(model: PreTrainedModel, folder: Path) -> None:
-    """The model without its adapter, as an ordinary folder; the tensors are shared, not copied."""
+    """The model without its adapter, as an ordinary folder with a manifest; the tensors are shared, not copied."""
     trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
     state = {n.replace(".base_layer.", "."): tensor for n, tensor in model.state_dict().items() if n not in trained}
     with torch.device("meta"):
@@ -184,7 +186,9 @@ def _save_base(model: PreTrainedModel, folder: Path) -> None:
     base.load_state_dict(state, assign=True)
     base.tie_weights()
     base.generation_config = model.generation_config
+    remove(folder / MANIFEST)  # of a run that went on
     base.save_pretrained(folder)
+    seal(folder, {})
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from rich.console import Console
 import grao_ref
 from grao_ref.evaluation.monitor import REWARD
 from grao_ref.methods.registry import summary_of
+from grao_ref.plugins.manifest import remove
 from grao_ref.runs.card import write_card
 from grao_ref.runs.log import Log
 from grao_ref.runs.plan import plan
@@ -18,7 +19,6 @@ from grao_ref.runs.run import Run
 from grao_ref.runs.stopping import Stopping
 from grao_ref.settings.config import Config
 from grao_ref.setups import Setup
-from grao_ref.training.manifest import remove
 from grao_ref.training.ranks import require_alike
 
 

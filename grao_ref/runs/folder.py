@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from grao_ref.plugins.manifest import remove
 from grao_ref.runs.lock import FolderLock
 from grao_ref.settings.config import Config, run_settings, settings_of
-from grao_ref.training.manifest import remove
 from grao_ref.training.resuming import checkpoints, find_checkpoint, is_checkpoint, require_same_run, run_of, step_of
 
 METRICS, SETTINGS, SOURCES, PICTURE, TRACE = "metrics.jsonl", "config.yaml", "sources.json", "curves.png", "error.txt"

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
+from grao_ref.plugins.manifest import is_sealed
 from grao_ref.runs.folder import SETTINGS, Output
 from grao_ref.runs.sources import Sources, require_same
 from grao_ref.settings.config import run_settings
 from grao_ref.training.machine import command_of
-from grao_ref.training.manifest import is_sealed
 from grao_ref.training.resuming import checkpoints
 
 

@@ -22,9 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from grao_ref.plugins.manifest import remove, seal, to_disk
 from grao_ref.settings.config import Config, run_settings
 from grao_ref.training.generators import note_generators, restore_generators
-from grao_ref.training.manifest import remove, seal, to_disk
 from grao_ref.training.resuming import FORMAT, checkpoints, require_same_run, step_of, whole
 from grao_ref.training.state import Training
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from grao_ref.plugins.manifest import MANIFEST, DamagedError, require_whole
 from grao_ref.settings.config import Config, run_settings
 from grao_ref.training.machine import command_of, in_processes
-from grao_ref.training.manifest import MANIFEST, DamagedError, require_whole
 from grao_ref.training.schedule import fixed_by_schedule
 
 # Settings that change nothing about the steps themselves: a resumed run may have others. `device` and `bf16` count by

@@ -5,9 +5,11 @@ import copy
 import json
 
 import pytest
+import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from grao_ref import finetune
+from grao_ref.policies.causal_lm import CausalLMPolicy
 from tests.coming_from_trl.page import scripts_of
 from tests.coming_from_trl.ten import SMALL, anything, right, said, ten
 from tests.rewards.tiny import classifier_folder
@@ -38,6 +40,26 @@ def test_a_function_gets_one_entry_for_each_completion(model, tokenizer, chat):
     prompts, completions, _, level = calls[-1]
     assert prompts == [said(f"{n}?") for n in level]
     assert all(len(each) == 1 and each[0]["role"] == "assistant" for each in completions)
+
+
+def test_a_step_trains_on_the_ids_that_were_sampled_though_their_text_reads_otherwise(chat, monkeypatch):
+    drawn, sample = [], CausalLMPolicy.sample
+
+    def watched(self, *args, **settings):
+        drawn.append(sample(self, *args, **settings))
+        return drawn[-1]
+
+    monkeypatch.setattr(CausalLMPolicy, "sample", watched)
+    model, tokenizer = chat
+    talk = [{"prompt": said(f"{n}?")} for n in range(10)]
+    (report,) = finetune(model, tokenizer, talk, reward_funcs=anything, **GRPO)
+    samples = report.batch.samples
+    (drawn,) = (each for each in drawn if each.ids.shape[:2] == samples.ids.shape[:2])
+    assert torch.equal(samples.ids, drawn.ids)
+    assert torch.equal(samples.mask, drawn.mask)
+    rows = [ids[kept].tolist() for ids, kept in zip(samples.ids.flatten(0, 1), samples.mask.flatten(0, 1), strict=True)]
+    again = [tokenizer(tokenizer.decode(row), add_special_tokens=False)["input_ids"] for row in rows]
+    assert again != rows  # control: decoded and encoded, they would be others
 
 
 @row("completion_ids", "the same")

@@ -542,7 +542,7 @@ LOOP = [
     ),
     bug(
         "damage_within_a_file",
-        "../training/manifest.py",
+        "../plugins/manifest.py",
         "if hash_of_file(path) != described[OWN]:",
         "if False:",
         "an early version of this package: a flipped bit was trained on without a word",

@@ -32,7 +32,7 @@ TESTS_OF = {  # where a file's tests are not simply test_<file>
     "../training/loop.py": ("../training/test_update.py",),
     "../training/checkpoint.py": ("../training/test_checkpoint.py",),
     "../training/generators.py": ("../training/test_checkpoint.py",),
-    "../training/manifest.py": ("../training/test_manifest.py",),
+    "../plugins/manifest.py": ("../plugins/test_manifest.py",),
     "../training/undo.py": ("../training/test_undo.py",),
     "../methods/interface.py": ("../training/test_unscored.py",),
     "../methods/grpo.py": ("../training/test_collect.py", "../methods/test_objectives.py"),

@@ -210,6 +210,14 @@ def test_another_trl_is_refused_by_the_method_that_differs():
     require_trl(GRPOTrainer)
 
 
+@pytest.mark.parametrize("name", ["_compute_loss", "_calculate_rewards"])
+def test_a_trainer_is_not_made_where_what_it_overrides_has_another_name(name, monkeypatch):
+    monkeypatch.setattr(GRPOTrainer, f"{name}_renamed", getattr(GRPOTrainer, name), raising=False)
+    monkeypatch.delattr(GRPOTrainer, name)
+    with pytest.raises(ImportError, match=f"overrides TRL 1.16's {name}.* and this TRL has no {name}"):
+        GRAOTrainer("no model is loaded")
+
+
 def test_absolute_positions_behind_padding_are_refused(folder):
     torch.manual_seed(0)
     gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=40, n_positions=32, n_embd=16, n_layer=1, n_head=2))

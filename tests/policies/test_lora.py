@@ -8,6 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from grao_ref.policies.causal_lm import CausalLMPolicy
+from grao_ref.policies.embedded import tiny_model, tiny_tokenizer
+from grao_ref.policies.load import load_language_model
 from grao_ref.policies.lora import add_lora, keep_training, set_dropout
 from tests.policies.architectures import CONFIGS, EOS, random_model
 from tests.policies.test_causal_lm import CLOSE, prompts_of, sampled
@@ -125,6 +127,34 @@ def test_a_base_that_is_in_memory_alone_is_saved_beside_its_adapter_once(name, t
         loaded = AutoModelForCausalLM.from_pretrained(tmp_path / folder, dtype=torch.float64)
         torch.testing.assert_close(loaded(PROMPTS.ids).logits, policy.model(PROMPTS.ids).logits, rtol=1e-6, atol=1e-6)
     assert (base(PROMPTS.ids).logits - policy.model(PROMPTS.ids).logits).abs().max() > 0.01  # control
+
+
+def test_a_base_that_was_saved_beside_its_adapter_is_checked_before_it_is_loaded(tmp_path):
+    embedded = tiny_model()
+    embedded.config._name_or_path = embedded.name_or_path = ""
+    add_lora(embedded, r=4, alpha=8)
+    policy = CausalLMPolicy(embedded, eos_ids=[1], max_completion_length=4)
+    for folder in ("checkpoint-1", "model"):
+        policy.save(tmp_path / folder)
+    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    load_language_model(str(tmp_path / "model"), device=torch.device("cpu"))  # control
+    file = tmp_path / "base" / "model.safetensors"
+    whole = file.read_bytes()
+    changed = bytearray(whole)
+    changed[-5] ^= 1  # a bit of a weight, which safetensors does not notice
+    file.write_bytes(changed)
+    words = r"the base in .*base is damaged: model.safetensors has changed since it was written: its SHA-256"
+    with pytest.raises(ValueError, match=words):
+        load_language_model(str(tmp_path / "model"), device=torch.device("cpu"))
+    file.unlink()
+    with pytest.raises(ValueError, match=r"is damaged: model\.safetensors is missing"):
+        load_language_model(str(tmp_path / "model"), device=torch.device("cpu"))
+    again = tiny_model()  # a run that goes on writes it again, manifest and all
+    again.config._name_or_path = again.name_or_path = ""
+    add_lora(again, r=4, alpha=8)
+    CausalLMPolicy(again, eos_ids=[1], max_completion_length=4).save(tmp_path / "model")
+    assert file.read_bytes() == whole
+    load_language_model(str(tmp_path / "model"), device=torch.device("cpu"))
 
 
 def test_an_adapter_on_a_layer_that_is_not_there_is_refused(monkeypatch):

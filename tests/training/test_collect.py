@@ -63,6 +63,8 @@ def test_ppo_s_advantages_over_several_tokens_use_gae_lambda():
         values = batch.critique.values[0, 0, :length].tolist()
         got = batch.critique.advantages[0, 0, :length].tolist()
         assert got == pytest.approx([float(a) for a in twins.gae(rewards, values, 1.0, gae_lambda)], abs=1e-4)
+        critique, mask = batch.critique, batch.samples.mask  # the critic's targets are returns, not rewards
+        torch.testing.assert_close(critique.returns[mask], (critique.advantages + critique.values)[mask])
 
 
 def test_the_reference_is_a_stranger_to_methods_that_do_not_train_on_it():
@@ -83,6 +85,20 @@ def test_a_frozen_policy_is_kept_only_for_those_who_ask():
     wants = {name: bool(of.needs(HOT).reference_model) for name, of in BUILT_IN.items()}
     assert wants == {"sft": False, "dpo": True, "ppo": True, "grpo": True, "grao": False}
     assert collected("grao")[0].reference_model is None
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "grao"])
+def test_a_prompt_without_a_reference_is_refused_by_methods_that_train_on_it(method):
+    class OneLess(Bandit):
+        def draw(self, rng, step=1):
+            batch = super().draw(rng)
+            given = torch.tensor([True, False, True])[:, None]
+            return replace(batch, references=replace(batch.references, mask=batch.references.mask & given))
+
+    policy = TabularPolicy(noise((3, 4), 0))
+    task, rng = OneLess(REWARDS, 1, 3), torch.Generator()
+    with pytest.raises(ValueError, match=f"{method} needs references, and this task has prompts without one"):
+        collect(task.draw(rng), task, policy, policy, replace(HOT, method=method), rng)
 
 
 def test_dpo_without_rejected_answers_is_refused():

@@ -91,3 +91,20 @@ def test_several_updates_are_made_on_each_batch():
         next(train(task, policy, config))
         steps.append((policy.theta.detach() - noise((3, 4), 0)).norm().item())
     assert steps[1] > 2 * steps[0]
+
+
+def test_a_loss_of_exactly_0_is_no_fault_and_the_step_is_made():
+    """Of a standardised group on policy, the most frequent question about GRPO."""
+    batch, policy, _ = collected("grpo", replace(HOT, num_generations=4))
+    halves = torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=torch.float64).expand(3, 4)
+    actions = torch.tensor([0, 1, 2, 3]).expand(3, 4)[..., None]
+    logprobs = policy.logprobs(batch.prompts, actions, torch.ones(3, 4, 1, dtype=torch.bool), temperature=0.7).detach()
+    samples = replace(batch.samples, ids=actions, logprobs=logprobs)
+    batch = replace(batch, samples=samples, advantages=replace(batch.advantages, outputs=halves))
+    config = replace(HOT, method="grpo", num_generations=4, beta=0.0, optimizer="sgd", learning_rate=0.1)
+    before = policy.theta.detach().clone()
+    metrics = update(policy, make_optimizer(policy, config), batch, config, independent_prompts=True)
+    assert metrics["loss"].tolist() == [0.0, 0.0, 0.0]
+    assert metrics["grad_norm"] > 0.1
+    assert ((policy.theta.detach() - before)[:, :2] > 0).all()  # the good ones are raised
+    assert ((policy.theta.detach() - before)[:, 2:] < 0).all()

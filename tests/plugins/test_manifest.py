@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from grao_ref.training.manifest import DamagedError, read_manifest, require_whole, seal
+from grao_ref.plugins.manifest import DamagedError, read_manifest, require_whole, seal
 
 
 @pytest.fixture(scope="module")

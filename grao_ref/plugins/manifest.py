@@ -1,4 +1,4 @@
-"""What a checkpoint's folder holds, written last, so that a damaged one is known before anything of it is loaded.
+"""What a checkpoint's folder holds, or the base of an adapter, written last, so that damage is known before it loads.
 
 manifest.json says of each file how many bytes it has and their SHA-256, and of a file of tensors their names, types and
 shapes; the rest is the run's own (`checkpoint.py`). It carries a SHA-256 of itself. A hash tells damage, not malice:
