@@ -9,30 +9,22 @@ from math import sqrt
 
 import numpy as np
 
-from theory.groups import Array
+from theory.groups import Array, advantages_of_answers
 
 G, LAM, BETA = 8, 0.6, 0.5
 Rule = Callable[[Array, Array, int], tuple[Array, Array]]  # counts (N, K), rewards (K,), y -> weights (N, K), w_y (N,)
 
 
-def _standardised(counts: Array, rewards: Array, pooled: Array) -> Array:
-    """(R − μ)/σ over `pooled` counts, 0 where σ = 0: (N, K)."""
-    size = pooled.sum(1, keepdims=True)
-    mu = (pooled @ rewards)[:, None] / size
-    sigma = np.sqrt((pooled * (rewards - mu) ** 2).sum(1, keepdims=True) / size)
-    flat = sigma < 1e-12
-    return np.where(flat, 0, (rewards - mu) / np.where(flat, 1, sigma))
-
-
 def grpo(counts: Array, rewards: Array, reference: int) -> tuple[Array, Array]:
     """Â_i / G over the outputs."""
-    return counts * _standardised(counts, rewards, counts) / G, np.zeros(len(counts))
+    A, _ = advantages_of_answers(counts, rewards, reference, "outputs")
+    return counts * A / G, np.zeros(len(counts))
 
 
 def grao(counts: Array, rewards: Array, reference: int) -> tuple[Array, Array]:
     """(1 + λ) Â_i / G and max(w_y, 0) with the reference pooled: the repaired objective."""
-    A = _standardised(counts, rewards, counts + np.eye(len(rewards))[reference])
-    return (1 + LAM) * counts * A / G, (BETA + LAM / G) * np.maximum(A[:, reference], 0)
+    A, A_y = advantages_of_answers(counts, rewards, reference, "with_reference")
+    return (1 + LAM) * counts * A / G, (BETA + LAM / G) * np.maximum(A_y, 0)
 
 
 def against_reference(counts: Array, rewards: Array, reference: int) -> tuple[Array, Array]:

@@ -71,6 +71,17 @@ def advantages(
     return A_o, A_y
 
 
+def advantages_of_answers(counts: Array, rewards: Array, reference: int, pool: str) -> tuple[Array, Array]:
+    """eq-4 for groups given by their counts of each answer, (N, K): Â of a sample of each (N, K), and Â_y (N,).
+
+    Unlike levels, several of the K answers may have the same reward.
+    """
+    levels, level = np.unique(rewards, return_inverse=True)
+    at_level = counts @ (level[:, None] == np.arange(len(levels)))
+    by_level, A_y = advantages(at_level, levels, rewards[reference], pool)
+    return by_level[:, level], A_y
+
+
 def moments(counts: Array, probability: Array, w_o: Array, w_y: Array) -> GroupMoments:
     """Sum over all groups. Shapes: (terms, L), (terms,), (terms, L), (terms,)."""
     v = np.column_stack([counts * w_o, w_y])

@@ -65,18 +65,25 @@ def ratio(size: str, name: str, over: str, optimizer: str, what: str = "all") ->
 
 def _ratio(waits: Array, over: Array, steps: int) -> tuple[float, float, float]:
     one, other = (np.minimum(each, steps + 1).mean(1) for each in (waits, over))
-    rows = np.random.default_rng(0).integers(len(one), size=(DRAWS, len(one)))
-    low, high = np.quantile(one[rows].mean(1) / other[rows].mean(1), (MISS / 2, 1 - MISS / 2))
-    return float(one.mean() / other.mean()), float(low), float(high)
+    rows = _resampled(len(one))
+    return _with_ends(one.mean() / other.mean(), one[rows].mean(1) / other[rows].mean(1))
 
 
 def lead(size: str, name: str, over: str, optimizer: str) -> tuple[float, float, float]:
     """Difference of the shares of runs that arrive, and the ends of its interval, resampled by table."""
     found = waits_of(size)
     difference = np.subtract(*(np.isfinite(found[each, optimizer]).mean(1) for each in (name, over)))
-    rows = np.random.default_rng(0).integers(len(difference), size=(DRAWS, len(difference)))
-    low, high = np.quantile(difference[rows].mean(1), (MISS / 2, 1 - MISS / 2))
-    return float(difference.mean()), float(low), float(high)
+    return _with_ends(difference.mean(), difference[_resampled(len(difference))].mean(1))
+
+
+def _resampled(tables: int) -> NDArray[np.int64]:
+    """Indices of as many tables, drawn with replacement: (DRAWS, T)."""
+    return np.random.default_rng(0).integers(tables, size=(DRAWS, tables))
+
+
+def _with_ends(found: float, resampled: Array) -> tuple[float, float, float]:
+    low, high = np.quantile(resampled, (MISS / 2, 1 - MISS / 2))
+    return float(found), float(low), float(high)
 
 
 def summary(size: str, name: str, optimizer: str, what: str = "all") -> tuple[float, ...]:

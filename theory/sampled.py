@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.groups import Array, advantages
+from theory.groups import Array, advantages_of_answers
 
 G, LAM = 8, 0.6
 
@@ -37,17 +37,14 @@ def ascend(
 ) -> Array:
     """V by step and seed, the start included: (S + 1, N). `weight`: w_y of the groups; `rate`: η_k, from k = 0."""
     rng, rewards, y = np.random.default_rng(0), np.array(table.rewards), table.reference
-    levels, level = np.unique(rewards, return_inverse=True)
     theta = np.tile(np.log(table.start), (seeds, 1))
     wins, values = np.zeros(seeds), []
     for k in range(steps + 1):
         pi = np.exp(theta - theta.max(1, keepdims=True))
         pi /= pi.sum(1, keepdims=True)
         values.append(pi @ rewards)
-        counts = rng.multinomial(G, pi)
-        at_level = np.stack([counts[:, level == each].sum(1) for each in range(len(levels))], axis=1)
-        by_level, A_y = advantages(at_level, levels, rewards[y], "with_reference")
-        A_o = by_level[:, level]
+        counts = rng.multinomial(G, pi).astype(float)
+        A_o, A_y = advantages_of_answers(counts, rewards, y, "with_reference")
         won = (counts * ((rewards > rewards[y]) + 0.5 * (rewards == rewards[y]))).sum(1) / G
         wins = won if k == 0 else 0.8 * wins + 0.2 * won
         weights = (1 + LAM) * counts * A_o / G

@@ -1,7 +1,7 @@
 """GRPO (arXiv:2402.03300): the clipped ratio on the group's advantages, minus a KL penalty. It never reads y."""
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grao_ref.equations.divergence import k3
@@ -37,22 +37,27 @@ def advantages(rewards: Rewards, config: Config) -> Advantages:
 
 def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
     """Σ of min(ρ_t Â, clip(ρ_t) Â) − β_KL k3 over each group's tokens, each with the weight of `loss_type`."""
-    samples, new, kl_coef = given(batch.samples), given(logprobs.samples), beta_or(KL_WEIGHT, config)
-    mask = trained_tokens(batch)
-    tokens = grpo_objective(
-        new,
-        samples.logprobs,
-        given(batch.advantages).outputs,
-        mask,
-        epsilon_low=config.epsilon,
-        epsilon_high=config.epsilon,
-    )
+    mask, kl_coef = trained_tokens(batch), beta_or(KL_WEIGHT, config)
+    tokens = clipped_terms(logprobs, batch, config)
     metrics = {"clip_ratio/region_mean": clipped(logprobs, batch, config, among=rows(batch, config).samples)}
     if kl_coef > 0:
-        penalty = k3(new, given(given(batch.reference_model).samples), mask)
+        penalty = k3(given(logprobs.samples), given(given(batch.reference_model).samples), mask)
         tokens = tokens - kl_coef * penalty
         metrics["kl"] = mean_over_group(penalty, batch)
     return Terms(GRPO_LOSS_TYPES[config.loss_type].numerator(tokens, mask).sum(dim=-1), metrics)
+
+
+def clipped_terms(logprobs: LogProbs, batch: Batch, config: Config) -> Float[Tensor, "N G T"]:
+    """min(ρ_t Â, clip(ρ_t) Â) of each token of the samples, 0 where it is masked."""
+    new, samples = given(logprobs.samples), given(batch.samples)
+    return grpo_objective(
+        new,
+        samples.logprobs,
+        given(batch.advantages).outputs,
+        trained_tokens(batch),
+        epsilon_low=config.epsilon,
+        epsilon_high=config.epsilon,
+    )
 
 
 def denominator(batch: Batch, config: Config) -> int:

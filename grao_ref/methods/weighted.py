@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grao_ref.equations.logprob import mean_log_likelihood
@@ -15,11 +15,19 @@ from grao_ref.settings.config import Config
 Weights = Callable[[Advantages, Rewards, Config], tuple[Float[Tensor, "N G"], Float[Tensor, "N"]]]
 
 
-def weighted(name: str, weights: Weights, advantages: Callable[[Rewards, Config], Advantages], **parts: Any) -> Method:
+def weighted(
+    name: str,
+    weights: Weights,
+    advantages: Callable[[Rewards, Config], Advantages],
+    *,
+    references: bool = True,
+    **parts: Any,
+) -> Method:
     """The method that maximises J = Σ_i w_i J_exploration(o_i) + w_y J_imitation(y), its mean over prompts.
 
     weights: advantages and rewards -> w_i (N, G), 0 on a sample that could not be scored, and w_y (N,).
-    advantages: rewards -> what the weights are made of. parts: any other of `Method`'s, such as `reads`.
+    advantages: rewards -> what the weights are made of. references: False where w_y is always 0, so that prompts need
+    none. parts: any other of `Method`'s, such as `reads`.
     """
 
     def of_batch(batch: Batch, config: Config) -> tuple[Tensor, Tensor]:
@@ -28,10 +36,13 @@ def weighted(name: str, weights: Weights, advantages: Callable[[Rewards, Config]
     def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
         w_o, w_y = of_batch(batch, config)
         J_o = mean_log_likelihood(given(logprobs.samples), trained_tokens(batch))
+        exploration = (w_o * J_o).sum(dim=-1)
+        if not references:
+            return Terms(exploration)
         J_y = mean_log_likelihood(given(logprobs.references), batch.references.mask)
         imitation = w_y * J_y
         metrics = {"objective/imitation": imitation, "reference/logp_per_token": J_y[rows(batch, config).references]}
-        return Terms((w_o * J_o).sum(dim=-1) + imitation, metrics)
+        return Terms(exploration + imitation, metrics)
 
     def rows(batch: Batch, config: Config) -> Rows:
         w_o, w_y = of_batch(batch, config)
@@ -39,7 +50,7 @@ def weighted(name: str, weights: Weights, advantages: Callable[[Rewards, Config]
 
     return Method(
         name=name,
-        needs=lambda config: Needs(samples=True, references=True),
+        needs=lambda config: Needs(samples=True, references=references),
         advantages=advantages,
         objective=objective,
         denominator=prompt_count,
@@ -47,6 +58,12 @@ def weighted(name: str, weights: Weights, advantages: Callable[[Rewards, Config]
         rows=rows,
         **parts,
     )
+
+
+def ahead(rewards: Rewards) -> Bool[Tensor, "N"]:
+    """True where the reference is better than every sample of its group."""
+    as_good = rewards.scored & (rewards.outputs >= rewards.reference[:, None])
+    return rewards.reference_scored & ~as_good.any(dim=-1)
 
 
 def no_reference(w_o: Float[Tensor, "N G"]) -> tuple[Float[Tensor, "N G"], Float[Tensor, "N"]]:

@@ -151,3 +151,14 @@ def test_what_merely_equals_the_reference_is_not_reinforced_by_the_bar_and_is_by
     assert w_bar[0, 0].abs() < 1e-6
     assert w_y == 0
     assert w_capped[0, 0] > 0.4
+
+
+def test_rloo_needs_no_references_and_the_others_do():
+    needs = {method.name: method.needs(CONFIG).references for method in ALL}
+    assert {name for name, references in needs.items() if not references} == {"rloo", "dr_grpo"}
+
+
+def test_a_reference_that_is_scored_above_every_sample_is_imitated_by_the_bar_for_good():
+    for best in (0.0, 0.9, 1.0):  # whatever the policy has learned
+        rewards = Rewards.complete(torch.tensor([[best] * 4]), torch.tensor([1.3]))
+        assert BAR.weights(BAR.advantages(rewards, CONFIG), rewards, CONFIG)[1] > 0.5

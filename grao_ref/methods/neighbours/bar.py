@@ -1,12 +1,12 @@
 """Reference as bar: a sample is reinforced by how far it clears the reference, not by how close it comes to it."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from grao_ref.equations.masked import hide, masked_mean, over_scored
 from grao_ref.methods.interface import standardized
-from grao_ref.methods.weighted import weighted
+from grao_ref.methods.weighted import ahead, weighted
 from grao_ref.records import Advantages, Rewards
 from grao_ref.settings.config import Config
 
@@ -26,12 +26,6 @@ def weights(A: Advantages, rewards: Rewards, config: Config) -> tuple[Float[Tens
     bar = torch.where(rewards.reference_scored, torch.maximum(A.reference, bar), bar)
     w_o = (1 + lam) / size * over_scored(hide(A.outputs - bar[:, None], rewards.scored), rewards.scored)
     return w_o, torch.where(ahead(rewards), (beta + lam / size) * A.reference, 0)
-
-
-def ahead(rewards: Rewards) -> Bool[Tensor, "N"]:
-    """True where the reference is better than every sample of its group."""
-    as_good = rewards.scored & (rewards.outputs >= rewards.reference[:, None])
-    return rewards.reference_scored & ~as_good.any(dim=-1)
 
 
 BAR = weighted("bar", weights, advantages, reads=("imitation_coef", "alignment_coef"))

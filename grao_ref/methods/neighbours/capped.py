@@ -6,8 +6,8 @@ from torch import Tensor
 
 from grao_ref.equations.grao import likelihood_weights_while_ahead
 from grao_ref.equations.masked import over_scored
-from grao_ref.methods.neighbours.bar import advantages, ahead
-from grao_ref.methods.weighted import weighted
+from grao_ref.methods.neighbours.bar import advantages
+from grao_ref.methods.weighted import ahead, weighted
 from grao_ref.records import Advantages, Rewards
 from grao_ref.settings.config import Config
 

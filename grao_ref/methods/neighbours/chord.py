@@ -1,17 +1,8 @@
 """CHORD-φ (arXiv:2508.11408): GRPO beside SFT whose tokens are weighed by how undecided the policy is."""
 
-from grao_ref.equations.grpo import grpo_objective
 from grao_ref.equations.masked import masked_mean
-from grao_ref.methods.interface import (
-    Method,
-    Needs,
-    Terms,
-    given,
-    mean_over_group,
-    prompt_count,
-    standardized,
-    trained_tokens,
-)
+from grao_ref.methods.grpo import clipped_terms
+from grao_ref.methods.interface import Method, Needs, Terms, given, mean_over_group, prompt_count, standardized
 from grao_ref.records import Advantages, Batch, LogProbs, Rewards
 from grao_ref.settings.config import Config
 
@@ -30,15 +21,12 @@ def advantages(rewards: Rewards, config: Config) -> Advantages:
 
 def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
     """J = (1−μ) J_GRPO + μ 1/|y| Σ_t φ_t log π(y_t), φ_t = π(1−π) of the token, as a constant."""
-    new, samples, A = given(logprobs.samples), given(batch.samples), given(batch.advantages)
-    tokens = grpo_objective(
-        new, samples.logprobs, A.outputs, trained_tokens(batch), epsilon_low=config.epsilon, epsilon_high=config.epsilon
-    )
+    exploration = mean_over_group(clipped_terms(logprobs, batch, config), batch)
     mask = batch.references.mask
     log_pi = given(logprobs.references).masked_fill(~mask, 0)
     pi = log_pi.detach().exp()
     imitation = masked_mean(pi * (1 - pi) * log_pi, mask)
-    return Terms((1 - MU) * mean_over_group(tokens, batch) + MU * imitation, {"objective/imitation": imitation})
+    return Terms((1 - MU) * exploration + MU * imitation, {"objective/imitation": imitation})
 
 
 CHORD = Method(

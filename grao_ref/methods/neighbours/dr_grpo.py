@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import torch
+
 from grao_ref.equations.masked import hide, masked_mean
 from grao_ref.methods import grpo
 from grao_ref.methods.interface import Method, Terms
@@ -12,7 +14,7 @@ from grao_ref.settings.config import Config
 def advantages(rewards: Rewards, config: Config) -> Advantages:
     """A_i = R_i − μ_r over the group's scored samples."""
     mean = masked_mean(rewards.outputs, rewards.scored)[:, None]
-    return Advantages(hide(rewards.outputs - mean, rewards.scored), 0 * rewards.reference)
+    return Advantages(hide(rewards.outputs - mean, rewards.scored), torch.zeros_like(rewards.reference))
 
 
 def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:

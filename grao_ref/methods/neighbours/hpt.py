@@ -10,7 +10,7 @@ from torch import Tensor
 
 from grao_ref.equations.masked import over_scored
 from grao_ref.methods.interface import standardized
-from grao_ref.methods.weighted import weighted
+from grao_ref.methods.weighted import ahead, weighted
 from grao_ref.records import Advantages, Rewards
 from grao_ref.settings.config import Config
 
@@ -22,8 +22,7 @@ def advantages(rewards: Rewards, config: Config) -> Advantages:
 
 def weights(A: Advantages, rewards: Rewards, config: Config) -> tuple[Float[Tensor, "N G"], Float[Tensor, "N"]]:
     """w_i = 0 and w_y = 1 where every R_i < R(y); elsewhere w_i = Â_i / n and w_y = 0."""
-    as_good = rewards.scored & (rewards.outputs >= rewards.reference[:, None])
-    alone = rewards.reference_scored & ~as_good.any(dim=-1)
+    alone = ahead(rewards)
     w_o = over_scored(A.outputs, rewards.scored) / A.outputs.shape[-1]
     return torch.where(alone[:, None], 0, w_o), alone.to(w_o.dtype)
 

@@ -3,18 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from grao_ref.equations.grpo import grpo_objective
 from grao_ref.equations.masked import masked_mean
-from grao_ref.methods.interface import (
-    Method,
-    Needs,
-    Terms,
-    given,
-    mean_over_group,
-    prompt_count,
-    standardized,
-    trained_tokens,
-)
+from grao_ref.methods.grpo import clipped_terms
+from grao_ref.methods.interface import Method, Needs, Terms, given, mean_over_group, prompt_count, standardized
 from grao_ref.records import Advantages, Batch, LogProbs, Rewards
 from grao_ref.settings.config import Config
 
@@ -38,13 +29,11 @@ def objective(logprobs: LogProbs, batch: Batch, config: Config) -> Terms:
     answer is averaged over its tokens; the paper divides by the batch's tokens. Â is divided by the deviation, as in
     the paper's formula; published settings for it leave that out.
     """
-    new, samples, A = given(logprobs.samples), given(batch.samples), given(batch.advantages)
-    size = new.shape[1]
-    tokens = grpo_objective(
-        new, samples.logprobs, A.outputs, trained_tokens(batch), epsilon_low=config.epsilon, epsilon_high=config.epsilon
-    )
+    A = given(batch.advantages)
+    size = A.outputs.shape[1]
+    exploration = mean_over_group(clipped_terms(logprobs, batch, config), batch)
     shaped = reference_ratio(given(logprobs.references), batch.references.mask)
-    total = (size * mean_over_group(tokens, batch) + A.reference * shaped) / (size + 1)
+    total = (size * exploration + A.reference * shaped) / (size + 1)
     return Terms(total, {"reference/shaped_ratio": shaped})
 
 

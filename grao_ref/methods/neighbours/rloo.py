@@ -1,5 +1,6 @@
 """RLOO (arXiv:2402.14740): each sample's reward against the mean of the others'. It never reads y."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,7 +14,8 @@ def advantages(rewards: Rewards, config: Config) -> Advantages:
     """A_i = R_i − 1/(n−1) Σ_{j≠i} R_j = n/(n−1) (R_i − μ_r), over the n samples that could be scored."""
     n = rewards.scored.sum(dim=-1, keepdim=True)
     mean = masked_mean(rewards.outputs, rewards.scored)[:, None]
-    return Advantages(hide(n / (n - 1).clamp(min=1) * (rewards.outputs - mean), rewards.scored), 0 * rewards.reference)
+    left_out = n / (n - 1).clamp(min=1) * (rewards.outputs - mean)
+    return Advantages(hide(left_out, rewards.scored), torch.zeros_like(rewards.reference))
 
 
 def weights(A: Advantages, rewards: Rewards, config: Config) -> tuple[Float[Tensor, "N G"], Float[Tensor, "N"]]:
@@ -21,4 +23,4 @@ def weights(A: Advantages, rewards: Rewards, config: Config) -> tuple[Float[Tens
     return no_reference(over_scored(A.outputs, rewards.scored) / A.outputs.shape[-1])
 
 
-RLOO = weighted("rloo", weights, advantages)
+RLOO = weighted("rloo", weights, advantages, references=False)
