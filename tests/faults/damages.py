@@ -65,7 +65,8 @@ def unverified(shop: Workshop) -> Trial:
     NAMED["a tensor of the model doubled"](folder / DAMAGED)
 
     def blind() -> None:
-        from grao_ref.training import manifest, resuming
+        from grao_ref.plugins import manifest
+        from grao_ref.training import resuming
 
         resuming.require_whole = manifest.read_manifest
 
