@@ -72,14 +72,14 @@ theory: $(VENV)/.done-theory  ## settle every claim of the paper, compare with t
 tutorials: $(VENV)/.done-tutorials  ## run the tutorials, build their site: tutorials/_build/index.html (ARGS="--only 2": one)
 	$(BIN)/python -m tutorials $(ARGS)
 
-# `make exercise 3`: the number is no target of its own.
+# `make exercise 4`: the number is no target of its own.
 ifeq (exercise,$(firstword $(MAKECMDGOALS)))
 N ?= $(word 2,$(MAKECMDGOALS))
 NUMBERS := $(filter 0% 1% 2% 3% 4% 5% 6% 7% 8% 9%,$(MAKECMDGOALS))
 .PHONY: $(NUMBERS)
 $(NUMBERS): ; @:
 endif
-exercise: $(VENV)/.done-tutorials  ## judge your answers to a tutorial's exercises: make exercise 3 (ARGS=--solution: ours)
+exercise: $(VENV)/.done-tutorials  ## judge your answers to a tutorial's exercises: make exercise 4 (ARGS=--solution: ours)
 	@$(BIN)/python -m tutorials.exercise $(N) $(ARGS)
 
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle

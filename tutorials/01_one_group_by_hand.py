@@ -10,7 +10,7 @@
 # You need to know what a *language model* does (it gives every next token a probability) and what a *gradient* is.
 # Labels in brackets link to the code and its tests. eq-3 is the paper's third equation and thm-1 is a fact about it;
 # the project's README lists both. Later tutorials also use labels such as claim-9 (a claim of the paper) and exp-family
-# (an experiment). These are rows of `theory/REPORT.md`, the report of the *theory laboratory* (tutorial 8).
+# (an experiment). These are rows of `theory/REPORT.md`, the report of the *theory laboratory* (tutorial 12).
 
 # %%
 import torch
@@ -66,7 +66,7 @@ print("reference", reference_advantage.numpy().round(3))
 # > **A choice the paper leaves open.** The rewards from which $\mu$ and $\sigma$ are computed are called the *pool*.
 # > Our pool included the reference. One can also compute $\mu$ and $\sigma$ from the samples only, and standardise the
 # > reference's reward with them. The package calls the two choices `pool="with_reference"` and `pool="outputs"`. The
-# > choice matters: tutorial 4 shows where.
+# > choice matters: tutorial 7 shows where.
 
 # %%
 alone, reference_outside = group_advantages(rewards, reference_reward, pool="outputs")
@@ -144,7 +144,7 @@ print("reference", J_y.grad.numpy().round(3))
 
 # %% [markdown]
 # These are the *weights* that the objective puts on the five answers. There is a formula for them (thm-1, the subject
-# of tutorial 2). With the reference in the pool, a sample has the weight $(1 + \lambda) \hat A_i / G$, and the
+# of tutorial 6). With the reference in the pool, a sample has the weight $(1 + \lambda) \hat A_i / G$, and the
 # reference $(\beta + \lambda / G) \hat A_y$. Here this is 1.6 / 4 = 0.4 times each sample's advantage, and 0.65 · 1.5 =
 # 0.975.
 

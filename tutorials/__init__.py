@@ -1,1 +1,1 @@
-"""Eight tutorials and a FAQ as percent scripts, and what turns them into notebooks and one offline site."""
+"""Tutorials and a FAQ as percent scripts, and what turns them into notebooks and one offline site."""

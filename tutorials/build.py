@@ -108,8 +108,8 @@ def with_folded_pictures(body: str) -> str:
 def with_links(body: str) -> str:
     """Links to scripts and Markdown files become links to their pages, those to the package's code to its reference.
 
-    >>> with_links('<a href="../05_the_family.py">5</a> <a href="add_a_method.md#a">a</a>')
-    '<a href="05_the_family.html">5</a> <a href="add_a_method.html#a">a</a>'
+    >>> with_links('<a href="../09_the_family.py">5</a> <a href="add_a_method.md#a">a</a>')
+    '<a href="09_the_family.html">5</a> <a href="add_a_method.html#a">a</a>'
     >>> with_links('<a href="../../grao_ref/methods/grao.py">a</a> <a href="../../grao_ref/records.py">b</a>')
     '<a href="api_methods.html#grao_ref.methods.grao">a</a> <a href="api_grao_ref.html#grao_ref.records">b</a>'
     """
@@ -209,7 +209,7 @@ def index_page(
         "<h1>Learn alignment by running it</h1><p>GRAO and related methods, from four samples on paper to a language "
         "model that becomes better than its references. The package that also trains the models computed the numbers "
         "and pictures when this site was built, without a GPU or a network; results recorded earlier are marked as "
-        "recorded. Eight tutorials end with exercises that a command checks: <code>make exercise 1</code>.</p>"
+        "recorded. Most tutorials end with exercises that a command checks: <code>make exercise 1</code>.</p>"
     )
     return shell(
         "Learn alignment by running it",

@@ -1,7 +1,7 @@
-"""Check a reader's answers to the exercises of a tutorial: `make exercise 3`, or `python -m tutorials.exercise 3`.
+"""Check a reader's answers to the exercises of a tutorial: `make exercise 4`, or `python -m tutorials.exercise 4`.
 
-The reader fills in the functions of tutorials/exercises/exercise_3.py. tutorials/checks/check_3.py has a
-`check_NAME` for each function NAME, which raises `AssertionError` with a hint. tutorials/solutions/solution_3.py
+The reader fills in the functions of tutorials/exercises/exercise_4.py. tutorials/checks/check_4.py has a
+`check_NAME` for each function NAME, which raises `AssertionError` with a hint. tutorials/solutions/solution_4.py
 has our answers.
 """
 
@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 
 HERE = Path(__file__).parent
-NUMBERS = range(1, 9)
+NUMBERS = sorted(
+    int(path.stem.rpartition("_")[2]) for path in (HERE / "exercises").glob("*.py")
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "number",
         type=int,
-        help="the tutorial's number, 1 to 8, as in: make exercise 3",
+        help="the tutorial's number, as in: make exercise 4",
     )
     parser.add_argument(
         "--solution", action="store_true", help="check our answers instead of yours"
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(highlight=False, soft_wrap=True)
     if options.number not in NUMBERS:
         console.print(
-            f"[red]error:[/] there are exercises 1 to 8, not {options.number}"
+            f"[red]error:[/] there are exercises {', '.join(map(str, NUMBERS))}, not {options.number}"
         )
         return 2
     path = answers_path(options.number, options.solution)

@@ -1,6 +1,5 @@
-"""What the answers to exercise 4 must do. Each message is a hint."""
+"""What the answers to exercise 3 must do. Each message is a hint."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,83 +7,90 @@ import numpy as np
 import pytest
 import torch
 
-from grao_ref import group_advantages, likelihood_weights_while_ahead
-from theory.claims.thm_3 import queries
-from theory.exact import expected_update
+from grao_ref.equations.grpo import grpo_advantages, grpo_objective
+from theory.exact import ExactBandit
 
 Answer = Callable[..., Any]
 
 
-def check_expected_queries(answer: Answer) -> None:
-    """By hand, against the theory, and where every group is dead."""
-    got = answer(0.5, 2, False)
-    assert got == pytest.approx(4), (
-        f"G = 2, p = ½: half of the groups are dead, so 2 groups, and 4 queries; yours {got:.4g}"
-    )
-    got = answer(0.5, 2, True)
-    assert got == pytest.approx(8 / 3), (
-        f"with the reference, a quarter of the groups is still dead (which?), so 8/3 queries; yours {got:.4g}"
-    )
-    for p, size in ((0.02, 8), (0.3, 4), (0.9, 8)):
-        for rescued in (False, True):
-            assert answer(p, size, rescued) == pytest.approx(
-                queries(p, size, rescued)
-            ), (
-                f"p = {p}, G = {size}, with_reference={rescued}: the result differs from the laboratory's"
-            )
-    assert answer(0.0, 8, True) == pytest.approx(8), (
-        "p = 0 with a right reference: already the first group isn't dead"
-    )
-    hint = "p = 0 and no reference: every group is dead, so the number is infinite"
-    try:
-        assert answer(0.0, 8, False) == math.inf, hint
-    except ZeroDivisionError:
-        raise AssertionError(hint) from None
-
-
-def check_repaired_weight(answer: Answer) -> None:
-    """A beaten reference, one that is ahead, both pools."""
-    root = math.sqrt(8)
-    failed = answer([-1 / root] * 8, root, 0.5, 0.6)
-    assert failed == pytest.approx(0.575 * root), (
-        f"eight failures, a right reference: it is ahead, so the weight is as printed, {0.575 * root:.4g}; yours "
-        f"{failed:.4g}"
-    )
-    beaten = answer([1 / root] * 8, -root, 0.5, 0.6)
-    assert beaten == 0, (
-        f"eight samples that beat the reference: its weight should be 0, yours is {beaten:.4g}. "
-        + (
-            "This is alignment's share of the weight; what has to be clamped?"
-            if abs(beaten) < 0.5
-            else "Is anything clamped?"
+def check_probability_of_silence(answer: Answer) -> None:
+    """The formula of the tutorial, several answers of one reward, and the laboratory's enumeration."""
+    for p, size in ((0.5, 4), (0.1, 8), (0.98, 8)):
+        assert answer([p, 1 - p], [1.0, 0.0], size) == pytest.approx(
+            p**size + (1 - p) ** size
+        ), (
+            f"p = {p}, G = {size}: a group of equal rewards is all wrong or all right; "
+            "the two probabilities add up"
         )
+    assert answer([0.25, 0.25, 0.5], [1.0, 0.0, 0.0], 2) == pytest.approx(0.625), (
+        "a group of two different failures is dead as well: "
+        "the rewards have to be equal, not the answers"
+    )
+    probabilities = np.array([0.1, 0.2, 0.3, 0.4])
+    rewards = np.array([1.0, 0.5, 0.0, 0.5])
+    bandit = ExactBandit(rewards, 0, 5, pool="outputs")
+    flat = (bandit.groups()[0].max(axis=1) == 5).astype(float)
+    expected = bandit.expectation(np.log(probabilities), flat)
+    assert answer(probabilities.tolist(), rewards.tolist(), 5) == pytest.approx(
+        expected
+    ), "with three rewards and four answers the result differs from the laboratory's"
+
+
+def check_expected_update(answer: Answer) -> None:
+    """By hand, on a bandit of equal rewards, and against the laboratory's enumeration."""
+    got = answer([0.5, 0.5], [1.0, 0.0], 2)
+    assert len(got) == 2, "one push for each answer"
+    assert got == pytest.approx([0.25, -0.25]), (
+        "two answers, two samples: half of the groups hold one of each, with Â = 1 and −1 and weights ±½; "
+        "the other half is dead. That is ±0.25, "
+        f"not {[round(float(each), 3) for each in got]}"
+    )
+    assert answer([0.3, 0.7], [0.95, 0.95], 3) == pytest.approx([0.0, 0.0], abs=1e-9), (
+        "where all answers earn the same nothing can be learned"
+    )
+    probabilities, rewards = np.array([0.2, 0.5, 0.3]), np.array([1.0, 0.7, 0.0])
+    for size in (3, 6):
+        bandit = ExactBandit(rewards, 0, size, beta=0, lam=0, pool="outputs")
+        expected = bandit.update(np.log(probabilities))
+        got = answer(probabilities.tolist(), rewards.tolist(), size)
+        assert got == pytest.approx(expected.tolist(), abs=1e-9), (
+            f"three answers, groups of {size}: the laboratory has {expected.round(4).tolist()}. "
+            "Is each group weighted by its probability, and is σ the population deviation? "
+            "Is every advantage exactly 0 in a dead group? (Rounding can make σ 1e-16 there: compare the rewards.)"
+        )
+
+
+def check_logged_loss(answer: Answer) -> None:
+    """0 where nothing has changed; the ratio; both sides of the clip; and against the package."""
+    same = [0.1, 0.2, 0.3]
+    assert answer(same, same, [1.0, 0.0, 0.5], 0.2) == pytest.approx(0.0, abs=1e-12), (
+        "no probability has changed: every ratio is 1, and advantages add up to 0"
+    )
+    assert answer([0.5, 0.5], [0.5, 0.5], [0.7, 0.7], 0.2) == 0, (
+        "in a dead group every advantage is 0; don't divide by σ = 0"
+    )
+    assert answer([0.11, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.05), (
+        "the better of two answers is now 1.1 times as likely, within the clip: the objective is (1.1 − 1) / 2 = 0.05, "
+        "and the loss is minus that"
+    )
+    assert answer([0.2, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.1), (
+        "the better answer is twice as likely: its ratio counts as 1.2, no more"
+    )
+    assert answer([0.05, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(0.25), (
+        "the better answer is *half* as likely: min() takes the worse of the two terms, so the clip does not apply"
     )
     rng = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        rewards = torch.rand(5, generator=rng, dtype=torch.float64)
-        for pool in ("with_reference", "outputs"):
-            A, A_y = group_advantages(rewards[1:], rewards[0], pool=pool)
-            _, w_y = likelihood_weights_while_ahead(A, A_y, beta=0.3, lam=1.2)
-            got = answer(A.tolist(), A_y.item(), 0.3, 1.2)
-            assert got == pytest.approx(w_y.item(), abs=1e-12), (
-                f'rewards {rewards[1:].tolist()}, R(y) = {rewards[0]:.3f}, pool="{pool}": {w_y:.4g}, yours {got:.4g}'
-            )
-
-
-def check_never_vanishes(answer: Answer) -> None:
-    """Against the exact update of a policy that is certain."""
-    for beta, lam, size in ((0.5, 0.6, 8), (0.0, 1.0, 2), (1.0, 0.0, 4)):
-        update = expected_update(
-            np.array([40.0, 0.0, 0.0]),
-            np.array([1.0, 0.5, 0.0]),
-            1,
-            group_size=size,
-            beta=beta,
-            lam=lam,
-        )
-        length = float(np.linalg.norm(update))
-        got = answer(beta, lam, size)
-        assert got == pytest.approx(length, rel=1e-6), (
-            f"β = {beta}, λ = {lam}, G = {size}: the exact update has the length {length:.4g}, yours {got:.4g}; "
-            "it is the coefficient of Â_y, times |Â_y|, times the length of the gradient of log π(y)"
-        )
+    old, new = torch.rand(2, 8, generator=rng, dtype=torch.float64) * 0.5 + 0.1
+    rewards = torch.rand(8, generator=rng, dtype=torch.float64)
+    expected = -grpo_objective(
+        new.log()[:, None],
+        old.log()[:, None],
+        grpo_advantages(rewards),
+        torch.ones(8, 1, dtype=torch.bool),
+        epsilon_low=0.3,
+        epsilon_high=0.3,
+    ).mean()
+    got = answer(new.tolist(), old.tolist(), rewards.tolist(), 0.3)
+    assert got == pytest.approx(expected.item()), (
+        "eight samples and ε = 0.3: the result differs from the package's"
+    )

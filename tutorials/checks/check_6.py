@@ -1,92 +1,82 @@
-"""What the answers to exercise 6 must do. Each message is a hint."""
+"""What the answers to exercise 2 must do. Each message is a hint."""
 
-import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from grao_ref import mean_log_likelihood
-from grao_ref.rewards.sorting import sorting
+from grao_ref import group_advantages, likelihood_weights
+from theory.claims.thm_1 import adam_distance
+from theory.knob import knob as ours
 
 Answer = Callable[..., Any]
 
 
-def check_reward(answer: Answer) -> None:
-    """By hand and against the package's reward function, which reads the text without END."""
-    assert answer("92754=", "24579.") == pytest.approx(1), (
-        "sorted digits and END: the reward is 1"
+def check_collapsed_weights(answer: Answer) -> None:
+    """Tutorial 1's group, then random groups of both pools, then numbers that are not advantages of any pool."""
+    samples, reference = answer([0.5, -0.5, -1.5, 0.0], 1.5, 0.5, 0.6)
+    assert samples == pytest.approx([0.2, -0.2, -0.6, 0.0]), (
+        f"tutorial 1's samples have weights 0.2, −0.2, −0.6 and 0, yours {samples}: in which terms does J(o_i) occur?"
     )
-    assert answer("92754=", "24597.") == pytest.approx(4 / 6), (
-        "the tutorial's reference has four of six positions right"
+    assert reference == pytest.approx(0.975), (
+        f"tutorial 1's reference has the weight 0.975, yours {reference:.6g}: in which terms does J(y) occur, and with "
+        "which sign?"
     )
-    assert answer("92754=", "24579") == pytest.approx(5 / 6), (
-        "without END, one of six positions is missing"
+    rng = torch.Generator().manual_seed(0)
+    for size in (2, 8):
+        rewards = torch.rand(size + 1, generator=rng, dtype=torch.float64)
+        for pool in ("with_reference", "outputs"):
+            A, A_y = group_advantages(rewards[1:], rewards[0], pool=pool)
+            _agrees(answer, A, A_y, f'with pool="{pool}"')
+    _agrees(
+        answer,
+        torch.tensor([2.0, 1.0, 0.0]).double(),
+        torch.tensor(1.0).double(),
+        "for advantages that don't add up to 0 over anything",
     )
-    assert answer("92754=", "24.") == pytest.approx(2 / 6), (
-        "a short answer is divided by six too, and its END is in the place of a digit"
+
+
+def _agrees(answer: Answer, A: torch.Tensor, A_y: torch.Tensor, where: str) -> None:
+    w, w_y = likelihood_weights(A, A_y, beta=0.3, lam=1.2)
+    samples, reference = answer(A.tolist(), A_y.item(), 0.3, 1.2)
+    assert samples == pytest.approx(w.tolist(), abs=1e-12), (
+        f"the samples' weights differ from the package's {where}"
     )
-    assert answer("92754=", "92754.") != pytest.approx(1), (
-        "the right digits in the wrong order are not right"
+    assert reference == pytest.approx(w_y.item(), abs=1e-12), (
+        f"the reference's weight differs from the package's {where}: what does alignment subtract from it?"
     )
-    assert answer("92754=", "2457999.") == pytest.approx(5 / 6), (
-        "END in the eighth position is not END in the sixth"
+
+
+def check_knob(answer: Answer) -> None:
+    """The paper's setting, both pools, other sizes."""
+    got = answer(0.5, 0.6, 8, "with_reference")
+    assert got == pytest.approx(0.359375), (
+        f"the paper's setting has ρ = 0.359 with G = 8, yours {got:.6g}: does it include the part of the "
+        "reference's weight that comes from λ, and is it divided by the samples' factor?"
     )
-    rng = random.Random(6)
-    for _ in range(40):
-        digits = rng.sample("0123456789", 5)
-        best = "".join(sorted(digits))
-        text = best[: rng.randrange(6)]  # the first digits are right, others are random
-        text += "".join(rng.choices("0123456789=", k=rng.randrange(9 - len(text))))
-        prompt, said = "".join(digits) + "=", text if len(text) == 8 else text + "."
-        (expected,) = sorting([text], solution=[best])
-        assert answer(prompt, said) == pytest.approx(expected), (
-            f"{prompt}{said} earns {expected:.3f} in the package"
+    got = answer(0.5, 0.6, 8, "outputs")
+    assert got == pytest.approx(0.3125), (
+        f'with pool="outputs" it is 0.3125, yours {got:.6g}: what is the mean advantage of the samples there?'
+    )
+    for size, beta, lam in ((2, 0.0, 1.0), (16, 1.5, 0.2)):
+        assert answer(beta, lam, size, "with_reference") == pytest.approx(
+            ours((1.0, beta, lam), size)
+        ), f"β = {beta}, λ = {lam}, G = {size}: the result differs from the package's"
+
+
+def check_same_curve(answer: Answer) -> None:
+    """By training, then where there is no such β."""
+    assert answer(0.5, 0.6, 8, 0.6) == pytest.approx(0.5), "the same λ needs the same β"
+    for new_lam in (1.5, 0.0):
+        beta = answer(0.5, 0.6, 8, new_lam)
+        assert beta is not None, f"there is a β for λ = {new_lam}"
+        assert beta >= 0, f"β for λ = {new_lam} can't be {beta:.4g}"
+        distance = adam_distance((0.5, 0.6), (float(beta), new_lam), steps=20)
+        assert distance < 1e-4, (
+            f"trained twenty steps under Adam, (0.5, 0.6) and ({beta:.4g}, {new_lam}) have logits {distance:.2g} apart: "
+            f"their ρ are {ours((1.0, 0.5, 0.6), 8):.4f} and {ours((1.0, beta, new_lam), 8):.4f}"
         )
-
-
-def check_mask(answer: Answer) -> None:
-    """END counts, what follows does not."""
-    assert answer([1, 3, 11, 0, 0], 11) == [True, True, True, False, False], (
-        "the model samples END too: it counts, and what follows does not"
-    )
-    assert answer([1, 3, 4], 11) == [True] * 3, (
-        "a truncated answer has no END; all its tokens count"
-    )
-    assert answer([1, 11, 11, 11], 11) == [True, True, False, False], (
-        "where the padding has END's id, only the first one counts"
-    )
-    assert answer([11, 4], 11) == [True, False], "END alone is an answer of one token"
-    assert answer([1, 0, 2, 11], 11) == [True] * 4, (
-        "a token with id 0 is a token like any other; only END's id matters"
-    )
-    assert answer([11, 3, 7, 0], 7) == [True, True, True, False], (
-        "another model has another END: here it is 7, and 11 is a token like any other"
-    )
-    assert answer([1] * 9, 11) == [True] * 9, (
-        "nine tokens, nine entries: the length is not fixed"
-    )
-
-
-def check_token_weights(answer: Answer) -> None:
-    """By hand and by autograd through the package."""
-    assert answer(0.6, [True, True, True, False]) == pytest.approx(
-        [0.2, 0.2, 0.2, 0]
-    ), "three real tokens share the weight equally, whatever the padded width"
-    assert answer(-0.5, [True]) == pytest.approx([-0.5]), (
-        "a single token gets the whole weight, with its sign"
-    )
-    assert list(answer(0.5, [False, False])) == [0, 0], (
-        "without tokens all weights are 0: what do you divide by?"
-    )
-    assert answer(0.6, [False, True, True]) == pytest.approx([0, 0.3, 0.3]), (
-        "the mask marks which tokens are real, not only how many"
-    )
-    real = torch.tensor([True, True, True, True, False, False])
-    logprobs = torch.full((6,), -1.0, dtype=torch.float64, requires_grad=True)
-    (0.37 * mean_log_likelihood(logprobs, real)).backward()
-    assert logprobs.grad is not None
-    assert answer(0.37, real.tolist()) == pytest.approx(logprobs.grad.tolist()), (
-        "four tokens of six: the result differs from autograd through mean_log_likelihood"
+    assert answer(0.0, 0.6, 8, 3.0) is None, (
+        "from (0, 0.6) to λ = 3: ρ would have to be 0.047, but λ/G alone makes it 0.094; no β >= 0 can lower it"
     )

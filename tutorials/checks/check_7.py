@@ -1,82 +1,90 @@
-"""What the answers to exercise 7 must do. Each message is a hint."""
+"""What the answers to exercise 4 must do. Each message is a hint."""
 
+import math
 from collections.abc import Callable
-from math import inf, nan
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from scipy.stats import binomtest
 
-from grao_ref.equations.divergence import k1
-from grao_ref.equations.masked import masked_sum
+from grao_ref import group_advantages, likelihood_weights_while_ahead
+from theory.claims.thm_3 import queries
+from theory.exact import expected_update
 
 Answer = Callable[..., Any]
 
 
-def check_wilson(answer: Answer) -> None:
-    """At the edges and against scipy."""
-    low, high = answer(0, 20)
-    assert (low, high) != (0, 0), (
-        "0 of 20 does not prove that the share is 0: use the standard error at p, not at f"
+def check_expected_queries(answer: Answer) -> None:
+    """By hand, against the theory, and where every group is dead."""
+    got = answer(0.5, 2, False)
+    assert got == pytest.approx(4), (
+        f"G = 2, p = ½: half of the groups are dead, so 2 groups, and 4 queries; yours {got:.4g}"
     )
-    assert low == pytest.approx(0, abs=1e-9), "a share is never below 0"
-    assert answer(20, 20)[1] == pytest.approx(1), "a share is never above 1"
-    for count, number in ((7, 67), (15, 67), (0, 20), (20, 20), (1, 2), (450, 1000)):
-        ends = binomtest(count, number).proportion_ci(method="wilson")
-        assert answer(count, number) == pytest.approx(
-            (ends.low, ends.high), abs=2e-4
-        ), f"{count} of {number}: the interval is {ends.low:.3f} to {ends.high:.3f}"
+    got = answer(0.5, 2, True)
+    assert got == pytest.approx(8 / 3), (
+        f"with the reference, a quarter of the groups is still dead (which?), so 8/3 queries; yours {got:.4g}"
+    )
+    for p, size in ((0.02, 8), (0.3, 4), (0.9, 8)):
+        for rescued in (False, True):
+            assert answer(p, size, rescued) == pytest.approx(
+                queries(p, size, rescued)
+            ), (
+                f"p = {p}, G = {size}, with_reference={rescued}: the result differs from the laboratory's"
+            )
+    assert answer(0.0, 8, True) == pytest.approx(8), (
+        "p = 0 with a right reference: already the first group isn't dead"
+    )
+    hint = "p = 0 and no reference: every group is dead, so the number is infinite"
+    try:
+        assert answer(0.0, 8, False) == math.inf, hint
+    except ZeroDivisionError:
+        raise AssertionError(hint) from None
 
 
-def check_divergence(answer: Answer) -> None:
-    """By hand, with NaN as padding, and against the package."""
-    assert answer([[-0.5]], [[-2.0]], [[True]]) == pytest.approx(1.5), (
-        "the sample is likelier under the policy than under the base, so the estimate is positive: log π − log π₀"
+def check_repaired_weight(answer: Answer) -> None:
+    """A beaten reference, one that is ahead, both pools."""
+    root = math.sqrt(8)
+    failed = answer([-1 / root] * 8, root, 0.5, 0.6)
+    assert failed == pytest.approx(0.575 * root), (
+        f"eight failures, a right reference: it is ahead, so the weight is as printed, {0.575 * root:.4g}; yours "
+        f"{failed:.4g}"
     )
-    assert answer([[-0.5, -0.5]], [[-2.0, -2.0]], [[True, True]]) == pytest.approx(
-        3.0
-    ), "in nats per *answer*: the sum over its tokens"
-    assert answer([[-0.5, nan]], [[-2.0, -inf]], [[True, False]]) == pytest.approx(
-        1.5
-    ), "0 times NaN is NaN: leave the padding out before you subtract"
-    rows = ([[-1.0, -1.0], [-0.2, -9.0]], [[-2.0, -2.0], [-0.6, -9.0]])
-    masks = [[True, True], [True, False]]
-    assert answer(*rows, masks) == pytest.approx(1.2), (
-        "two answers with 2.0 and 0.4: the mean over answers, not over tokens"
+    beaten = answer([1 / root] * 8, -root, 0.5, 0.6)
+    assert beaten == 0, (
+        f"eight samples that beat the reference: its weight should be 0, yours is {beaten:.4g}. "
+        + (
+            "This is alignment's share of the weight; what has to be clamped?"
+            if abs(beaten) < 0.5
+            else "Is anything clamped?"
+        )
     )
-    assert answer([[-2.0, -1.0]], [[-0.5, -1.0]], [[True, True]]) == pytest.approx(
-        -1.5
-    ), "the KL is never negative, its estimate from samples may be: leave it as it is"
-    rng = torch.Generator().manual_seed(7)
-    now, before = -torch.rand(2, 5, 6, generator=rng, dtype=torch.float64)
-    real = torch.arange(6) < torch.tensor([[6], [1], [3], [2], [5]])
-    expected = masked_sum(k1(now, before, real), real).mean().item()
-    assert answer(now.tolist(), before.tolist(), real.tolist()) == pytest.approx(
-        expected
-    ), (
-        "five random answers: the result differs from the package's (a single estimate may be negative)"
-    )
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        rewards = torch.rand(5, generator=rng, dtype=torch.float64)
+        for pool in ("with_reference", "outputs"):
+            A, A_y = group_advantages(rewards[1:], rewards[0], pool=pool)
+            _, w_y = likelihood_weights_while_ahead(A, A_y, beta=0.3, lam=1.2)
+            got = answer(A.tolist(), A_y.item(), 0.3, 1.2)
+            assert got == pytest.approx(w_y.item(), abs=1e-12), (
+                f'rewards {rewards[1:].tolist()}, R(y) = {rewards[0]:.3f}, pool="{pool}": {w_y:.4g}, yours {got:.4g}'
+            )
 
 
-def check_step_to_keep(answer: Answer) -> None:
-    """The second metric decides."""
-    assert answer([0.5, 0.8, 1.0], [0.4, 0.5, 0.1]) == 1, (
-        "the last checkpoint has the highest reward, but the lowest second metric: it has hacked the reward"
-    )
-    assert answer([0.5, 0.8, 1.0], [0.5, 0.5, 0.1]) == 1, (
-        "two have an equal second metric: then the reward decides"
-    )
-    assert answer([0.5, 0.5, 0.5], [0.2, 0.7, 0.7]) == 1, (
-        "all rewards equal, and two equal second metrics: keep the earliest"
-    )
-    assert answer([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]) == 2, (
-        "where both rise there is no reason to stop"
-    )
-    assert answer([0.6, 0.7, 0.8, 0.9], [0.5, 0.4, 0.6, 0.1]) == 2, (
-        "the second metric falls and rises again: compare all steps"
-    )
-    assert answer([0.1, 0.9, 5.0], [0.52, 0.51, 0.1]) == 0, (
-        "the second metric decides alone, however small the difference: do not add the two, and do not round"
-    )
-    assert answer([-0.9, -0.2, 0.4], [-3.0, -1.0, -2.0]) == 1, "metrics may be negative"
+def check_never_vanishes(answer: Answer) -> None:
+    """Against the exact update of a policy that is certain."""
+    for beta, lam, size in ((0.5, 0.6, 8), (0.0, 1.0, 2), (1.0, 0.0, 4)):
+        update = expected_update(
+            np.array([40.0, 0.0, 0.0]),
+            np.array([1.0, 0.5, 0.0]),
+            1,
+            group_size=size,
+            beta=beta,
+            lam=lam,
+        )
+        length = float(np.linalg.norm(update))
+        got = answer(beta, lam, size)
+        assert got == pytest.approx(length, rel=1e-6), (
+            f"β = {beta}, λ = {lam}, G = {size}: the exact update has the length {length:.4g}, yours {got:.4g}; "
+            "it is the coefficient of Â_y, times |Â_y|, times the length of the gradient of log π(y)"
+        )

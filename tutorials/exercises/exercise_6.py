@@ -1,26 +1,26 @@
 """Exercises of tutorial 6. Replace each `raise` by your answer, then run: make exercise 6."""
 
 
-def reward(prompt: str, answer: str) -> float:
-    """The share of the six positions (five digits and the end) that are right.
+def collapsed_weights(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
+) -> tuple[list[float], float]:
+    """thm-1: the weights of eq-3 on each sample's log-likelihood, and on the reference's.
 
-    `prompt` is five different digits and '='. `answer` has up to eight characters; '.' is END. In a shorter answer the
-    missing positions are wrong. Characters after the sixth position do not count.
+    For any advantages, from either pool: the formula does not depend on the pool.
     """
     raise NotImplementedError
 
 
-def mask(tokens: list[int], end: int) -> list[bool]:
-    """Which tokens of a sampled and padded answer count: all up to the first END, which counts too.
-
-    A truncated answer has no END, and all its tokens count. The padding may be any token, also END.
-    """
+def knob(beta: float, lam: float, group_size: int, pool: str) -> float:
+    """ρ: the weight of the reference relative to the samples. `pool` is "with_reference" or "outputs"."""
     raise NotImplementedError
 
 
-def token_weights(weight: float, mask: list[bool]) -> list[float]:
-    """The weight of eq-3 on each token's log-probability, if the answer's mean log-likelihood has the weight `weight`.
+def same_curve(
+    beta: float, lam: float, group_size: int, new_lam: float
+) -> float | None:
+    """The β which, with `new_lam`, trains the same curve under Adam as (beta, lam). The reference is in the pool.
 
-    0 where the mask is False. If an answer has no tokens, all are 0.
+    None if there is no such β >= 0.
     """
     raise NotImplementedError

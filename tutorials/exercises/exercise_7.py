@@ -1,32 +1,22 @@
 """Exercises of tutorial 7. Replace each `raise` by your answer, then run: make exercise 7."""
 
 
-def wilson(count: int, number: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `count` in `number`, both ends between 0 and 1; z = 1.96.
+def expected_queries(p: float, group_size: int, with_reference: bool) -> float:
+    """Expected reward queries until the first group that isn't dead; infinite if all groups are dead.
 
-    It holds all shares p whose distance from count/number is at most z standard errors *at p*; the standard error is the
-    root of p (1 − p) / number. This is a quadratic inequality. With f = count/number and s = z²/number its ends are
-    (f + s/2 ± √(f (1 − f) s + s²/4)) / (1 + s).
+    Rewards are 1 (probability p) and 0. `with_reference`: a right reference is in the pool; the query for its own
+    reward is not counted.
     """
     raise NotImplementedError
 
 
-def divergence(
-    logprobs: list[list[float]],
-    base_logprobs: list[list[float]],
-    mask: list[list[bool]],
+def repaired_weight(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
 ) -> float:
-    """An estimate of KL(policy ‖ base), in nats per answer, from answers that the policy sampled.
-
-    Each row is an answer: its tokens' log-probabilities under the policy and under the base, and which tokens are real.
-    The padding may have any value, also NaN and infinity.
-    """
+    """The weight of the repaired objective on the reference's log-likelihood, for any advantages."""
     raise NotImplementedError
 
 
-def step_to_keep(reward: list[float], second: list[float]) -> int:
-    """The index of the checkpoint to keep, by its reward and by a second metric; for both, higher is better.
-
-    Keep the one with the highest second metric; among equals, the one with the highest reward; among those, the first.
-    """
+def never_vanishes(beta: float, lam: float, group_size: int) -> float:
+    """The length of the printed objective's expected update when the policy is certain of an answer better than y."""
     raise NotImplementedError

@@ -1,22 +1,50 @@
 """Our answers to the exercises of tutorial 4."""
 
-from math import inf, sqrt
+from itertools import product
+from math import prod, sqrt
 
 
-def expected_queries(p: float, group_size: int, with_reference: bool) -> float:
-    """The expected number of groups is 1 over the probability of a group that isn't dead; each needs G queries."""
-    dead = p**group_size + (0.0 if with_reference else (1 - p) ** group_size)
-    return group_size / (1 - dead) if dead < 1 else inf
-
-
-def repaired_weight(
-    advantages: list[float], reference_advantage: float, beta: float, lam: float
+def probability_of_silence(
+    probabilities: list[float], rewards: list[float], group_size: int
 ) -> float:
-    """The clamp goes around the whole weight: alignment's share of it is imitation too."""
-    mean = sum(advantages) / len(advantages)
-    return max(0.0, beta * reference_advantage - lam * mean)
+    """One power for each different reward, not for each answer: a group of two different failures is dead too."""
+    earned: dict[float, float] = {}
+    for probability, reward in zip(probabilities, rewards, strict=True):
+        earned[reward] = earned.get(reward, 0.0) + probability
+    return sum(each**group_size for each in earned.values())
 
 
-def never_vanishes(beta: float, lam: float, group_size: int) -> float:
-    """Â_y = −√G, times the reference's coefficient, times the length √2 of ∇log π(y) = e_y − e_best."""
-    return (beta + lam / group_size) * sqrt(group_size) * sqrt(2)
+def expected_update(
+    probabilities: list[float], rewards: list[float], group_size: int
+) -> list[float]:
+    """Each group's push, times the group's probability. The term −π cancels, because a group's weights add up to 0."""
+    answers = range(len(rewards))
+    push = [0.0] * len(rewards)
+    for group in product(answers, repeat=group_size):
+        probability = prod(probabilities[answer] for answer in group)
+        advantages = _advantages([rewards[answer] for answer in group])
+        for answer, advantage in zip(group, advantages, strict=True):
+            weight = advantage / group_size
+            for a in answers:
+                push[a] += probability * weight * ((a == answer) - probabilities[a])
+    return push
+
+
+def logged_loss(
+    new: list[float], old: list[float], rewards: list[float], epsilon: float
+) -> float:
+    """If no probability has changed, every ratio is 1, and the loss is minus the mean of the advantages, 0."""
+    terms = []
+    for now, before, advantage in zip(new, old, _advantages(rewards), strict=True):
+        ratio = now / before
+        clipped = min(max(ratio, 1 - epsilon), 1 + epsilon)
+        terms.append(min(ratio * advantage, clipped * advantage))
+    return -sum(terms) / len(terms)
+
+
+def _advantages(rewards: list[float]) -> list[float]:
+    if max(rewards) == min(rewards):
+        return [0.0] * len(rewards)
+    mean = sum(rewards) / len(rewards)
+    deviation = sqrt(sum((reward - mean) ** 2 for reward in rewards) / len(rewards))
+    return [(reward - mean) / deviation for reward in rewards]

@@ -1,28 +1,22 @@
 """Our answers to the exercises of tutorial 7."""
 
-from math import sqrt
+from math import inf, sqrt
 
 
-def wilson(count: int, number: int) -> tuple[float, float]:
-    """The two roots of (f − p)² = z² p (1 − p) / n. They are in [0, 1], up to rounding."""
-    f, s = count / number, 1.96**2 / number
-    middle, half = f + s / 2, sqrt(f * (1 - f) * s + s * s / 4)
-    return max((middle - half) / (1 + s), 0.0), min((middle + half) / (1 + s), 1.0)
+def expected_queries(p: float, group_size: int, with_reference: bool) -> float:
+    """The expected number of groups is 1 over the probability of a group that isn't dead; each needs G queries."""
+    dead = p**group_size + (0.0 if with_reference else (1 - p) ** group_size)
+    return group_size / (1 - dead) if dead < 1 else inf
 
 
-def divergence(
-    logprobs: list[list[float]],
-    base_logprobs: list[list[float]],
-    mask: list[list[bool]],
+def repaired_weight(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
 ) -> float:
-    """Σ over an answer's real tokens of log π − log π₀, and the mean over answers."""
-    answers = [
-        sum(now - before for now, before, real in zip(*rows, strict=True) if real)
-        for rows in zip(logprobs, base_logprobs, mask, strict=True)
-    ]
-    return sum(answers) / len(answers)
+    """The clamp goes around the whole weight: alignment's share of it is imitation too."""
+    mean = sum(advantages) / len(advantages)
+    return max(0.0, beta * reference_advantage - lam * mean)
 
 
-def step_to_keep(reward: list[float], second: list[float]) -> int:
-    """The largest pair; `max` returns the first of equals."""
-    return max(range(len(second)), key=lambda step: (second[step], reward[step]))
+def never_vanishes(beta: float, lam: float, group_size: int) -> float:
+    """Â_y = −√G, times the reference's coefficient, times the length √2 of ∇log π(y) = e_y − e_best."""
+    return (beta + lam / group_size) * sqrt(group_size) * sqrt(2)

@@ -1,56 +1,58 @@
-"""Wrong answers to exercise 6, each of which its check must reject: `<function>__<what is wrong>`."""
+"""Typical wrong answers to exercise 2; each must be rejected with a hint."""
 
 
-def reward__ignores_the_end(prompt: str, answer: str) -> float:
-    best = sorted(prompt[:5])
-    return sum(a == b for a, b in zip(best, answer, strict=False)) / 5
+def collapsed_weights__alignment_forgets_the_reference(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
+) -> tuple[list[float], float]:
+    """w_y = β Â_y: true in `outputs` alone."""
+    size = len(advantages)
+    return [(1 + lam) * each / size for each in advantages], beta * reference_advantage
 
 
-def reward__counts_digits_anywhere(prompt: str, answer: str) -> float:
-    return (len(set(prompt[:5]) & set(answer)) + ("." in answer)) / 6
+def collapsed_weights__takes_the_pool_for_granted(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
+) -> tuple[list[float], float]:
+    """w_y = (β + λ/G) Â_y: true with the reference in the pool alone."""
+    size = len(advantages)
+    samples = [(1 + lam) * each / size for each in advantages]
+    return samples, (beta + lam / size) * reference_advantage
 
 
-def reward__divides_by_the_answer_s_length(prompt: str, answer: str) -> float:
-    best = "".join(sorted(prompt[:5])) + "."
-    return sum(a == b for a, b in zip(best, answer, strict=False)) / len(answer)
+def collapsed_weights__samples_without_alignment(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
+) -> tuple[list[float], float]:
+    """w_i = Â_i / G: alignment's second copy of exploration is left out."""
+    size = len(advantages)
+    mean = sum(advantages) / size
+    return [each / size for each in advantages], beta * reference_advantage - lam * mean
 
 
-def mask__leaves_the_end_out(tokens: list[int], end: int) -> list[bool]:
-    return [end not in tokens[: place + 1] for place in range(len(tokens))]
+def knob__the_same_in_both_pools(beta: float, lam: float, group_size: int, pool: str) -> float:
+    """λ/G in `outputs` too."""
+    return (beta + lam / group_size) / (1 + lam)
 
 
-def mask__hides_every_end(tokens: list[int], end: int) -> list[bool]:
-    return [token != end for token in tokens]
+def knob__lambda_not_shared(beta: float, lam: float, group_size: int, pool: str) -> float:
+    """λ instead of λ/G."""
+    return (beta + (lam if pool == "with_reference" else 0)) / (1 + lam)
 
 
-def mask__keeps_everything(tokens: list[int], end: int) -> list[bool]:
-    return [True] * len(tokens)
+def knob__without_the_step(beta: float, lam: float, group_size: int, pool: str) -> float:
+    """β_eff, not divided by the samples' factor 1 + λ."""
+    return beta + (lam / group_size if pool == "with_reference" else 0)
 
 
-def mask__takes_0_for_padding(tokens: list[int], end: int) -> list[bool]:
-    return [token != 0 and end not in tokens[:place] for place, token in enumerate(tokens)]
+def same_curve__same_beta(beta: float, lam: float, group_size: int, new_lam: float) -> float | None:
+    """As if λ were only a step size."""
+    return beta
 
 
-def token_weights__divides_by_the_padded_width(weight: float, mask: list[bool]) -> list[float]:
-    return [weight / len(mask) if real else 0.0 for real in mask]
+def same_curve__scaled_beta(beta: float, lam: float, group_size: int, new_lam: float) -> float | None:
+    """Right in `outputs`."""
+    return beta * (1 + new_lam) / (1 + lam)
 
 
-def token_weights__weighs_padding(weight: float, mask: list[bool]) -> list[float]:
-    return [weight / max(sum(mask), 1)] * len(mask)
-
-
-def token_weights__does_not_divide(weight: float, mask: list[bool]) -> list[float]:
-    return [weight if real else 0.0 for real in mask]
-
-
-def mask__has_the_end_built_in(tokens: list[int], end: int) -> list[bool]:
-    return [11 not in tokens[:place] for place in range(len(tokens))]
-
-
-def mask__is_six_wide(tokens: list[int], end: int) -> list[bool]:
-    return [end not in tokens[:place] for place in range(len(tokens))][:6]
-
-
-def token_weights__takes_the_first_tokens(weight: float, mask: list[bool]) -> list[float]:
-    real = sum(mask)
-    return [weight / max(real, 1)] * real + [0.0] * (len(mask) - real)
+def same_curve__negative_beta(beta: float, lam: float, group_size: int, new_lam: float) -> float | None:
+    """Solved, but a negative β is returned too."""
+    rho = (beta + lam / group_size) / (1 + lam)
+    return rho * (1 + new_lam) - new_lam / group_size

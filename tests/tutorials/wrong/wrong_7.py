@@ -1,67 +1,52 @@
-"""Wrong answers to exercise 7, each of which its check must reject: `<function>__<what is wrong>`."""
+"""Typical wrong answers to exercise 4; each must be rejected with a hint."""
 
-from math import sqrt
-
-Rows = list[list[float]]
-Masks = list[list[bool]]
+from math import inf, sqrt
 
 
-def wilson__is_the_normal_interval(count: int, number: int) -> tuple[float, float]:
-    f = count / number
-    half = 1.96 * sqrt(f * (1 - f) / number)
-    return f - half, f + half
+def expected_queries__forgets_all_right(p: float, group_size: int, with_reference: bool) -> float:
+    """Only the groups of failures are dead."""
+    dead = 0.0 if with_reference else (1 - p) ** group_size
+    return group_size / (1 - dead) if dead < 1 else inf
 
 
-def wilson__forgets_to_shrink(count: int, number: int) -> tuple[float, float]:
-    f, s = count / number, 1.96**2 / number
-    half = sqrt(f * (1 - f) * s + s * s / 4)
-    return max(f + s / 2 - half, 0.0), min(f + s / 2 + half, 1.0)
+def expected_queries__counts_groups(p: float, group_size: int, with_reference: bool) -> float:
+    """Groups, not queries."""
+    dead = p**group_size + (0.0 if with_reference else (1 - p) ** group_size)
+    return 1 / (1 - dead) if dead < 1 else inf
 
 
-def divergence__has_the_wrong_sign(logprobs: Rows, base: Rows, mask: Masks) -> float:
-    return -_sums(logprobs, base, mask) / len(mask)
+def expected_queries__divides_by_zero(p: float, group_size: int, with_reference: bool) -> float:
+    """Right unless every group is dead."""
+    dead = p**group_size + (0.0 if with_reference else (1 - p) ** group_size)
+    return group_size / (1 - dead)
 
 
-def divergence__is_per_token(logprobs: Rows, base: Rows, mask: Masks) -> float:
-    return _sums(logprobs, base, mask) / sum(map(sum, mask))
+def repaired_weight__clamps_the_advantage(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
+) -> float:
+    """max(Â_y, 0) inside, which leaves alignment's share at work."""
+    mean = sum(advantages) / len(advantages)
+    return beta * max(0.0, reference_advantage) - lam * mean
 
 
-def divergence__multiplies_by_the_mask(logprobs: Rows, base: Rows, mask: Masks) -> float:
-    rows = zip(logprobs, base, mask, strict=True)
-    return sum((a - b) * m for row in rows for a, b, m in zip(*row, strict=True)) / len(mask)
+def repaired_weight__as_printed(advantages: list[float], reference_advantage: float, beta: float, lam: float) -> float:
+    """No repair."""
+    mean = sum(advantages) / len(advantages)
+    return beta * reference_advantage - lam * mean
 
 
-def divergence__is_cut_off_at_0(logprobs: Rows, base: Rows, mask: Masks) -> float:
-    return max(0.0, _sums(logprobs, base, mask) / len(mask))
+def repaired_weight__imitation_alone(
+    advantages: list[float], reference_advantage: float, beta: float, lam: float
+) -> float:
+    """Alignment's share is left out."""
+    return max(0.0, beta * reference_advantage)
 
 
-def step_to_keep__adds_the_two(reward: list[float], second: list[float]) -> int:
-    return max(range(len(second)), key=lambda step: reward[step] + second[step])
+def never_vanishes__without_alignment(beta: float, lam: float, group_size: int) -> float:
+    """β alone."""
+    return beta * sqrt(2 * group_size)
 
 
-def step_to_keep__multiplies_the_two(reward: list[float], second: list[float]) -> int:
-    return max(range(len(second)), key=lambda step: reward[step] * second[step])
-
-
-def step_to_keep__rounds(reward: list[float], second: list[float]) -> int:
-    return max(range(len(second)), key=lambda step: (round(second[step], 1), reward[step]))
-
-
-def step_to_keep__trusts_the_reward(reward: list[float], second: list[float]) -> int:
-    return reward.index(max(reward))
-
-
-def step_to_keep__ignores_the_reward(reward: list[float], second: list[float]) -> int:
-    return second.index(max(second))
-
-
-def step_to_keep__stops_at_the_first_dip(reward: list[float], second: list[float]) -> int:
-    step = 0
-    while step + 1 < len(second) and (second[step + 1], reward[step + 1]) > (second[step], reward[step]):
-        step += 1
-    return step
-
-
-def _sums(logprobs: Rows, base: Rows, mask: Masks) -> float:
-    rows = zip(logprobs, base, mask, strict=True)
-    return sum(a - b for row in rows for a, b, m in zip(*row, strict=True) if m)
+def never_vanishes__weight_only(beta: float, lam: float, group_size: int) -> float:
+    """The weight on log π(y), not the length of the update that it makes."""
+    return (beta + lam / group_size) * sqrt(group_size)

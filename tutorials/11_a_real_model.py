@@ -5,7 +5,7 @@
 # a second metric detects a reward that rises while the answers get worse. The examples are a recorded run of a real
 # model, and a small run here that goes wrong on purpose.
 #
-# You need tutorial 1, and tutorial 6 for answers made of tokens. Nothing here needs a GPU, a network or the real model.
+# You need tutorial 1, and tutorial 10 for answers made of tokens. Nothing here needs a GPU, a network or the real model.
 # Results of the real model are read from `tutorials/recorded/`, and are marked *recorded*. Run the notebook from the
 # project's root, so that it finds this folder.
 
@@ -141,10 +141,10 @@ style.show(
 # - `reward`: mean over the samples. **Alarm** if it rises fast, while nothing else that you care about does.
 # - `reward_std`: deviation within a group, which advantages are divided by. **Alarm** if it goes to 0 early: the samples no longer differ.
 # - `frac_reward_zero_std`: share of *dead* groups, whose samples all earn the same. **Alarm** if it is close to 1: GRPO
-#   learns nothing from such groups (tutorial 3).
+#   learns nothing from such groups (tutorial 4).
 # - `reference/win_rate`: share of samples that beat their reference. **Alarm** if it is near 1 on a hard task: human
 #   answers are hard to beat, so suspect the reward.
-# - `reference/logp_per_token`: how likely the references are, in nats. **Alarm** if it falls without end: the printed objective (tutorial 4).
+# - `reference/logp_per_token`: how likely the references are, in nats. **Alarm** if it falls without end: the printed objective (tutorial 7).
 # - `entropy`: mean of −log π of the sampled tokens. **Alarm** if it goes to 0 early (no exploration left), or rises
 #   (the answers become random).
 # - `completions/mean_length`: tokens of an answer. **Alarm** if it changes steadily in one direction, together with the
@@ -252,7 +252,7 @@ style.show(
 #
 # ## A reward with a loophole
 #
-# Now we produce the same effect on purpose, with a small model: the embedded model of tutorial 6 must sort five digits.
+# Now we produce the same effect on purpose, with a small model: the embedded model of tutorial 10 must sort five digits.
 # Suppose that the positions can't be graded, and a *proxy* replaces the true reward: the share of pairs of neighbouring
 # digits that ascend. Sorted digits earn 1, unsorted ones less. This looks reasonable.
 #
@@ -560,10 +560,10 @@ assert 3 < control["KL"].mean() < 0.75 * last["GRAO on the proxy"]["KL"].mean()
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_7.py`, and check them with `make exercise 7`:
+# Write three functions in `tutorials/exercises/exercise_11.py`, and check them with `make exercise 11`:
 #
 # 1. `wilson`: the interval of a share, which is right for a count of 0 too.
 # 2. `divergence`: KL to the base, from the log-probabilities of sampled tokens.
 # 3. `step_to_keep`: the checkpoint to keep, by a second metric that is not the reward.
 #
-# Ours are in `tutorials/solutions/solution_7.py`.
+# Ours are in `tutorials/solutions/solution_11.py`.

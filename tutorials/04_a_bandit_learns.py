@@ -5,7 +5,7 @@
 # sampled runs to compare with it. Also: groups of samples that give no gradient, and a loss that is 0 while the policy
 # learns.
 #
-# You need tutorial 1: policy, group, reward, reference, advantage, table. Of tutorial 2 you need only the result:
+# You need tutorial 1: policy, group, reward, reference, advantage, table. Of tutorial 6 you need only the result:
 # GRAO's three terms reduce to weights on the samples and on the reference (thm-1).
 
 # %%
@@ -102,7 +102,7 @@ print(len(groups), "different groups of 8")
 # %% [markdown]
 # Here is the first step of two methods. *GRPO* (Group Relative Policy Optimization) is GRAO's exploration alone, and
 # its pool does not include the reference. GRAO, here and below, is the repaired objective: the reference's weight is
-# never negative, so the reference is imitated only while its reward is above the group's mean (thm-4, tutorial 4;
+# never negative, so the reference is imitated only while its reward is above the group's mean (thm-4, tutorial 7;
 # `only_when_ahead` in the code). "GRAO printed" is the objective as the paper prints it.
 
 # %%
@@ -241,8 +241,8 @@ style.show(
 #   until it has sampled the best answer often enough. **GRPO overtakes it there**, in the mean of the runs, and is
 #   ahead from step 50 to the end.
 # - **GRAO as printed** is ahead of the repaired one here, and level with GRPO within the error of 1,000 runs. In a
-#   table, pushing a beaten reference down without end (thm-4, tutorial 4) harms no other answer. In a language model it
-#   does; tutorial 6 shows it.
+#   table, pushing a beaten reference down without end (thm-4, tutorial 7) harms no other answer. In a language model it
+#   does; tutorial 10 shows it.
 #
 # There is one learning rate for all methods, tuned for none. The figure shows how the methods move, and does not rank
 # them.
@@ -455,11 +455,11 @@ style.show(
 #
 # Train with GRPO and watch its *loss* (minus the objective, because optimisers minimise). It is 0.0000 in every step,
 # while the reward rises. This is not an error. Let the *ratio* $\rho_i$ be an answer's probability now, divided by its
-# probability when it was sampled (this is not the ρ of tutorial 2). GRPO's objective is
+# probability when it was sampled (this is not the ρ of tutorial 6). GRPO's objective is
 #
 # $$ \frac1G \sum_i \rho_i \hat A_i, \qquad \rho_i = \frac{\pi(o_i)}{\pi_{\text{old}}(o_i)} $$
 #
-# (plus a clip, tutorial 5). At the first update after sampling the policy has not changed. So every ratio is 1, and the
+# (plus a clip, tutorial 9). At the first update after sampling the policy has not changed. So every ratio is 1, and the
 # objective is the mean of the advantages, which is always 0. Its *gradient* is not 0. At a ratio of 1, the gradient of
 # the ratio equals the gradient of $\log \pi$, so sample $i$ is pushed with weight $\hat A_i / G$. These weights are not
 # 0; only their sum is.
@@ -611,10 +611,10 @@ assert (
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_3.py`, in plain Python, and check them with `make exercise 3`:
+# Write three functions in `tutorials/exercises/exercise_4.py`, in plain Python, and check them with `make exercise 4`:
 #
 # 1. `probability_of_silence`: the probability of a dead group, where several answers may earn the same.
 # 2. `expected_update`: GRPO's, by going through all $K^G$ groups. It is compared with that of `ExactBandit`.
 # 3. `logged_loss`: the value in GRPO's log when the ratio is not 1.
 #
-# Ours are in `tutorials/solutions/solution_3.py`.
+# Ours are in `tutorials/solutions/solution_4.py`.

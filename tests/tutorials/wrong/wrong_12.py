@@ -1,4 +1,4 @@
-"""Answers to the exercises of tutorial 8 as readers get them wrong: `<function>__<what is wrong>`."""
+"""Answers to the exercises of tutorial 12 as readers get them wrong: `<function>__<what is wrong>`."""
 
 import torch
 

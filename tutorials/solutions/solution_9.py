@@ -1,4 +1,4 @@
-"""Our answers to the exercises of tutorial 5."""
+"""Our answers to the exercises of tutorial 9."""
 
 from math import sqrt
 

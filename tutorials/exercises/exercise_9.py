@@ -1,4 +1,4 @@
-"""Exercises of tutorial 5. Replace each `raise` by your answer, then run: make exercise 5."""
+"""Exercises of tutorial 9. Replace each `raise` by your answer, then run: make exercise 9."""
 
 
 def leave_one_out(rewards: list[float]) -> list[float]:

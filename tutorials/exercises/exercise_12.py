@@ -1,4 +1,4 @@
-"""Exercises of tutorial 8. Replace each `raise` by your answer, then run: make exercise 8."""
+"""Exercises of tutorial 12. Replace each `raise` by your answer, then run: make exercise 12."""
 
 from theory.ledger import Check
 

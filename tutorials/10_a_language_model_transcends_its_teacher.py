@@ -4,7 +4,7 @@
 # A small language model learns to sort digits from references that each have a mistake. It first imitates them, and
 # then beats them. Every token is coloured by the change of its probability.
 #
-# You need tutorial 1 (group, reward, reference, advantage, the three terms of eq-3), and from tutorial 4 the *repair*:
+# You need tutorial 1 (group, reward, reference, advantage, the three terms of eq-3), and from tutorial 7 the *repair*:
 # the reference is imitated only while it is ahead of the group (thm-4).
 
 # %%
@@ -243,7 +243,7 @@ style.show(
 # %% [markdown]
 # What the figure shows: sampled answers of SFT come close to the references' level and do not pass it. GRAO passes it.
 # The printed objective passes it as well, and then stays below GRAO, while it lowers the references' probability (see
-# below, and tutorial 4).
+# below, and tutorial 7).
 #
 # There are two reservations. First, SFT passes its teacher too in the column *likeliest*, where an answer takes the most
 # likely token at every position. The teacher makes its mistake at a different place each time, so at each single place
@@ -461,10 +461,10 @@ assert moved["GRAO printed"][4][0] < moved["GRAO"][4][0] - 0.1  # END
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_6.py`, and check them with `make exercise 6`:
+# Write three functions in `tutorials/exercises/exercise_10.py`, and check them with `make exercise 10`:
 #
 # 1. `reward`: the reward of this task, from the characters of a prompt and an answer.
 # 2. `mask`: which tokens of a padded answer count. END counts.
 # 3. `token_weights`: from the weight of an answer to that of each of its tokens.
 #
-# Ours are in `tutorials/solutions/solution_6.py`.
+# Ours are in `tutorials/solutions/solution_10.py`.

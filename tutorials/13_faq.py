@@ -4,7 +4,7 @@
 # My loss is 0. My loss grows. My reward does not move, my answers grow and grow, my KL is negative, my ratio is not 1,
 # I have NaNs: each symptom is produced or measured in a few lines, with its cause and what to do.
 #
-# You need tutorial 1, tutorial 7 for the KL, and tutorial 3 for the bandit: many tables with ten answers each, the best
+# You need tutorial 1, tutorial 11 for the KL, and tutorial 4 for the bandit: many tables with ten answers each, the best
 # (reward 1), the reference (0.7) and eight failures (0). Names in `code` are those of a run's `metrics.jsonl`.
 
 # %%
@@ -147,7 +147,7 @@ for name, changes in tried.items():
 #
 # **What to do.** Use larger groups (they cost more samples), temperature 1, prompts that are neither too hard nor
 # already solved, a reward with values between 0 and 1. Or use a reference: in GRAO a group of failures pulls the policy
-# towards it. That brings the policy to the reference's reward, here 0.7. Tutorial 4 shows when it goes beyond.
+# towards it. That brings the policy to the reference's reward, here 0.7. Tutorial 7 shows when it goes beyond.
 
 # %%
 dead, reached = ({name: pair[i] for name, pair in found.items()} for i in (0, 1))

@@ -4,7 +4,7 @@
 # A reference gives a gradient where a group of samples gives none. It also pulls the policy towards itself. That helps
 # much where nothing better can be found. Where something better can be found it costs time, or traps the policy.
 #
-# You need tutorial 1 (advantages, the pool) and tutorial 2 (the weight on the reference,
+# You need tutorial 1 (advantages, the pool) and tutorial 6 (the weight on the reference,
 # $(\beta + \lambda/G) \hat A_y$). GRPO compares the samples only with each other: here it is GRAO without a reference.
 
 # %%
@@ -98,7 +98,7 @@ style.show(
 #
 # ## A reference that is the best answer, and one that can be beaten
 #
-# We use a bandit (tutorial 2) of three answers: the best (reward 1), a good one (0.7), and a failure (0). The first two
+# We use a bandit (tutorial 6) of three answers: the best (reward 1), a good one (0.7), and a failure (0). The first two
 # are rare: 2 % each. We train it with two references, which we also call *teachers*: the best answer, or the good one,
 # which can be beaten. We count the steps until $V \ge 0.9$, which only the best answer makes possible.
 #
@@ -278,7 +278,7 @@ for (label, rate), share in trapped.items():
 #
 # We can remove chance: we take the *expected* update, the sum over every possible group, and follow it as a *flow*,
 # with infinitely small steps. Time is the learning rate times steps times $1 + \lambda$, because that factor is a step
-# size too (tutorial 2).
+# size too (tutorial 6).
 
 # %% tags=["picture"]
 FLOWS = {}
@@ -333,7 +333,7 @@ interactive.sliders(
 
 # %% [markdown]
 # Try eight wrong answers, and move β from 0.5 down to 0. At 0.1 the policy is still trapped. It is trapped even at 0,
-# because λ = 0.6 adds imitation too ($\lambda / G$, tutorial 2). With λ = 0 and β = 0.02 the policy leaves the trap.
+# because λ = 0.6 adds imitation too ($\lambda / G$, tutorial 6). With λ = 0 and β = 0.02 the policy leaves the trap.
 #
 # With one wrong answer GRAO is ahead, and its lead is larger for the smaller group, because GRPO's small groups are
 # dead more often. That does not contradict the tuned runs above: a flow has infinitely small steps, which corresponds
@@ -514,7 +514,7 @@ style.show(
 # | it has been beaten | printed: pushed down without end; repaired: weight 0 |
 #
 # All of this is about answers that share no parameters. In a language model a reference may do what it can't do in a
-# table: make *other* good answers likelier. That needs another experiment (tutorial 6).
+# table: make *other* good answers likelier. That needs another experiment (tutorial 10).
 #
 # ## What was claimed
 
@@ -595,11 +595,11 @@ assert abs(V[200] - V[100]) < 0.01
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_4.py`, and check them with `make exercise 4`:
+# Write three functions in `tutorials/exercises/exercise_7.py`, and check them with `make exercise 7`:
 #
 # 1. `expected_queries`: reward queries until the first gradient that is not 0, with a right reference in the pool or
 #    without.
 # 2. `repaired_weight`: the repaired weight on the reference's log-likelihood, for any advantages.
 # 3. `never_vanishes`: the length to which the printed update tends.
 #
-# Ours are in `tutorials/solutions/solution_4.py`.
+# Ours are in `tutorials/solutions/solution_7.py`.

@@ -1,4 +1,4 @@
-"""Typical wrong answers to the exercises of tutorial 5: each must be rejected with a hint."""
+"""Typical wrong answers to the exercises of tutorial 9: each must be rejected with a hint."""
 
 import numpy as np
 

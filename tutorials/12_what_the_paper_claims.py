@@ -413,7 +413,7 @@ draw_ledger(report)
 # - **Holds under conditions:** most of what the paper promises: faster learning (claim-7, claim-12), learning where all
 #   samples fail (claim-9), becoming better than the reference (claim-10), monotonic improvement (claim-8), convergence
 #   (claim-1). Check the condition before you rely on one of these. Often it depends on how good the reference is, and
-#   on whether the objective is the printed or the repaired one (tutorial 4).
+#   on whether the objective is the printed or the repaired one (tutorial 7).
 # - **Fails:** the sign of eq-7, the advantages' bound (claim-4), the two rules for choosing β and λ (claim-5, claim-6),
 #   the normalisation of eq-9, and that eq-6 alone makes the tables.
 # - **Cannot be tested here:** whether a 7-billion-parameter model that is trained as the paper describes gets the
@@ -475,10 +475,10 @@ for verdict, ids in zip(VERDICTS, (holding, conditional, failing), strict=False)
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_8.py`, and check them with `make exercise 8`:
+# Write three functions in `tutorials/exercises/exercise_12.py`, and check them with `make exercise 12`:
 #
 # 1. `deviation_check`: check "σ_A = 1" (claim-6) for any group, with a `Check` whose control fails.
 # 2. `mean_improvement`: the abstract's percentages, from columns of a table.
 # 3. `falling_bandit`: find three answers where the expected step of GRPO lowers the expected reward at $G = 8$, too.
 #
-# Ours are in `tutorials/solutions/solution_8.py`.
+# Ours are in `tutorials/solutions/solution_12.py`.

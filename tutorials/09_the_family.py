@@ -5,7 +5,7 @@
 # The weights show what each method can do with a failure, with a reference and with old samples. The code of each method
 # is one file; the differences of any two are shown here.
 #
-# You need tutorial 1 (group, reward, advantage, weight) and, of tutorial 3, the methods and the dead group.
+# You need tutorial 1 (group, reward, advantage, weight) and, of tutorial 4, the methods and the dead group.
 
 # %%
 import ast
@@ -188,7 +188,7 @@ interactive.sliders(
 # %% [markdown]
 # At 0 and at 4 the group is dead, and PPO's and GRPO's rows are blank. REINFORCE's row is blank at 0, but not at 4,
 # where all samples are pushed up. (PPO's row is blank because we assume that the critic's value is the group's mean.
-# With any other value the weights are not 0, as tutorial 3 showed.) GRAO's rows are blank only if the reference earns
+# With any other value the weights are not 0, as tutorial 4 showed.) GRAO's rows are blank only if the reference earns
 # the same as all samples.
 #
 # The sizes, for a group of eight and a reference of 0.7:
@@ -439,7 +439,7 @@ def draw_pair(before, after):
 # %% [markdown]
 # **From PPO to GRPO**: the group's mean replaces the critic, so the critic's targets (`critique`) and its error are
 # removed. The equation, with ratio and clip, is the same. PPO subtracts the KL penalty from the rewards, GRPO from the
-# objective. (`reference_model`: the policy before training, which the penalty compares with; tutorial 7 defines this
+# objective. (`reference_model`: the policy before training, which the penalty compares with; tutorial 11 defines this
 # KL.) GRPO has a `denominator` of its own, which defines how the loss is averaged over tokens.
 
 # %% tags=["picture"]
@@ -492,7 +492,7 @@ style.present("".join(folded), "A diff for each pair of methods.")
 # | GRAO printed | down | up if above the mean, else down | reference up or down at full strength | no clip |
 # | GRAO repaired | down | up if above the mean | reference up at full strength if ahead | no clip |
 #
-# None of these is best everywhere. Tutorial 3 has their curves on a bandit; tutorial 4 is about when a reference helps.
+# None of these is best everywhere. Tutorial 4 has their curves on a bandit; tutorial 7 is about when a reference helps.
 
 # %% [markdown]
 # ## What was claimed
@@ -581,7 +581,7 @@ assert longest < 30
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_5.py`, in plain Python, and check them with `make exercise 5`:
+# Write three functions in `tutorials/exercises/exercise_9.py`, in plain Python, and check them with `make exercise 9`:
 #
 # 1. `leave_one_out`: the weights of RLOO, a method that isn't in the figure. Which method has the same weights, up to a
 #    factor?
@@ -589,4 +589,4 @@ assert longest < 30
 # 3. `decompose`: GRAO's weights, with the reference in the pool, as GRPO plus SFT plus a remainder. What is the
 #    remainder?
 #
-# Ours are in `tutorials/solutions/solution_5.py`.
+# Ours are in `tutorials/solutions/solution_9.py`.

@@ -96,14 +96,14 @@ panels[1].set_xlabel("right answers among the 8 samples")
 style.show(
     drawn,
     "The weight of eq-3 on the reference's mean log-likelihood. Above, alignment adds nothing in any group. Below, it adds "
-    "λ/G = 0.075 to β = 0.5. (Tutorial 4 discusses the group without a right answer.)",
+    "λ/G = 0.075 to β = 0.5. (Tutorial 7 discusses the group without a right answer.)",
     alt="Stacked bars by number of right answers, for both pools; the alignment part is absent in the first and small "
     "in the second.",
 )
 
 # %% [markdown]
 # From here on the reference is in the pool, which is the default of the package, and the objective is the *printed*
-# one: eq-3 as in the paper. (Tutorial 4 *repairs* it; the setting `imitate_only_when_ahead`, used below, turns the
+# one: eq-3 as in the paper. (Tutorial 7 *repairs* it; the setting `imitate_only_when_ahead`, used below, turns the
 # repair on or off.)
 #
 # ## Try it
@@ -330,7 +330,7 @@ style.show(
 # %% [markdown]
 # What the upper panel shows: after 20 steps, a little imitation has helped. After 60 steps the curve is flat from
 # almost no imitation up to the full objective's 0.359. It falls for larger ρ: "without exploration" is far behind. This
-# holds for this bandit, not in general: tutorial 4 is about when the reference helps.
+# holds for this bandit, not in general: tutorial 7 is about when the reference helps.
 #
 # The lower panel has the paper's results for two models, Qwen and Moonlight. Moonlight's four points rise and fall, as
 # expected from one setting with one best value. Qwen's fall and rise again, by more than twice the error of the two
@@ -379,10 +379,10 @@ assert moonlight[0] < moonlight[1] > moonlight[2] > moonlight[3]
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_2.py`, and check them with `make exercise 2`:
+# Write three functions in `tutorials/exercises/exercise_6.py`, and check them with `make exercise 6`:
 #
 # 1. `collapsed_weights`: thm-1 for *any* advantages, from whichever pool.
 # 2. `knob`: ρ, in either pool.
 # 3. `same_curve`: another λ is given; which β trains the same curve under Adam? The check trains with your answer.
 #
-# Ours are in `tutorials/solutions/solution_2.py`.
+# Ours are in `tutorials/solutions/solution_6.py`.

@@ -1,4 +1,4 @@
-"""Our answers to the exercises of tutorial 8."""
+"""Our answers to the exercises of tutorial 12."""
 
 import torch
 
