@@ -1,0 +1,132 @@
+"""Run the cells of a table that its log does not have yet. Of a run only evaluations are kept, as lines of text."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from theory.experiments.plan import HERE, Cell, Table, python
+
+NOT_FINITE = 3  # the trainer's exit code where a loss is not finite: the run ends there
+LOGS = HERE / "logs"
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs are made, and where the log is."""
+
+    home: Path
+    log: Path
+
+
+def log_of(table: Table, folder: Path = LOGS) -> Path:
+    """The table's log: a line for each run."""
+    return folder / f"{table.name}.jsonl"
+
+
+def read(path: Path) -> list[Line]:
+    """The runs that were made."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def made(lines: Iterable[Line], cell: Cell) -> dict[int, Line]:
+    """The runs of a cell, by seed."""
+    return {
+        line["seed"]: line
+        for line in lines
+        if (line["task"], line["method"], line["rate"]) == (cell.task, cell.method, cell.rate)
+        and cell.seed <= line["seed"] < cell.seed + cell.count
+    }
+
+
+def measure(table: Table, line: Line) -> float:
+    """Mean over the evaluations; one that a run did not reach counts 0."""
+    return mean(line["curve"].get(str(step), {}).get(table.measure, 0.0) for step in table.steps)
+
+
+def best_rates(table: Table, lines: list[Line]) -> dict[str, str]:
+    """Each method's rate, by the mean over the tasks and seeds that tune."""
+    if len(table.rates) == 1:
+        return dict.fromkeys(table.entrants, table.rates[0])
+    scores: dict[tuple[str, str], list[float]] = {}
+    for cell in table.to_tune:
+        found = made(lines, cell)
+        if len(found) < cell.count:
+            raise ValueError(f"not tuned yet: {cell}")
+        scores.setdefault((cell.method, cell.rate), []).extend(measure(table, line) for line in found.values())
+    return {method: max(table.rates, key=lambda rate: mean(scores[method, rate])) for method in table.entrants}  # noqa: B023
+
+
+def fill(table: Table, cells: list[Cell], place: Place, processes: int) -> Iterator[Cell]:
+    """Make what is missing, `processes` at once; yields each cell when its runs are in the log."""
+    lines = read(place.log)
+    missing = [cell for cell in cells if len(made(lines, cell)) < cell.count]
+    needed = dict.fromkeys(words for cell in missing for words in table.task_of(cell).makes)
+    for words in (*table.makes, *needed) if missing else ():
+        _make(words, place.home)
+    with ThreadPoolExecutor(processes) as pool:
+        running = {pool.submit(runs_of, table, cell, place.home): cell for cell in missing}
+        for job in as_completed(running):
+            with place.log.open("a") as log:
+                log.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in job.result())
+            yield running[job]
+
+
+def runs_of(table: Table, cell: Cell, home: Path) -> list[Line]:
+    """Train a cell: a line for each seed. Raises `RuntimeError` with what the trainer said where it fails."""
+    lines: list[Line] = []
+    folder = home / cell.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    if first := table.first(cell, str(home), str(folder)):
+        _run(python(first), f"the SFT run before {cell}")
+    while len(lines) < cell.count:
+        rest = table.after(cell, len(lines))
+        began = time.monotonic()
+        code = _run(python(table.command(rest, str(home), str(folder))), str(rest), allowed=(0, NOT_FINITE))
+        found = curves(folder / "run" / "metrics.jsonl")
+        seconds = (time.monotonic() - began) / len(found)
+        about = {"task": cell.task, "method": cell.method, "rate": cell.rate}
+        lines += [about | {"seed": seed, "seconds": round(seconds, 1), "curve": found[seed]} for seed in found]
+        if code == 0 and len(lines) < cell.count:
+            raise RuntimeError(f"{cell}: {len(lines)} runs of {cell.count}")
+        shutil.rmtree(folder / "run")
+    shutil.rmtree(folder)
+    return lines
+
+
+def curves(path: Path) -> dict[int, dict[str, dict[str, float]]]:
+    """By seed and step: what was evaluated."""
+    found: dict[int, dict[str, dict[str, float]]] = {}
+    for text in path.read_text().splitlines():
+        row = json.loads(text)
+        kept = {name: round(value, 5) for name, value in row.items() if name.startswith("eval_")}
+        if kept:
+            found.setdefault(row["seed"], {})[str(row["step"])] = kept
+    return found
+
+
+def _make(words: str, home: Path) -> None:
+    """A command that writes {home}/..., unless a file says that it was run; its last word names what it writes."""
+    home.mkdir(parents=True, exist_ok=True)
+    asked = shlex.split(words.format(home=home))
+    done = home / (Path(asked[-1]).name + ".made")
+    if done.exists() and done.read_text() == shlex.join(asked):
+        return
+    _run(python(asked[1:]), words)
+    done.write_text(shlex.join(asked))
+
+
+def _run(command: list[str], what: str, allowed: tuple[int, ...] = (0,)) -> int:
+    told = subprocess.run(command, env=environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    if told.returncode not in allowed:
+        raise RuntimeError(f"{what}: exit code {told.returncode}: {told.stderr[-800:]}")
+    return told.returncode

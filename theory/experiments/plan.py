@@ -1,0 +1,181 @@
+"""What a table of runs is made of, read from its file: tasks, methods, rates and seeds, and the command of each cell.
+
+A cell is one method on one task at one learning rate, with some seeds in turn. Rates are tuned on tasks and seeds that
+no cell is judged on.
+"""
+
+import shlex
+import sys
+import tomllib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+TRAIN = ("-m", "grao_ref.train")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on: flags of the trainer, and where it stands in a map."""
+
+    name: str
+    flags: str
+    makes: tuple[str, ...] = ()  # commands that write its files
+    place: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A method: flags of the trainer, and of an SFT run on the same task that comes first, if there is one."""
+
+    name: str
+    flags: str
+    first: str | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method on a task, at a rate. The seeds are `count` from `seed` on."""
+
+    task: str
+    method: str
+    rate: str
+    seed: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.task} | {self.method} | rate {self.rate} | seeds {self.seed} to {self.seed + self.count - 1}"
+
+    @property
+    def folder(self) -> str:
+        """A name for its folder."""
+        kept = "".join(letter if letter.isalnum() else "-" for letter in f"{self.task} {self.method} {self.rate}")
+        return f"{kept} {self.seed}".replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file of this folder."""
+
+    name: str
+    title: str
+    question: str
+    measure: str  # a name in metrics.jsonl
+    steps: tuple[int, ...]  # the evaluations whose mean a run is judged by
+    rates: tuple[str, ...]
+    tuning_seeds: tuple[int, int]  # the first, and how many
+    seeds: tuple[int, int]
+    flags: str
+    base: str  # the method that others are compared with
+    tuning: dict[str, Task]
+    tasks: dict[str, Task]
+    entrants: dict[str, Entrant]
+    makes: tuple[str, ...]  # commands that come before everything
+
+    @cached_property
+    def to_tune(self) -> list[Cell]:
+        """Every method at every rate on the tasks that tune. With one rate there is nothing to tune."""
+        if len(self.rates) == 1:
+            return []
+        return [
+            Cell(task, method, rate, *self.tuning_seeds)
+            for task in self.tuning
+            for method in self.entrants
+            for rate in self.rates
+        ]
+
+    def to_judge(self, rates: dict[str, str]) -> list[Cell]:
+        """Every method at its rate on every task."""
+        return [Cell(task, method, rates[method], *self.seeds) for task in self.tasks for method in self.entrants]
+
+    def task_of(self, cell: Cell) -> Task:
+        """Its task, judged or tuning."""
+        return (self.tasks | self.tuning)[cell.task]
+
+    def command(self, cell: Cell, home: str, folder: str) -> list[str]:
+        """The trainer's command for a cell. home: where what is made stands; folder: the run's own."""
+        task, method = self.task_of(cell), self.entrants[cell.method]
+        flags = _flags(f"{self.flags} {task.flags} {method.flags}", home)
+        if method.first:
+            flags["--model-name-or-path"] = [f"{folder}/first/model"]
+        flags |= {"--learning-rate": [cell.rate], "--seed": [str(cell.seed)], "--num-seeds": [str(cell.count)]}
+        return _words(flags | {"--output-dir": [f"{folder}/run"]})
+
+    def first(self, cell: Cell, home: str, folder: str) -> list[str] | None:
+        """The command of the SFT run before it. Its one model is what all seeds of the cell begin with."""
+        task, method = self.task_of(cell), self.entrants[cell.method]
+        if method.first is None:
+            return None
+        flags = _flags(f"{self.flags} {task.flags} {method.first}", home)
+        return _words(flags | {"--output-dir": [f"{folder}/first"]})
+
+    def after(self, cell: Cell, done: int) -> Cell:
+        """The cell without its first seeds."""
+        return replace(cell, seed=cell.seed + done, count=cell.count - done)
+
+    def shown(self, cell: Cell) -> str:
+        """What one types, from the project's root, with everything in `runs`."""
+        words = [self.first(cell, "runs", f"runs/{cell.folder}"), self.command(cell, "runs", f"runs/{cell.folder}")]
+        return " && ".join(shlex.join(["python", *each]) for each in words if each)
+
+
+def table_of(name: str, folder: Path = HERE) -> Table:
+    """A table by its name: what its file says. Raises `ValueError` on a name without a file."""
+    path = folder / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
+        raise ValueError(f"there is no table {name}; there are {known}")
+    said: dict[str, Any] = tomllib.loads(path.read_text())
+    methods = {
+        name: Entrant(name, words) if isinstance(words, str) else Entrant(name, **words)
+        for name, words in said["methods"].items()
+    }
+    return Table(
+        name=name,
+        title=said["title"],
+        question=said["question"],
+        measure=said["measure"],
+        steps=tuple(said["steps"]),
+        rates=tuple(said["rates"]),
+        tuning_seeds=tuple(said.get("tuning_seeds", (0, 0))),
+        seeds=tuple(said["seeds"]),
+        flags=said["flags"],
+        base=said["base"],
+        tuning=_tasks(said.get("tuning", {})),
+        tasks=_tasks(said["tasks"]),
+        entrants=methods,
+        makes=tuple(said.get("makes", ())),
+    )
+
+
+def _flags(words: str, home: str) -> dict[str, list[str]]:
+    """Flags with their values. One that comes again replaces the earlier one.
+
+    >>> _flags("--a 1 --b 2 3 --c --a {home}/4", "runs")
+    {'--a': ['runs/4'], '--b': ['2', '3'], '--c': []}
+    """
+    flags: dict[str, list[str]] = {}
+    for word in shlex.split(words):
+        if word.startswith("--"):
+            last = flags[word] = []
+        else:
+            last.append(word.replace("{home}", home))
+    return flags
+
+
+def _words(flags: dict[str, list[str]]) -> list[str]:
+    return [*TRAIN, *(word for name, values in flags.items() for word in (name, *values))]
+
+
+def python(words: list[str] | tuple[str, ...]) -> list[str]:
+    """A command with this Python."""
+    return [sys.executable, *words]
+
+
+def _tasks(said: dict[str, Any]) -> dict[str, Task]:
+    return {
+        name: Task(name, about["flags"], tuple(about.get("makes", ())), tuple(about.get("place", ())))
+        for name, about in said.items()
+    }
