@@ -50,7 +50,8 @@ def made(lines: Iterable[Line], cell: Cell) -> dict[int, Line]:
 
 def measure(table: Table, line: Line) -> float:
     """Mean over the evaluations; one that a run did not reach counts 0."""
-    return mean(line["curve"].get(str(step), {}).get(table.measure, 0.0) for step in table.steps)
+    value: float = mean(line["curve"].get(str(step), {}).get(table.measure, 0.0) for step in table.steps)
+    return value
 
 
 def best_rates(table: Table, lines: list[Line]) -> dict[str, str]:
@@ -63,7 +64,7 @@ def best_rates(table: Table, lines: list[Line]) -> dict[str, str]:
         if len(found) < cell.count:
             raise ValueError(f"not tuned yet: {cell}")
         scores.setdefault((cell.method, cell.rate), []).extend(measure(table, line) for line in found.values())
-    return {method: max(table.rates, key=lambda rate: mean(scores[method, rate])) for method in table.entrants}  # noqa: B023
+    return {method: max(table.rates, key=lambda rate: mean(scores[method, rate])) for method in table.entrants}
 
 
 def fill(table: Table, cells: list[Cell], place: Place, processes: int) -> Iterator[Cell]:

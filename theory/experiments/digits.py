@@ -2,7 +2,7 @@
 
     prompt      4702915=   digits that differ, in any order
     best        0125749    it has all digits and begins with the `right` smallest, ascending: reward 1
-    second      9724105    it has all digits and begins with the two largest, descending: reward 0.5
+    second      9752104    it has all digits and begins with the three largest, descending: reward 0.5
     any other   2745109    reward 0
 
 The base model (`drafts`) writes the digits in a random order. So the best kind of answer is one in n(n−1)...(n−right+1)
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-HALF, SECOND = 0.5, 2  # reward of the second kind; how many of the largest digits it begins with
+HALF, SECOND = 0.5, 3  # reward of the second kind; how many of the largest digits it begins with
 NOISE = 0.3  # standard deviation, in `noisy`
 ROWS, DRAFTS = 1500, 25_600
 KINDS = ("bad", "beatable", "best", "nearly")
@@ -97,7 +97,7 @@ def _digits(prompts: Sequence[str]) -> list[str]:
 
 
 def rows(digits: int, right: int, kind: str, wrong: float) -> list[dict[str, Any]]:
-    """Prompts, references and the column `right`. The same arguments give the same rows, and the same prompts in all."""
+    """Prompts, references and the column `right`. The same arguments give the same rows; prompts depend on `digits` alone."""
     prompts = _prompts(digits, ROWS, random.Random(f"prompts of {digits}"))
     rng = random.Random(f"references: {kind}, {right}, {wrong}")
     kinds = ["bad" if rng.random() < wrong else kind for _ in prompts]

@@ -1,0 +1,227 @@
+"""The driver of the experiments: its commands are the trainer's, what is there is not made again, tables are right."""
+
+import json
+import random
+import re
+from collections import Counter
+from dataclasses import replace
+from math import perm
+from pathlib import Path
+
+import pytest
+
+from grao_ref.methods.registry import method_of
+from grao_ref.settings.flags import parse
+from grao_ref.settings.presets import PRESETS
+from theory.experiments import cells, digits, report, twin
+from theory.experiments.cells import Place, best_rates, fill, measure, runs_of
+from theory.experiments.plan import Cell, Entrant, table_of
+from theory.experiments.readings import agreement, at_the_edge, interval, readings
+
+TABLES = [table_of(name) for name in report.TABLES]
+
+
+def parsed(words):
+    return parse(words[2:], PRESETS, module="grao_ref.train", description="")
+
+
+def a_command_a_method(table):
+    task = next(iter(table.tasks))
+    return [(table, Cell(task, method, "3e-4", *table.seeds)) for method in table.entrants]
+
+
+@pytest.mark.parametrize(("table", "cell"), [each for table in TABLES for each in a_command_a_method(table)], ids=str)
+def test_a_cell_s_command_is_one_of_the_trainer_s(table, cell):
+    config = parsed(table.command(cell, "runs", "a folder"))
+    assert (config.learning_rate, config.seed, config.num_seeds) == (3e-4, cell.seed, cell.count)
+    assert config.output_dir == Path("a folder/run")
+    assert [step for step in range(1, config.max_steps + 1) if step % config.eval_steps == 0] == list(table.steps)
+    method_of(config.method)
+    if first := table.first(cell, "runs", "a folder"):
+        assert parsed(first).method == "sft"
+        assert config.model_name_or_path == "a folder/first/model"
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_nothing_is_tuned_on_what_is_judged(table):
+    tuned = range(table.tuning_seeds[0], sum(table.tuning_seeds))
+    assert not set(tuned) & set(range(table.seeds[0], sum(table.seeds)))
+    assert not set(table.tuning) & set(table.tasks)
+
+
+def test_every_task_s_files_are_those_that_its_commands_write():
+    table = table_of("knobs")
+    for task in (table.tasks | table.tuning).values():
+        (rows,) = re.findall(r"--dataset-name (\S+)", task.flags)
+        assert [each.split()[-1] for each in task.makes] == [rows]
+        (model,) = re.findall(r"--model-name-or-path (\S+)/model", task.flags)
+        assert any(each.endswith(model) for each in table.makes)
+
+
+# The task with knobs.
+
+
+@pytest.mark.parametrize(("kind", "worth"), [("best", 1.0), ("beatable", 0.5), ("bad", 0.0)])
+def test_a_reference_is_of_its_kind(kind, worth):
+    rows = digits.rows(7, 3, kind, 0.0)
+    assert {digits.reward(row["prompt"][:-1], row["completion"], 3) for row in rows} == {worth}
+    assert len({row["prompt"] for row in rows}) == digits.ROWS
+    wrong = digits.rows(7, 3, kind, 0.3)
+    share = sum(digits.reward(row["prompt"][:-1], row["completion"], 3) == 0 for row in wrong) / len(wrong)
+    assert share == pytest.approx(1.0 if kind == "bad" else 0.3, abs=0.05)
+
+
+def test_a_nearly_right_reference_earns_what_is_missing_of_the_graded_reward():
+    rows = digits.rows(7, 3, "nearly", 0.0)
+    assert {digits.share(row["prompt"][:-1], row["completion"], 3) for row in rows} == {2 / 3}
+
+
+@pytest.mark.parametrize(("right", "one_in"), [(2, 42), (3, 210)])
+def test_the_best_kind_is_as_rare_as_the_file_says(right, one_in):
+    assert perm(7, right) == one_in
+    rng = random.Random(0)
+    counted = Counter(digits.reward("1234567", "".join(rng.sample("1234567", 7)), right) for _ in range(60_000))
+    assert counted[1.0] / 60_000 == pytest.approx(1 / one_in, rel=0.2)
+    assert counted[0.5] / 60_000 == pytest.approx(1 / perm(7, digits.SECOND), rel=0.2)
+
+
+def test_drafts_are_shuffled_digits_of_prompts_that_no_policy_sees():
+    taken = {row["prompt"] for row in digits.rows(6, 3, "best", 0.0)}
+    drafts = digits.drafts(6)
+    assert len(drafts) == digits.DRAFTS
+    assert not taken & {row["prompt"] for row in drafts}
+    assert all(sorted(row["prompt"][:-1]) == sorted(row["completion"]) for row in drafts)
+
+
+class State:
+    global_step = 3
+
+
+def test_noise_is_drawn_anew_and_is_not_in_what_is_logged():
+    logged = []
+    asked = {"prompts": ["213="] * 2, "completions": ["123", "321"], "right": [3, 3], "trainer_state": State()}
+    first = digits.noisy(**asked, log_metric=lambda name, value: logged.append((name, value)))
+    again = digits.noisy(**asked | {"completions": ["123", "312"]})
+    assert logged == [("success", 0.5)]
+    assert first[0] != again[0]
+    assert first == digits.noisy(**asked)
+
+
+# Cells that are run, or not again.
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A table of two methods that a CPU trains in seconds, and where it is made."""
+    table = replace(
+        table_of("sorting"),
+        flags="--max-steps 2 --eval-steps 1 --per-device-train-batch-size 16 --max-eval-prompts 4",
+        steps=(1, 2),
+        rates=("1e-4", "1e-3"),
+        seeds=(0, 2),
+        entrants={
+            "GRPO": Entrant("GRPO", "--method grpo"),
+            "SFT, GRPO": Entrant("SFT, GRPO", "--method grpo", first="--method sft --max-steps 1"),
+        },
+    )
+    return table, Place(tmp_path / "home", tmp_path / "log.jsonl")
+
+
+def test_a_cell_is_run_once_and_leaves_lines_of_text_alone(small, monkeypatch):
+    table, place = small
+    cell = Cell("sorting", "SFT, GRPO", "1e-3", 0, 2)
+    assert list(fill(table, [cell], place, 1)) == [cell]
+    lines = [json.loads(line) for line in place.log.read_text().splitlines()]
+    assert [(line["seed"], list(line["curve"])) for line in lines] == [(0, ["0", "1", "2"]), (1, ["0", "1", "2"])]
+    assert lines[0]["curve"]["2"]["eval_reward"] != lines[1]["curve"]["2"]["eval_reward"]
+    assert list(place.home.iterdir()) == []
+    monkeypatch.setattr(cells, "runs_of", None)  # what is there is not made again
+    assert list(fill(table, [cell], place, 1)) == []
+
+
+def test_a_run_whose_loss_is_not_finite_counts_as_far_as_it_came(small, monkeypatch):
+    """The seeds after it are run all the same."""
+    table, place = small
+    codes = iter([cells.NOT_FINITE, 0])
+
+    def run(command, what, allowed=(0,)):
+        folder, seed = Path(command[-1]), int(command[command.index("--seed") + 1])
+        folder.mkdir(parents=True)
+        code = next(codes)
+        rows = [{"seed": seed, "step": step, "eval_reward": 0.5} for step in range(2 if code else 3)]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return code
+
+    monkeypatch.setattr(cells, "_run", run)
+    lines = runs_of(table, Cell("sorting", "GRPO", "1e-3", 0, 2), place.home)
+    assert [line["seed"] for line in lines] == [0, 1]
+    assert [measure(table, line) for line in lines] == [0.25, 0.5]
+
+
+def test_what_a_trainer_says_is_said_where_it_fails(small):
+    table, place = small
+    broken = replace(table, entrants={"x": Entrant("x", "--method no_such_method")})
+    with pytest.raises(RuntimeError, match="no_such_method"):
+        runs_of(broken, Cell("sorting", "x", "1e-3", 0, 1), place.home)
+
+
+def test_a_table_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="there is no table nothing; there are knobs, "):
+        table_of("nothing")
+
+
+# What a log says.
+
+
+def log(table, better):
+    """Lines: every method best at 3e-4; one of them ahead by 0.1 at each seed."""
+    cells = table.to_tune + table.to_judge(dict.fromkeys(table.entrants, "3e-4"))
+    for cell in cells:
+        for seed in range(cell.seed, cell.seed + cell.count):
+            value = 0.4 + 0.1 * (cell.method == better) + 0.2 * (cell.rate == "3e-4") + 0.001 * (seed % 7)
+            curve = {str(step): {table.measure: value} for step in (0, *table.steps)}
+            about = {"task": cell.task, "method": cell.method, "rate": cell.rate, "seed": seed}
+            yield about | {"seconds": 1.0, "curve": curve}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_method_that_is_ahead_is_called_better(table):
+    lines = list(log(table, "LUFFY"))
+    assert set(best_rates(table, lines).values()) == {"3e-4"}
+    for methods in readings(table, lines).values():
+        assert methods["LUFFY"].more.mean == pytest.approx(0.1)
+        assert {name for name, read in methods.items() if read.more.sure} == {"LUFFY"}
+    assert "| LUFFY |" in report.section(table, lines)
+
+
+def test_a_rate_at_the_grid_s_edge_is_said():
+    table = table_of("knobs")
+    assert at_the_edge(table, {"GRPO": "1e-4", "bar": "3e-4", "PPO": "1e-3"}) == ["GRPO", "PPO"]
+
+
+def test_without_tuning_nothing_is_judged():
+    table = table_of("knobs")
+    assert "Not judged yet" in report.section(table, list(log(table, "bar"))[:5])
+
+
+def test_an_interval_is_student_s():
+    found = interval([1.0, 2.0, 3.0, 4.0])
+    assert (found.mean, found.half) == (2.5, pytest.approx(3.1824 * 1.29099 / 2, rel=1e-4))
+
+
+def test_agreement_is_1_for_the_same_order_and_none_for_a_constant():
+    ours = {name: value for value, name in enumerate("abcdefgh")}
+    assert agreement(ours, {name: value**3 for name, value in ours.items()})[0] == pytest.approx(1)
+    assert agreement(ours, {name: value**3 for name, value in ours.items()})[1] < 0.001
+    assert agreement(ours, {name: -value for name, value in ours.items()})[0] == pytest.approx(-1)
+    assert agreement(ours, dict.fromkeys(ours, 1.0)) != agreement(ours, ours)
+
+
+@pytest.mark.parametrize("kind", ["bad", "beatable", "best"])
+def test_the_twin_has_the_chances_and_rewards_of_its_cell(kind):
+    rewards, logits, best = twin.table(7, 2, kind)
+    shares = logits.exp()
+    assert shares.sum().item() == pytest.approx(1)
+    assert (rewards[best], shares[best].item()) == (1, pytest.approx(1 / 42))
+    assert rewards[1] == {"bad": 0, "beatable": 0.5, "best": 1}[kind]
+    assert shares[rewards == 0.5].item() == pytest.approx(1 / 210)

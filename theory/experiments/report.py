@@ -1,0 +1,117 @@
+"""REPORT.md and its figures, from the logs alone."""
+
+import json
+
+from theory.experiments.cells import LOGS, Line, best_rates, log_of, read
+from theory.experiments.pictures import maps
+from theory.experiments.plan import HERE, Table, table_of
+from theory.experiments.readings import Interval, Read, agreement, at_the_edge, readings
+
+TABLES = ("knobs", "sorting")
+REPORT, FIGURES, COMMANDS = HERE / "REPORT.md", HERE / "figures", HERE / "commands"
+
+
+def write() -> None:
+    """Everything that is rebuilt: the report, the figures, the commands."""
+    parts = [(HERE / "CONCLUSIONS.md").read_text().strip()]
+    for name in TABLES:
+        table, lines = table_of(name), read(log_of(table_of(name)))
+        if lines:
+            parts.append(section(table, lines))
+    REPORT.write_text("\n\n".join(parts) + "\n")
+
+
+def section(table: Table, lines: list[Line]) -> str:
+    """A table's part of the report."""
+    try:
+        rates = best_rates(table, lines)
+    except ValueError as error:
+        return f"## {table.title}\n\n{table.question.strip()}\n\nNot judged yet: {error}."
+    found = readings(table, lines)
+    write_commands(table, found)
+    done = sum(len(methods) for methods in found.values())
+    hours = sum(line["seconds"] for line in lines) / 3600
+    spent = f", {hours:.1f} hours of one process each on a shared CPU" if hours else ""
+    parts = [
+        f"## {table.title}",
+        table.question.strip(),
+        f"{len(lines)} runs{spent}. {done} of "
+        f"{len(table.tasks) * len(table.entrants)} cells are judged, seeds {table.seeds[0]} to "
+        f"{sum(table.seeds) - 1}. Measure: `{table.measure}`, mean of steps {', '.join(map(str, table.steps))}. "
+        f"The command of each cell: [commands/{table.name}.md](commands/{table.name}.md).",
+        _rates(table, rates),
+    ]
+    if drawn := maps(table, found, FIGURES):
+        parts.append(drawn)
+    parts += [tested(table, task, methods) for task, methods in found.items()]
+    if (LOGS / "twin.json").exists() and table.name == "knobs":
+        parts.append(twins(found))
+    return "\n\n".join(parts)
+
+
+def tested(table: Table, task: str, methods: dict[str, Read]) -> str:
+    """One task: the methods by their measure."""
+    lines = [
+        f"### {task}",
+        "",
+        f"| method | mean | at the end | more than {table.base} | |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for method in sorted(methods, key=lambda method: -methods[method].whole.mean):
+        here = methods[method]
+        more = "" if method == table.base else str(here.more)
+        lines.append(f"| {method} | {here.whole} | {here.end} | {more} | {_word(here.more)} |")
+    base = next(iter(methods.values())).base
+    return "\n".join([*lines, "", f"Before training: {base}."])
+
+
+def twins(found: dict[str, dict[str, Read]]) -> str:
+    """What the bandit said of each cell of the map, beside what came out."""
+    record = json.loads((LOGS / "twin.json").read_text())
+    lines = [
+        "### Does the bandit say it?",
+        "",
+        "Each cell of the map as a bandit (`twin.py`): Spearman's correlation of the measure over the methods, with "
+        "its p-value by permutation.",
+        "",
+        "| cell | correlation | p |",
+        "| --- | --- | --- |",
+    ]
+    for task, methods in found.items():
+        theirs = {name: each[task] for name, each in record.items() if task in each}
+        if theirs:
+            rho, p = agreement({name: each.whole.mean for name, each in methods.items()}, theirs)
+            lines.append(f"| {task} | {rho:.2f} | {p:.4f} |")
+    return "\n".join(lines)
+
+
+def write_commands(table: Table, found: dict[str, dict[str, Read]]) -> None:
+    """A page with what one types to make each cell again."""
+    COMMANDS.mkdir(exist_ok=True)
+    makes = [f"    {each.format(home='runs')}" for each in table.makes]
+    for task in table.tasks.values():
+        makes += [f"    {each.format(home='runs')}" for each in task.makes]
+    cells = [
+        f"{read.cell}, mean {read.whole}:\n\n    {table.shown(read.cell)}"
+        for methods in found.values()
+        for read in methods.values()
+    ]
+    before = ["First, once:", "\n".join(dict.fromkeys(makes))] if makes else []
+    text = [f"# {table.title}: the commands", *before, *cells]
+    (COMMANDS / f"{table.name}.md").write_text("\n\n".join(text) + "\n")
+
+
+def _rates(table: Table, rates: dict[str, str]) -> str:
+    if len(table.rates) == 1:
+        return f"Every method at the learning rate {table.rates[0]}: tuned for none."
+    by_rate = {rate: ", ".join(method for method in rates if rates[method] == rate) for rate in table.rates}
+    said = "; ".join(f"{rate}: {methods}" for rate, methods in by_rate.items() if methods)
+    edge = at_the_edge(table, rates)
+    beyond = (
+        f" At the edge of what was tried, so that a better one may be beyond it: {', '.join(edge)}." if edge else ""
+    )
+    return f"Learning rates, tuned on {', '.join(table.tuning)} with other seeds: {said}.{beyond}"
+
+
+def _word(more: Interval) -> str:
+    return {1: "better", -1: "worse", 0: ""}[more.sure]
