@@ -97,7 +97,7 @@ def _digits(prompts: Sequence[str]) -> list[str]:
 
 
 def rows(digits: int, right: int, kind: str, wrong: float) -> list[dict[str, Any]]:
-    """Prompts, references and the column `right`. The same arguments give the same rows; prompts depend on `digits` alone."""
+    """Prompts, references and the column `right`; the same for the same arguments. Prompts depend on `digits` alone."""
     prompts = _prompts(digits, ROWS, random.Random(f"prompts of {digits}"))
     rng = random.Random(f"references: {kind}, {right}, {wrong}")
     kinds = ["bad" if rng.random() < wrong else kind for _ in prompts]
