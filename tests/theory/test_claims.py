@@ -5,6 +5,7 @@ claim that settles at all has had every one of its controls come out the other w
 planted into the measurements that are easiest to get wrong.
 """
 
+import os
 import re
 from math import sqrt
 from pathlib import Path
@@ -74,6 +75,7 @@ def test_the_figures_that_the_report_shows_are_there():
 GROUP = {id: pytest.mark.xdist_group(name) for name, ids in SHARED.items() for id in ids}
 
 
+@pytest.mark.skipif(os.environ.get("GRAO_THEORY") == "apart", reason="make theory settles every row at its full size")
 @pytest.mark.parametrize("id", [pytest.param(id, marks=GROUP.get(id, ())) for id in claims()])
 def test_a_smaller_run_comes_to_the_verdict_of_the_committed_report(id):
     row = settle(claims()[id], Run("quick"))
