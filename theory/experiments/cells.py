@@ -73,7 +73,7 @@ def fill(table: Table, cells: list[Cell], place: Place, processes: int) -> Itera
     missing = [cell for cell in cells if len(made(lines, cell)) < cell.count]
     needed = dict.fromkeys(words for cell in missing for words in table.task_of(cell).makes)
     for words in (*table.makes, *needed) if missing else ():
-        _make(words, place.home)
+        _make(words, place.home, table)
     with ThreadPoolExecutor(processes) as pool:
         running = {pool.submit(runs_of, table, cell, place.home): cell for cell in missing}
         for job in as_completed(running):
@@ -88,17 +88,22 @@ def runs_of(table: Table, cell: Cell, home: Path) -> list[Line]:
     folder = home / cell.folder
     shutil.rmtree(folder, ignore_errors=True)
     if first := table.first(cell, str(home), str(folder)):
-        _run(python(first), f"the SFT run before {cell}")
+        _run(python(first), f"the SFT run before {cell}", environment(table, home))
     while len(lines) < cell.count:
-        rest = table.after(cell, len(lines))
+        rest = table.rest(cell, len(lines))
         began = time.monotonic()
-        code = _run(python(table.command(rest, str(home), str(folder))), str(rest), allowed=(0, NOT_FINITE))
+        command, around = python(table.command(rest, str(home), str(folder))), environment(table, home)
+        code = _run(command, str(rest), around, allowed=(0, NOT_FINITE))
         found = curves(folder / "run" / "metrics.jsonl")
         seconds = (time.monotonic() - began) / len(found)
-        about = {"task": cell.task, "method": cell.method, "rate": cell.rate}
+        about: Line = {"task": cell.task, "method": cell.method, "rate": cell.rate}
+        if code == 0 and len(found) < rest.count:
+            raise RuntimeError(f"{rest}: {len(found)} runs of {rest.count}")
+        if code == 0 and (evaluated := table.evaluated(str(folder))):
+            _run(python(evaluated), f"the evaluation of {rest}", around)
+            about["evaluation"] = json.loads((folder / "evaluation" / "evaluation.json").read_text())
+            shutil.rmtree(folder / "evaluation")
         lines += [about | {"seed": seed, "seconds": round(seconds, 1), "curve": found[seed]} for seed in found]
-        if code == 0 and len(lines) < cell.count:
-            raise RuntimeError(f"{cell}: {len(lines)} runs of {cell.count}")
         shutil.rmtree(folder / "run")
     shutil.rmtree(folder)
     return lines
@@ -115,19 +120,28 @@ def curves(path: Path) -> dict[int, dict[str, dict[str, float]]]:
     return found
 
 
-def _make(words: str, home: Path) -> None:
-    """A command that writes {home}/..., unless a file says that it was run; its last word names what it writes."""
+def environment(table: Table, home: Path) -> dict[str, str]:
+    """Variables of a cell's processes: one thread unless it is set here, and what the table adds."""
+    added = {name: value.format(home=home) for name, value in table.environment}
+    return {"OMP_NUM_THREADS": "1"} | environ | added
+
+
+def _make(words: str, home: Path, table: Table) -> None:
+    """A command that writes {home}/..., unless a file says that it was run; its last word names what it writes.
+
+    {data}: the folder that the variable GRAO_TEST_DATA names.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    asked = shlex.split(words.format(home=home))
+    asked = shlex.split(words.format(home=home, data=environ.get("GRAO_TEST_DATA", "")))
     done = home / (Path(asked[-1]).name + ".made")
     if done.exists() and done.read_text() == shlex.join(asked):
         return
-    _run(python(asked[1:]), words)
+    _run(python(asked[1:]), words, environment(table, home))
     done.write_text(shlex.join(asked))
 
 
-def _run(command: list[str], what: str, allowed: tuple[int, ...] = (0,)) -> int:
-    told = subprocess.run(command, env=environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+def _run(command: list[str], what: str, around: dict[str, str], allowed: tuple[int, ...] = (0,)) -> int:
+    told = subprocess.run(command, env=around, capture_output=True, text=True)
     if told.returncode not in allowed:
         raise RuntimeError(f"{what}: exit code {told.returncode}: {told.stderr[-800:]}")
     return told.returncode

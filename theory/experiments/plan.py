@@ -73,6 +73,8 @@ class Table:
     tasks: dict[str, Task]
     entrants: dict[str, Entrant]
     makes: tuple[str, ...]  # commands that come before everything
+    evaluation: str | None = None  # flags of grao_ref.evaluate on each trained model; a run is one seed then
+    environment: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def to_tune(self) -> list[Cell]:
@@ -111,14 +113,23 @@ class Table:
         flags = _flags(f"{self.flags} {task.flags} {method.first}", home)
         return _words(flags | {"--output-dir": [f"{folder}/first"]})
 
-    def after(self, cell: Cell, done: int) -> Cell:
-        """The cell without its first seeds."""
-        return replace(cell, seed=cell.seed + done, count=cell.count - done)
+    def rest(self, cell: Cell, done: int) -> Cell:
+        """What one command makes of a cell without its first seeds: all others, or one where each is evaluated."""
+        return replace(cell, seed=cell.seed + done, count=1 if self.evaluation else cell.count - done)
+
+    def evaluated(self, folder: str) -> list[str] | None:
+        """The command that evaluates a run."""
+        if self.evaluation is None:
+            return None
+        words = ["-m", "grao_ref.evaluate", f"{folder}/run", *shlex.split(self.evaluation)]
+        return [*words, "--output-dir", f"{folder}/evaluation"]
 
     def shown(self, cell: Cell) -> str:
         """What one types, from the project's root, with everything in `runs`."""
-        words = [self.first(cell, "runs", f"runs/{cell.folder}"), self.command(cell, "runs", f"runs/{cell.folder}")]
-        return " && ".join(shlex.join(["python", *each]) for each in words if each)
+        folder, one = f"runs/{cell.folder}", self.rest(cell, 0)
+        words = [self.first(cell, "runs", folder), self.command(one, "runs", folder), self.evaluated(folder)]
+        before = "".join(f"{name}={value} ".format(home="runs") for name, value in self.environment)
+        return " && ".join(before + shlex.join(["python", *each]) for each in words if each)
 
 
 def table_of(name: str, folder: Path = HERE) -> Table:
@@ -147,6 +158,8 @@ def table_of(name: str, folder: Path = HERE) -> Table:
         tasks=_tasks(said["tasks"]),
         entrants=methods,
         makes=tuple(said.get("makes", ())),
+        evaluation=said.get("evaluation"),
+        environment=tuple(said.get("environment", {}).items()),
     )
 
 

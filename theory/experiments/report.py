@@ -88,9 +88,9 @@ def twins(found: dict[str, dict[str, Read]]) -> str:
 def write_commands(table: Table, found: dict[str, dict[str, Read]]) -> None:
     """A page with what one types to make each cell again."""
     COMMANDS.mkdir(exist_ok=True)
-    makes = [f"    {each.format(home='runs')}" for each in table.makes]
+    makes = [f"    {each.format(home='runs', data='DATA')}" for each in table.makes]
     for task in table.tasks.values():
-        makes += [f"    {each.format(home='runs')}" for each in task.makes]
+        makes += [f"    {each.format(home='runs', data='DATA')}" for each in task.makes]
     cells = [
         f"{read.cell}, mean {read.whole}:\n\n    {table.shown(read.cell)}"
         for methods in found.values()
