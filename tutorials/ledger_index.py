@@ -50,7 +50,7 @@ SEVEN = (
     Advice(
         "exp-race",
         CONDITIONS,
-        "Where right answers are rare and few different answers fail, try the rule `bar` under Adam.",
+        "Where right answers are rare and few different answers fail, try the method `grao_ref.methods.neighbours.bar.BAR` under Adam.",
     ),
     Advice(
         "exp-temperature",
@@ -124,7 +124,7 @@ class Index:
             f"<h1>The ledger</h1>{self._introduction()}"
             f'<ul class="tally" aria-label="Verdicts">{tally}</ul>'
             f'<section aria-labelledby="seven"><h2 id="seven">Seven you should know</h2>'
-            "<p>These change most in how one trains a model. They were chosen by hand; no measurement ranks them.</p>"
+            "<p>Each of these changes a decision in training. They were chosen by hand; no measurement ranks them.</p>"
             f'<ol class="cards seven">{seven}</ol></section>'
             f'<section aria-labelledby="all"><h2 id="all">All {len(self.rows)} claims by topic</h2>'
             f"{self._filters(count)}{sections}</section>"

@@ -86,7 +86,7 @@ class Pages:
         text = self.texts.words
         note = f"<p>{text(row['note'], id)}</p>"
         if row["untestable"]:
-            note = f"<p>Why it cannot be tested here: {text(row['untestable'], id)}.</p>{note}"
+            note += f"<p>It cannot be tested here: {text(row['untestable'], id)}.</p>"
         why = self.texts.argument(row["argument"], id)
         return (
             f'<p class="crumb"><b class="id">{id}</b> {kind} · '
@@ -184,10 +184,10 @@ class Pages:
         for use in self.package.uses(row["source"]):
             files.setdefault(use.through, []).append(self._use(use))
         if not files:
-            return "nothing: it is computed without the package, which can be compared with it"
+            return "nothing: it is computed without the package"
         return listed(
             [
-                ", ".join(names) + (f" (by <code>{file}</code>)" if file else "")
+                ", ".join(names) + (f", through <code>{file}</code>" if file else "")
                 for file, names in files.items()
             ]
         )

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from dataclasses import fields
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -10,14 +12,16 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from grao_ref.settings.config import Config
 from tests.tutorials.pages import CHROMIUM, WIDTHS, browser, opened, problems
 from tests.tutorials.test_build import outside
 from theory.checks import FAILS, HOLDS, VERDICTS
 from theory.topics import TOPICS
 from tutorials import ledger_links
+from tutorials.__main__ import main
 from tutorials.ledger_index import FIGURES, SEVEN, SHAPES, Index, badge, slug
 from tutorials.ledger_links import ROOT, checked_by, line_of
-from tutorials.ledger_pages import HOME, LEDGER, Pages, write_ledger
+from tutorials.ledger_pages import HOME, LEDGER, Pages
 from tutorials.ledger_pictures import first_panel
 from tutorials.ledger_text import page_of
 from tutorials.sources import pages, tutorials
@@ -37,8 +41,7 @@ def site(tmp_path_factory):
     sources = tutorials() + pages()
     for name in ("index", *(each.name for each in sources)):
         (folder / f"{name}.html").write_text(f"<title>{name}</title>")
-    names = write_ledger(folder, "footer", sources)
-    assert names == [HOME, *(page_of(row["id"]) for row in Index(list(ROWS.values())).ordered())]
+    assert main(["--only", "ledger", "--output-dir", str(folder)]) == 0
     return folder
 
 
@@ -107,6 +110,10 @@ def test_every_claim_has_a_page_and_is_in_the_index_as_the_ledger_has_it(soups):
     assert len(ROWS) > 70
     assert len(soups) == len(ROWS) + 1
     assert wrong(soups["ledger"], soups) == []
+
+
+def test_the_site_s_index_leads_to_the_ledger(site):
+    assert soup(site / "index.html").find("a", href=HOME).text == "The ledger"
 
 
 @pytest.mark.parametrize(
@@ -200,6 +207,22 @@ def test_seven_are_known_first_and_a_reason_is_for_the_verdict_that_was_computed
         Index(turned)
     with pytest.raises(ValueError, match="SEVEN: thm-1 is missing"):
         Index([row for row in ROWS.values() if row["id"] != "thm-1"])
+
+
+def settings_and_methods(reason: str) -> list[bool]:
+    """For each code in a reason, whether it is a setting of the trainer or a method that can be imported."""
+    found = []
+    for code in re.findall(r"`([^`=]+)(?:=\d+)?`", reason):
+        module, _, name = code.rpartition(".")
+        known = hasattr(import_module(module), name) if module else code in {field.name for field in fields(Config)}
+        found.append(known)
+    return found
+
+
+def test_what_a_reason_tells_one_to_set_can_be_set():
+    found = [known for each in SEVEN for known in settings_and_methods(each.reason)]
+    assert found == [True] * 4
+    assert settings_and_methods("Set `gone=1` or `grao_ref.methods.neighbours.bar.FOO`.") == [False, False]
 
 
 def test_a_verdict_has_a_shape_of_its_own():
