@@ -75,13 +75,14 @@ def _section(row: Row, figures: str) -> list[str]:
         lines.append("")
     if finding.numbers:
         lines += ["| number | |", "| --- | --- |"]
-        lines += [f"| {cell(name)} | {_numbers(value)} |" for name, value in finding.numbers.items()]
+        lines += [f"| {cell(name)} | {numbers(value)} |" for name, value in finding.numbers.items()]
         lines.append("")
     lines += [f"![{name}]({figures}/{name}.png)\n" for name in finding.figures]
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def _numbers(value: float | tuple[float, ...]) -> str:
+def numbers(value: float | tuple[float, ...]) -> str:
+    """A number, or several with commas between them, with the report's digits."""
     return ", ".join(map(number, value)) if isinstance(value, tuple) else number(value)
 
 
@@ -104,8 +105,11 @@ def staleness(committed: str, fresh: str) -> list[str]:
         for id in {**old, **new}
         if old.get(id) != new.get(id)
     ]
-    if flipped:
-        return flipped
+    return flipped or changes(committed, fresh)
+
+
+def changes(committed: str, fresh: str) -> list[str]:
+    """The first lines in which two texts differ, or else the first numbers that differ by more than 1.5 %."""
     pattern = r"[-−]?(?:\d+\.?\d*(?:e[-+]?\d+)?|∞)"
     if re.sub(pattern, "#", committed) != re.sub(pattern, "#", fresh):
         texts = (re.sub(pattern, "#", text).splitlines() for text in (committed, fresh))

@@ -20,10 +20,12 @@ from rich.markup import escape
 
 from tutorials.api_pages import INDEX, write_reference
 from tutorials.build import execute, index_page, navigation, page
+from tutorials.ledger_pages import HOME, write_ledger
 from tutorials.sources import HERE, Source, pages, place_of, plain, tutorials
 
 AT_ONCE = 2
 REFERENCE = "api"  # what `--only` calls the reference of the package
+LEDGER = "ledger"  # and the theory laboratory's
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         nargs="+",
         default=[],
         metavar="N",
-        help="build only these: tutorials by number, pages by name, the reference as api",
+        help="build only these: tutorials by number, pages by name, the reference as api, the ledger",
     )
     parser.add_argument("--source-dir", type=Path, default=HERE, metavar="DIR")
     parser.add_argument(
@@ -50,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     known = [each.label for each in every]
     ours = options.source_dir == HERE
     if ours:
-        known.append(REFERENCE)
+        known += [REFERENCE, LEDGER]
     unknown = sorted(set(options.only) - set(known))
     if unknown or not every:
         console.print(
@@ -71,6 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
         names = write_reference(folder, footer())
         took = time.perf_counter() - began
         console.print(f"reference, {len(names)} pages  {took:.0f} s")
+    if ours and (not options.only or LEDGER in options.only):
+        names = write_ledger(folder, footer(), present)
+        console.print(f"ledger, {len(names)} pages")
     if chosen:
         console.print(f"running {len(chosen)}, {AT_ONCE} at once: up to a minute each")
     seconds, failed = {}, []
@@ -89,10 +94,12 @@ def main(arguments: list[str] | None = None) -> int:
     if failed:
         return 1
     reference = INDEX if (folder / INDEX).exists() else None
-    index = index_page(present, seconds, footer(), reference)
+    ledger = HOME if (folder / HOME).exists() else None
+    index = index_page(present, seconds, footer(), reference, ledger)
     (folder / "index.html").write_text(index)
     start = f"{chosen[0].name}.html" if len(chosen) == 1 else "index.html"
     start = INDEX if options.only == [REFERENCE] else start
+    start = HOME if options.only == [LEDGER] else start
     console.print(f"open {escape(str(folder / start))}")
     return 0
 

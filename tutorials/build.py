@@ -180,10 +180,11 @@ def index_page(
     seconds: dict[str, float],
     footer: str,
     reference: str | None = None,
+    ledger: str | None = None,
 ) -> str:
     """The tutorials with their summaries and, for those that were just run, the seconds they took; then the pages.
 
-    `reference`: the file of the package's reference, if the site has one.
+    `reference`, `ledger`: the files of the package's reference and of the theory's ledger, if the site has them.
     """
     pages = [each for each in all_of_them if each.is_page]
     items = "".join(
@@ -202,6 +203,11 @@ def index_page(
         others += (
             f'<li><a href="{reference}">Reference</a> <p>Every public name of the package, with its arguments, shapes, '
             "units and errors, from the docstrings.</p></li>"
+        )
+    if ledger is not None:
+        others += (
+            f'<li><a href="{ledger}">The ledger</a> <p>Every statement of the paper, and what theorems and experiments '
+            "add, with a verdict that was computed.</p></li>"
         )
     if others:
         others = f'<h2>Pages</h2><ul class="index">{others}</ul>'

@@ -11,8 +11,9 @@ from tutorials import style
 from tutorials.sources import HERE, tutorials
 
 SITE = HERE / "_build"
-# Without those of the reference, which `test_api.py` opens.
-PAGES = sorted({*SITE.glob("*.html")} - {*SITE.glob("api*.html")}) if (SITE / "index.html").exists() else []
+# Without those of the reference and of the ledger, which `test_api.py` and `test_ledger_pages.py` open.
+OTHERS = {*SITE.glob("api*.html"), *SITE.glob("ledger*.html")}
+PAGES = sorted({*SITE.glob("*.html")} - OTHERS) if (SITE / "index.html").exists() else []
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(find_spec("playwright") is None, reason="playwright is not installed"),

@@ -213,6 +213,8 @@ def test_a_site_without_pages_has_no_heading_for_them():
 def test_the_reference_stands_among_the_pages_where_there_is_one(tiny_site):
     index = BeautifulSoup(index_page([], {}, "", "api.html"), "html.parser")
     assert [link["href"] for link in index.select("ul.index li > a")] == ["api.html"]
+    index = BeautifulSoup(index_page([], {}, "", None, "ledger.html"), "html.parser")
+    assert [link["href"] for link in index.select("ul.index li > a")] == ["ledger.html"]
     assert "Reference" not in soup(tiny_site / "index.html").text  # a folder of one's own has none
 
 
