@@ -42,7 +42,7 @@ def read_sorting(folder: Path) -> dict[str, Any]:
         for field, name in FIELDS.items():
             if row["step"] in KEPT and name in row:
                 steps = found[field].setdefault(row["run"], {})
-                steps.setdefault(str(row["step"]), []).append(round(row[name], 6))
+                steps.setdefault(str(row["step"]), []).append(round(row[name], 8))
     return {"command": SORTING, **found}
 
 
