@@ -1,8 +1,7 @@
-"""House rules that can be tested: layers, sizes, docstrings, settings, and the README's tables."""
+"""House rules that can be tested: layers, sizes, docstrings, settings, the tables of equations and of modules."""
 
 import ast
 import re
-import shlex
 import sys
 import tomllib
 from dataclasses import fields
@@ -13,12 +12,11 @@ import pytest
 import grao_ref
 from grao_ref.methods.registry import BUILT_IN
 from grao_ref.settings.config import Config
-from grao_ref.settings.flags import parse
-from grao_ref.settings.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "grao_ref"
 README = (ROOT / "README.md").read_text()
+PAGES = ROOT / "tutorials" / "pages"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 THEORY = sorted((ROOT / "theory").rglob("*.py"))
 STANDARD = set(sys.stdlib_module_names)
@@ -380,8 +378,9 @@ def test_the_public_names_are_those_of_the_contract():
 
 
 def equation_rows() -> list[list[str]]:
-    """The cells of README's equation table."""
-    table = README.split("## From the paper to the code")[1].split("### Symbols")[0]
+    """The cells of the table of every function."""
+    page = (PAGES / "from_the_paper_to_the_code.md").read_text()
+    table = page.split("\n## Every function\n")[1].split("\n## Symbols\n")[0]
     rows = [line for line in table.splitlines() if line.startswith("|")][2:]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
 
@@ -397,49 +396,22 @@ def equations() -> set[str]:
     } - {"grao.GRAOTerms"}  # what grao_objective returns, not an equation
 
 
-def test_readme_has_a_row_for_every_equation_and_only_for_those_that_exist():
+def test_the_table_has_a_row_for_every_equation_and_only_for_those_that_exist():
     assert {row[2].strip("*`") for row in equation_rows()} == equations()
     ids = {id_ for row in equation_rows() for id_ in row[0].split(", ")}
     assert {f"eq-{n}" for n in (1, 2, 3, 4, 5, 6)} <= ids
 
 
-def test_readme_rows_name_tests_that_exist_and_mark_what_is_public():
+def test_the_rows_name_tests_that_exist_and_mark_what_is_public():
     for _, _, function, test, _ in equation_rows():
         file, name = test.strip("`").split("::")
         assert f"def {name}(" in (ROOT / "tests" / "equations" / file).read_text(), test
         assert function.startswith("**") == (function.strip("*`").split(".")[1] in grao_ref.__all__), function
 
 
-def test_readme_s_tree_names_every_module():
-    tree = README.split("## The house")[1].split("```")[1]
+def test_the_tree_names_every_module():
+    tree = (PAGES / "the_house.md").read_text().split("\n## The tree\n")[1].split("```")[1]
     assert [name_of(path) for path in MODULES if path.name != "__init__.py" and path.name not in tree] == []
-
-
-def test_readme_s_example_runs_and_its_commands_parse():
-    finetuned, example = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    names: dict[str, object] = {}
-    exec(finetuned.replace("max_steps=20", "max_steps=1"), names)
-    assert names["report"].step == 1
-    assert "reward" in names["report"].means()
-    exec(example, names)
-    assert names["output_loglik"].grad[1] < 0 < names["output_loglik"].grad[0]  # descent raises the best sample
-    commands = re.findall(r'make train ARGS="([^"]*)"', README)
-    assert len(commands) >= 2
-    for command in commands:
-        parse(shlex.split(command), PRESETS, module="grao_ref.train", description="")
-    typed = re.findall(r"python -m grao_ref\.train (--.*)", README.replace("\\\n", " "))
-    assert len(typed) >= 2
-    for command in typed:
-        if "--config" not in command:  # whose file a reader has and we have not
-            parse(shlex.split(command), PRESETS, module="grao_ref.train", description="")
-
-
-def test_files_that_the_readme_names_exist():
-    named = set(re.findall(r"`((?:tests|grao_ref|theory)/[\w/.]+)`", README)) | set(
-        re.findall(r"\]\((\w[\w./]+)\)", README)
-    )
-    assert {"CITATION.cff", "tests/MUTANTS.md"} <= named
-    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_ci_runs_the_readme_s_commands():

@@ -9,8 +9,9 @@
 #
 # You need to know what a *language model* does (it gives every next token a probability) and what a *gradient* is.
 # Labels in brackets link to the code and its tests. eq-3 is the paper's third equation and thm-1 is a fact about it;
-# the project's README lists both. Later tutorials also use labels such as claim-9 (a claim of the paper) and exp-family
-# (an experiment). These are rows of `theory/REPORT.md`, the report of the *theory laboratory* (tutorial 12).
+# the page [From the paper to the code](pages/from_the_paper_to_the_code.md) lists both. Later tutorials also use labels
+# such as claim-9 (a claim of the paper) and exp-family (an experiment). These are rows of `theory/REPORT.md`, the report
+# of the *theory laboratory* (tutorial 12).
 
 # %%
 import torch

@@ -172,7 +172,7 @@ style.show(
 #
 # SFT and DPO sample nothing, so one run of the loop *is* the exact curve. For the other three we enumerate, and plot
 # the mean of the sampled runs as well. (The settings are those of `make train ARGS="--preset bandit --compare"`, so the
-# numbers are those of the project's README.)
+# numbers are those of the page [What to expect](pages/what_to_expect.md).)
 
 # %%
 path = {name: run_exact(name) for name in exact}

@@ -249,7 +249,7 @@ style.show(
 # likely token at every position. The teacher makes its mistake at a different place each time, so at each single place
 # it is mostly right, and the most likely token is right more often than the teacher. But when SFT samples, it samples
 # the mistakes too. Second, GRAO does not need the references to get this far: GRPO, which never uses them, does about
-# as well on this task (the README has all methods, with five seeds and 200 steps).
+# as well on this task ([What to expect](pages/what_to_expect.md) has all methods, with five seeds and 200 steps).
 #
 # ## It imitates first
 #

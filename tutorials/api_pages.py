@@ -91,7 +91,8 @@ class Writer:
         body = (
             "<h1>Reference</h1><p>Every public name of the package, with its arguments, shapes, units and errors. "
             "N prompts, G samples of each, T tokens, as on the page of <a href='api_grao_ref.html#grao_ref.records'>"
-            "records</a>; the symbols' table is in the README. The texts are the docstrings of the code.</p>"
+            "records</a>; the page <em>From the paper to the code</em> has the table of symbols. "
+            "The texts are the docstrings of the code.</p>"
         )
         for wish, packages in GROUPS.items():
             body += f"<h2>{html.escape(wish)}</h2>"
