@@ -10,7 +10,7 @@ EXTRAS ?= dev
 comma  := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate test theory lowest tutorials exercise parity bench faults check smollm2 gpu mutate clean
+.PHONY: help setup train evaluate test theory results lowest tutorials exercise parity bench faults check smollm2 gpu mutate clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ lowest: $(VENV)/.done  ## the short tests at the lowest versions that pyproject.
 
 theory: $(VENV)/.done-theory  ## settle every claim of the paper, compare with theory/REPORT.md (ARGS="--only claim-4": one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m theory $(ARGS)
+
+results: $(VENV)/.done-theory  ## write theory/experiments/REPORT.md, its figures and commands from the logs of the runs
+	$(BIN)/python -m theory.experiments --report
 
 tutorials: $(VENV)/.done-tutorials  ## run the tutorials, build their site: tutorials/_build/index.html (ARGS="--only 2": one)
 	$(BIN)/python -m tutorials $(ARGS)

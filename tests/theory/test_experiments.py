@@ -15,8 +15,9 @@ from grao_ref.settings.flags import parse
 from grao_ref.settings.presets import PRESETS
 from theory.experiments import cells, digits, report, twin
 from theory.experiments.cells import Place, best_rates, fill, measure, runs_of
-from theory.experiments.plan import Cell, Entrant, table_of
-from theory.experiments.readings import agreement, at_the_edge, interval, readings
+from theory.experiments.plan import HERE, Cell, Entrant, table_of
+from theory.experiments.readings import agreement, at_the_edge, interval, on_tables, readings
+from theory.ledger import number
 
 TABLES = [table_of(name) for name in report.TABLES]
 
@@ -107,6 +108,21 @@ def test_noise_is_drawn_anew_and_is_not_in_what_is_logged():
     assert first == digits.noisy(**asked)
 
 
+def test_the_order_on_tables_is_the_report_s():
+    said = (HERE.parent / "REPORT.md").read_text().split("## exp-race\n")[1].split("\n## ")[0]
+    for optimizer in ("adam", "sgd"):
+        waits = on_tables(optimizer)
+        line = said.split(f"Mean wait, {optimizer}: ")[1].split("Mean wait, ")[0]
+        known = {name: wait for name, wait in waits.items() if f"{name} {number(wait)}" in line.replace("\n", " ")}
+        assert len(known) == len(waits) - 1  # but for GRPO with other seeds
+
+
+def test_the_committed_report_is_what_the_logs_say(tmp_path):
+    report.write(tmp_path)
+    for path in (report.HERE / "REPORT.md", *(report.HERE / "commands").iterdir()):
+        assert (tmp_path / path.relative_to(report.HERE)).read_text() == path.read_text()
+
+
 # Cells that are run, or not again.
 
 
@@ -185,13 +201,13 @@ def log(table, better):
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_the_method_that_is_ahead_is_called_better(table):
+def test_the_method_that_is_ahead_is_called_better(table, tmp_path):
     lines = list(log(table, "LUFFY"))
     assert set(best_rates(table, lines).values()) == {"3e-4"}
     for methods in readings(table, lines).values():
         assert methods["LUFFY"].more.mean == pytest.approx(0.1)
         assert {name for name, read in methods.items() if read.more.sure} == {"LUFFY"}
-    assert "| LUFFY |" in report.section(table, lines)
+    assert "| LUFFY |" in report.section(table, lines, tmp_path)
 
 
 def test_a_rate_at_the_grid_s_edge_is_said():
@@ -199,9 +215,9 @@ def test_a_rate_at_the_grid_s_edge_is_said():
     assert at_the_edge(table, {"GRPO": "1e-4", "bar": "3e-4", "PPO": "1e-3"}) == ["GRPO", "PPO"]
 
 
-def test_without_tuning_nothing_is_judged():
+def test_without_tuning_nothing_is_judged(tmp_path):
     table = table_of("knobs")
-    assert "Not judged yet" in report.section(table, list(log(table, "bar"))[:5])
+    assert "Not judged yet" in report.section(table, list(log(table, "bar"))[:5], tmp_path)
 
 
 def test_an_interval_is_student_s():

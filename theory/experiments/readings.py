@@ -4,6 +4,7 @@ Intervals are Student's, 95 %, over seeds. Differences are taken seed by seed: r
 prompts and the same order of training prompts.
 """
 
+import json
 from dataclasses import dataclass
 from math import nan, sqrt
 from statistics import mean, stdev
@@ -12,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from theory.experiments.cells import Line, best_rates, made, measure
-from theory.experiments.plan import Cell, Table
+from theory.experiments.plan import HERE, Cell, Table
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,12 @@ def agreement(ours: dict[str, float], theirs: dict[str, float]) -> tuple[float, 
     rho = float(np.corrcoef(ranks, others)[0, 1])
     drawn = [abs(np.corrcoef(ranks, rng.permutation(others))[0, 1]) for _ in range(10_000)]
     return rho, float(np.mean([each >= abs(rho) - 1e-12 for each in drawn]))
+
+
+def on_tables(optimizer: str) -> dict[str, float]:
+    """What exp-race found on tables: each method's mean wait, all tables together, as the committed ledger has it."""
+    rows = json.loads((HERE.parent / "ledger.json").read_text())
+    numbers = next(row["numbers"] for row in rows if row["id"] == "exp-race")
+    key = f", {optimizer}, all: mean wait; half at step, from, to; share that arrives, from, to"
+    found = {name.removesuffix(key): said for name, said in numbers.items() if name.endswith(key)}
+    return {name: float(said.split()[0].strip(",(")) for name, said in found.items()}

@@ -1,34 +1,34 @@
 """REPORT.md and its figures, from the logs alone."""
 
 import json
+from pathlib import Path
 
 from theory.experiments.cells import LOGS, Line, best_rates, log_of, read
 from theory.experiments.pictures import maps
 from theory.experiments.plan import HERE, Table, table_of
-from theory.experiments.readings import Interval, Read, agreement, at_the_edge, readings
+from theory.experiments.readings import Interval, Read, agreement, at_the_edge, on_tables, readings
 
 TABLES = ("knobs", "sorting")
-REPORT, FIGURES, COMMANDS = HERE / "REPORT.md", HERE / "figures", HERE / "commands"
 
 
-def write() -> None:
-    """Everything that is rebuilt: the report, the figures, the commands."""
+def write(folder: Path = HERE) -> None:
+    """Everything that is rebuilt, into a folder: the report, the figures, the commands."""
     parts = [(HERE / "CONCLUSIONS.md").read_text().strip()]
     for name in TABLES:
         table, lines = table_of(name), read(log_of(table_of(name)))
         if lines:
-            parts.append(section(table, lines))
-    REPORT.write_text("\n\n".join(parts) + "\n")
+            parts.append(section(table, lines, folder))
+    (folder / "REPORT.md").write_text("\n\n".join(parts) + "\n")
 
 
-def section(table: Table, lines: list[Line]) -> str:
-    """A table's part of the report."""
+def section(table: Table, lines: list[Line], folder: Path) -> str:
+    """A table's part of the report; its figures and commands go into the folder."""
     try:
         rates = best_rates(table, lines)
     except ValueError as error:
         return f"## {table.title}\n\n{table.question.strip()}\n\nNot judged yet: {error}."
     found = readings(table, lines)
-    write_commands(table, found)
+    write_commands(table, found, folder / "commands")
     done = sum(len(methods) for methods in found.values())
     hours = sum(line["seconds"] for line in lines) / 3600
     spent = f", {hours:.1f} hours of one process each on a shared CPU" if hours else ""
@@ -41,12 +41,32 @@ def section(table: Table, lines: list[Line]) -> str:
         f"The command of each cell: [commands/{table.name}.md](commands/{table.name}.md).",
         _rates(table, rates),
     ]
-    if drawn := maps(table, found, FIGURES):
+    if drawn := maps(table, found, folder / "figures"):
         parts.append(drawn)
     parts += [tested(table, task, methods) for task, methods in found.items()]
     if (LOGS / "twin.json").exists() and table.name == "knobs":
         parts.append(twins(found))
+    if table.name == "sorting":
+        parts.append(beside_the_tables(found["sorting"]))
     return "\n\n".join(parts)
+
+
+def beside_the_tables(methods: dict[str, Read]) -> str:
+    """The order of exp-race's methods on tables, beside that of one task."""
+    lines = [
+        "### Does the race on tables say it?",
+        "",
+        "Spearman's correlation over the methods between what they reach here and how short their mean wait is in "
+        "exp-race, with its p-value by permutation. Computed after the runs had been seen.",
+        "",
+        "| optimiser on the tables | correlation | p |",
+        "| --- | --- | --- |",
+    ]
+    ours = {name: each.whole.mean for name, each in methods.items()}
+    for optimizer in ("sgd", "adam"):
+        rho, p = agreement(ours, {name: -wait for name, wait in on_tables(optimizer).items()})
+        lines.append(f"| {optimizer} | {rho:.2f} | {p:.4f} |")
+    return "\n".join(lines)
 
 
 def tested(table: Table, task: str, methods: dict[str, Read]) -> str:
@@ -85,9 +105,9 @@ def twins(found: dict[str, dict[str, Read]]) -> str:
     return "\n".join(lines)
 
 
-def write_commands(table: Table, found: dict[str, dict[str, Read]]) -> None:
+def write_commands(table: Table, found: dict[str, dict[str, Read]], folder: Path) -> None:
     """A page with what one types to make each cell again."""
-    COMMANDS.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     makes = [f"    {each.format(home='runs', data='DATA')}" for each in table.makes]
     for task in table.tasks.values():
         makes += [f"    {each.format(home='runs', data='DATA')}" for each in task.makes]
@@ -98,7 +118,7 @@ def write_commands(table: Table, found: dict[str, dict[str, Read]]) -> None:
     ]
     before = ["First, once:", "\n".join(dict.fromkeys(makes))] if makes else []
     text = [f"# {table.title}: the commands", *before, *cells]
-    (COMMANDS / f"{table.name}.md").write_text("\n\n".join(text) + "\n")
+    (folder / f"{table.name}.md").write_text("\n\n".join(text) + "\n")
 
 
 def _rates(table: Table, rates: dict[str, str]) -> str:
