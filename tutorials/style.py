@@ -15,7 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-# Okabe and Ito's palette. A method has the same colour, and the same line, in every tutorial.
+# Okabe and Ito's palette, and a dark red. A method, a term of eq-3 and an answer have the same colour, and the same line,
+# in every tutorial. Blue is GRAO and what comes from its samples; green is the reference and what imitates it.
 BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#777777",
 )  # fmt: skip
@@ -27,6 +28,17 @@ METHODS = {
     "GRPO": {"color": ORANGE, "linestyle": "--"},
     "GRAO": {"color": BLUE, "linestyle": "-"},
     "GRAO printed": {"color": RED, "linestyle": "-."},
+}
+WINE = "#882255"
+TERMS = {
+    "exploration": {"color": BLUE, "linestyle": "-"},
+    "imitation": {"color": GREEN, "linestyle": (0, (1, 1))},
+    "alignment": {"color": WINE, "linestyle": (0, (4, 1.5))},
+}
+ANSWERS = {
+    "best": {"color": BLACK, "linestyle": "-"},
+    "reference": {"color": GREEN, "linestyle": "-"},
+    "failing": {"color": GREY, "linestyle": "-"},
 }
 CODE = re.compile(r"`([^`]+)`")
 WIDTH = 5.0  # inches; on a phone of 360 pixels letters are a quarter smaller
