@@ -39,7 +39,9 @@ for earned in (0.0, 0.7, 1.0):
 # %%
 three = torch.tensor([0.7, 0.7, 0.7])
 sigma = (three - three.mean()).square().mean().sqrt()
-print(f"three rewards of 0.7: sigma = {sigma:.0e}, A = {grpo_advantages(three).tolist()}")
+print(
+    f"three rewards of 0.7: sigma = {sigma:.0e}, A = {grpo_advantages(three).tolist()}"
+)
 
 # %% [markdown]
 # ## How often
@@ -80,9 +82,7 @@ for p, share in zip(RATES, dead[8].double().mean(1).tolist(), strict=True):
 drawn, (axes,) = style.figure(height=3.3)
 grid = 1 / (1 + np.exp(-np.linspace(-7.2, 4.2, 200)))
 for size, dash in ((4, ":"), (8, "--"), (16, "-")):
-    axes.plot(
-        grid, grid**size + (1 - grid) ** size, color=style.ORANGE, linestyle=dash
-    )
+    axes.plot(grid, grid**size + (1 - grid) ** size, color=style.ORANGE, linestyle=dash)
     for p, row in zip(RATES, dead[size], strict=True):
         count = int(row.sum())
         interval = binomtest(count, MANY).proportion_ci(method="wilson")
@@ -160,7 +160,9 @@ waits = {"GRPO": [queries(p, G, False) for p in grid]}
 waits["GRAO"] = [queries(p, G, True) for p in grid]
 by_sampling = {p: sampled_queries(p, False, 500) for p in (0.01, 0.1)}
 for p, (mean, error) in by_sampling.items():
-    print(f"p = {p}: GRPO {queries(p, G, False):.0f}, sampled {mean:.0f} ± {2 * error:.0f}")
+    print(
+        f"p = {p}: GRPO {queries(p, G, False):.0f}, sampled {mean:.0f} ± {2 * error:.0f}"
+    )
 print(f"p = 0.001: GRPO {waits['GRPO'][0]:.0f}, GRAO {waits['GRAO'][0]:.0f}")
 
 # %% tags=["picture"]
@@ -194,7 +196,9 @@ for name in ("PPO", "GRPO", "GRAO"):
     config = runs.settings(method=name.lower(), learning_rate=0.2, max_steps=200)
     path[name] = list(runs.run(rewards, 1, logits, config))
 share = {
-    name: [100 * step.metrics["frac_reward_zero_std"].mean().item() for step in each[1:]]
+    name: [
+        100 * step.metrics["frac_reward_zero_std"].mean().item() for step in each[1:]
+    ]
     for name, each in path.items()
 }
 for name, each in share.items():
@@ -226,7 +230,9 @@ style.show(
 before, after = path["PPO"][9:11]
 failed = after.metrics["frac_reward_zero_std"].bool() & (after.metrics["reward"] == 0)
 ppo_moved = (after.theta - before.theta)[failed].abs().amax(-1)
-print(f"PPO: {int((ppo_moved > 0).sum())} of {len(ppo_moved)} failed groups move the table")
+print(
+    f"PPO: {int((ppo_moved > 0).sum())} of {len(ppo_moved)} failed groups move the table"
+)
 
 # %% [markdown]
 # ## The opposite case: a loss of 0, and something is learned

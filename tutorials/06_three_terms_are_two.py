@@ -76,7 +76,10 @@ parts = {}
 for pool in ("outputs", "with_reference"):
     A, A_y = group_advantages(graded, torch.ones(G + 1), pool=pool)
     parts[pool] = {"imitation": beta * A_y, "alignment": -lam * A.mean(-1)}
-    print(f"{pool:14}  from alignment:", (parts[pool]["alignment"].round(decimals=2) + 0.0).tolist())
+    print(
+        f"{pool:14}  from alignment:",
+        (parts[pool]["alignment"].round(decimals=2) + 0.0).tolist(),
+    )
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=2.4)

@@ -12,6 +12,7 @@ from cycler import cycler
 from IPython.core.getipython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -68,6 +69,13 @@ def figure(rows: int = 1, *, height: float = 3.2) -> tuple[Figure, list[Axes]]:
     )  # so that titles don't touch the ticks above
     drawn = Figure(figsize=(WIDTH, height * rows), layout=apart)
     return drawn, list(drawn.subplots(rows, 1, squeeze=False)[:, 0])
+
+
+def diverging(low: str, high: str) -> LinearSegmentedColormap:
+    """Light shades of one colour, through white, to another: for a map on which text is written."""
+    return LinearSegmentedColormap.from_list(
+        "map", [low + "B0", "#FFFFFF", high + "B0"]
+    )
 
 
 def show(drawn: Figure, caption: str, *, alt: str) -> None:
