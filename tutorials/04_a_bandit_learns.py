@@ -283,7 +283,7 @@ assert 0.01 < stuck["GRAO"] < 0.06
 # Write three functions in `tutorials/exercises/exercise_4.py`, in plain Python, and check them with `make exercise 4`:
 #
 # 1. `expected_update`: GRPO's, by going through all $K^G$ groups. It is compared with that of `ExactBandit`.
-# 2. `head_starts`: predict, then run. On which of four bandits is GRAO ahead of GRPO after ten steps?
-# 3. `best_settings`: you may ask for 500 rewards. Which method, learning rate and group size reach the highest $V$?
+# 2. `who_is_ahead`: predict, then run. Which of GRPO and GRAO is ahead after 60 steps, on each of four bandits?
+# 3. `best_settings`: you may ask for 500 rewards. Which method, learning rate and group size reach the a mean $V$ of 0.98?
 #
 # Ours are in `tutorials/solutions/solution_4.py`.

@@ -318,12 +318,10 @@ assert FLOWS[0.36, 1][10] > OWN_POOL[1][10] + 0.05
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_7.py`, and check them with `make exercise 7`:
+# Write two functions in `tutorials/exercises/exercise_7.py`, and check them with `make exercise 7`:
 #
 # 1. `expected_queries`: reward queries until the first gradient that is not 0, with a right reference in the pool or
 #    without.
-# 2. `who_is_first`: predict, then run. Which method arrives first in five situations?
-# 3. `best_coefficient`: eight failing answers, and a reference that can be beaten. Which β brings the most runs to
-#    $V \ge 0.9$?
+# 2. `who_is_first`: predict, then run. GRPO or GRAO, in four situations?
 #
 # Ours are in `tutorials/solutions/solution_7.py`.
