@@ -40,7 +40,7 @@ from tutorials import interactive, style
 # its derivative with respect to each log-likelihood.
 #
 # Two methods are new. *DPO* (Direct Preference Optimization) takes a pair of answers, and pushes the better one up and the
-# worse one down. *REINFORCE* is the method from all methods that sample are derived; its weight is the reward itself. For
+# worse one down. *REINFORCE* is the method from which all methods that sample are derived; its weight is the reward itself. For
 # PPO we assume here that the critic's value is the group's mean reward, and for DPO that the pair is the reference and
 # the worst sample of the group. Two more methods, *LUFFY* and *CHORD*, come from the theory laboratory for comparison.
 # LUFFY (arXiv:2504.14945) treats the reference as one more sample of the group, with a weight that depends on its
@@ -487,7 +487,7 @@ code = {
     for name, of in SHEETS.items()
 }
 assert all("clamp" in code[name] for name in ("PPO", "GRPO"))
-assert not any("ratio" in code[name] for name in ("GRAO printed", "GRAO"))
+assert not any("_ratio" in code[name] for name in ("GRAO printed", "GRAO"))
 assert max(len(each.splitlines()) for each in code.values()) <= 8
 
 # %% [markdown]
