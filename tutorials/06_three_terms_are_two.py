@@ -4,15 +4,15 @@
 # Exploration, imitation and alignment reduce to two weighted likelihoods. Of the paper's two coefficients, one setting
 # is left, plus a step size that Adam cancels.
 #
-# You need tutorial 1: the group, its advantages, the three terms of eq-3, and what a *weight* on a log-likelihood is.
+# You need tutorial 1 (the group, its advantages, the pool, the three terms of eq-3, and what a *weight* on a
+# log-likelihood is) and tutorial 4 (the bandit, and its runs).
 
 # %%
 import torch
 
 from grao_ref import grao_objective, group_advantages, likelihood_weights
 from theory import runs
-from theory.claims.thm_1 import same_knob
-from theory.knob import ROWS, knob
+from theory.knob import knob
 from theory.paper_tables import ABLATION, ERRORS
 from tutorials import interactive, style
 
@@ -75,47 +75,48 @@ graded = (successes[:, None] > torch.arange(G)).double()  # one row for each num
 parts = {}
 for pool in ("outputs", "with_reference"):
     A, A_y = group_advantages(graded, torch.ones(G + 1), pool=pool)
-    parts[pool] = (beta * A_y, -lam * A.mean(-1))
-    print(f"{pool:14}  from alignment:", parts[pool][1].numpy().round(2) + 0.0)
+    parts[pool] = {"imitation": beta * A_y, "alignment": -lam * A.mean(-1)}
+    print(
+        f"{pool:14}  from alignment:",
+        (parts[pool]["alignment"].round(decimals=2) + 0.0).tolist(),
+    )
 
 # %% tags=["picture"]
-drawn, panels = style.figure(2, height=2.5)
-for axes, (pool, (imitation, alignment)) in zip(panels, parts.items(), strict=True):
-    axes.bar(successes, imitation, 0.6, color=style.GREEN, label="imitation, β Â_y")
-    axes.bar(
-        successes,
-        alignment,
-        0.6,
-        bottom=imitation,
-        color=style.ORANGE,
-        label="alignment, −λ Ā",
-    )
+drawn, panels = style.figure(2, height=2.4)
+words = {"imitation": "imitation, β Â_y", "alignment": "alignment, −λ Ā"}
+for axes, (pool, weights) in zip(panels, parts.items(), strict=True):
+    below = torch.zeros(G + 1)
+    for term, part in weights.items():
+        colour = style.TERMS[term]["color"]
+        axes.bar(successes, part, 0.6, bottom=below, color=colour, label=words[term])
+        below = below + part
     axes.set(ylabel="weight on J(y)", title=f'pool="{pool}"', ylim=(0, 1.75))
 panels[0].legend(loc="upper right")
 panels[1].set_xlabel("right answers among the 8 samples")
 style.show(
     drawn,
     "The weight of eq-3 on the reference's mean log-likelihood. Above, alignment adds nothing in any group. Below, it adds "
-    "λ/G = 0.075 to β = 0.5. (Tutorial 7 discusses the group without a right answer.)",
+    "λ/G = 0.075 to β = 0.5. (The group without a right answer is dead above, and full of imitation below: tutorial 5.)",
     alt="Stacked bars by number of right answers, for both pools; the alignment part is absent in the first and small "
     "in the second.",
 )
 
 # %% [markdown]
-# From here on the reference is in the pool, which is the default of the package, and the objective is the *printed*
-# one: eq-3 as in the paper. (Tutorial 7 *repairs* it; the setting `imitate_only_when_ahead`, used below, turns the
-# repair on or off.)
+# ## One setting and a step size
 #
-# ## Try it
+# From here on the reference is in the pool, the default of the package. The objective is eq-3 *as printed*: a weight on
+# the reference that is negative stays so. (The runs of tutorial 4 replaced it by 0; `imitate_only_when_ahead=False` turns
+# that off.)
 #
-# The bars are the weights on tutorial 1's four answers and its reference. For G = 8 each answer was sampled twice, for
-# G = 16 four times. Move one slider at a time:
+# Take the common factor out. What is left between the brackets depends on one number, $\rho$:
 #
-# - β moves the reference's bar and no other.
-# - λ makes all bars longer: the samples' by the factor $1 + \lambda$, the reference's a little, because $\lambda/G$ is
-#   added to β.
-# - G divides each sample's bar, because the weights are averaged over the samples. There is one reference, whatever G
-#   is. With the paper's β and λ its bar even grows, because its advantage is larger in a larger pool.
+# $$ (1 + \lambda) \left( \frac1G \sum_i \hat A_i J(o_i) + \rho \hat A_y J(y) \right) $$
+#
+# $$ \rho = \frac{\beta + \lambda/G}{1 + \lambda} $$
+#
+# So $\rho$ is the weight of the reference relative to the samples, and $1 + \lambda$ makes the gradient longer. The bars
+# below are the weights on tutorial 1's four answers and its reference. (For G = 8 each answer was sampled twice, for
+# G = 16 four times.) Move one slider at a time: β moves the reference's bar and no other; λ makes all bars longer.
 
 # %% tags=["picture"]
 FOUR = torch.tensor([0.6, 0.4, 0.2, 0.5])
@@ -130,61 +131,39 @@ def draw_weights(β, λ, G):
     axes.axhline(0, color=style.GREY, linewidth=0.8)
     axes.set_xticks([(G - 1) / 2, G + 0.6], [f"the {G} samples", "y"])
     axes.set(ylim=(-1.25, 2.5), ylabel="weight on its log-likelihood")
-    axes.set_title(f"ρ = {knob((1, β, λ), G):.3f}     step size × {1 + λ:g}")
+    axes.set_title(f"ρ = {(β + λ / G) / (1 + λ):.3f}     step size × {1 + λ:g}")
     return drawn
 
 
 interactive.sliders(
     draw_weights,
-    {"β": [0, 0.25, 0.5, 0.75, 1], "λ": [0, 0.3, 0.6, 1, 2], "G": [4, 8, 16]},
+    {"β": [0, 0.25, 0.5, 1], "λ": [0, 0.6, 2], "G": [4, 8, 16]},
     {"β": 0.5, "λ": 0.6, "G": 4},
-    "The weights of eq-3 on one group's log-likelihoods. ρ and the step size are the next section's.",
+    "The weights of eq-3 on one group's log-likelihoods.",
     alt="Bars of the weights of the samples and of the reference",
 )
 
 # %% [markdown]
-# ## One setting and a step size
+# Under plain gradient ascent (*SGD*), a gradient that is $1 + \lambda$ times as long has the effect of a larger learning
+# rate, and no other. *Adam*, the optimiser of the paper, divides each step by the recent size of the gradient, parameter
+# by parameter. A gradient that is 2.5 times as long gives the same step. So under Adam **one setting is left**.
 #
-# Take the common factor out. What is left between the brackets depends on one number, which we call $\rho$ (in the
-# code: `knob((exploration, imitation, alignment), G)`, from the three terms' coefficients):
-#
-# $$ (1 + \lambda) \left( \frac1G \sum_i \hat A_i J(o_i) + \rho \hat A_y J(y) \right) $$
-#
-# $$ \rho = \frac{\beta + \lambda/G}{1 + \lambda} $$
-#
-# So $\rho$ is the weight of the reference relative to the samples. The factor $1 + \lambda$ makes the gradient longer,
-# as a larger *learning rate* (the factor on each step) does. Under plain gradient ascent, *SGD*, it has no other
-# effect.
-#
-# *Adam*, the optimiser of the paper, divides each step by the recent size of the gradient, parameter by parameter. A
-# gradient that is 2.5 times as long gives the same step. So under Adam $1 + \lambda$ has no effect, and **one setting
-# is left**.
-#
-# To test this, take two pairs (β, λ) with the same ρ. The second is (1.0625, 3), so its gradients are 4 / 1.6 = 2.5
-# times as long.
+# To test this we take two pairs (β, λ) with the same ρ: the paper's, and one with λ = 3. Its gradients are 4 / 1.6 = 2.5
+# times as long. Each trains 300 runs of tutorial 4's bandit, at the same learning rate.
 
 # %%
-pairs = {"A": (beta, lam), "B": same_knob(3.0)}
+rho_paper = (beta + lam / G) / (1 + lam)
+pairs = {"A": (beta, lam), "B": (rho_paper * (1 + 3) - 3 / G, 3.0)}
 for name, (b, a) in pairs.items():
-    print(f"{name}: β = {b:.4f}, λ = {a}, ρ = {knob((1, b, a), G):.6f}")
-
-# %% [markdown]
-# A *bandit* is the smallest task there is: one prompt and a few possible answers of one token. Ours has ten: the best
-# (reward 1), the reference (0.7) and eight failures (0), all equally likely at first. The policy is a table of ten
-# logits. The package's own loop trains 300 runs at once. The quality of a run is $V$, the expected reward (tutorial 1),
-# which a table gives without sampling.
-
-# %%
-ROWS_AT_ONCE = 300
+    print(f"{name}: β = {b:.4f}, λ = {a}, ρ = {(b + a / G) / (1 + a):.4f}")
 
 
 def run_bandit(steps=60, **settings):
     """V by step and run, and the tables at the end."""
-    rewards, logits = runs.start(
-        torch.tensor([1.0, 0.7, *[0.0] * 8]), [0.1] * 10, ROWS_AT_ONCE
-    )
+    table = torch.tensor([1.0, 0.7, *[0.0] * 8])
+    rewards, logits = runs.start(table, [0.1] * 10, 300)
     config = runs.settings(
-        **{"max_steps": steps, "imitate_only_when_ahead": False, **settings}
+        **{"max_steps": steps, "imitate_only_when_ahead": False} | settings
     )
     *path, last = runs.run(rewards, 1, logits, config)
     return torch.stack([each.value for each in (*path, last)]), last.theta
@@ -192,86 +171,89 @@ def run_bandit(steps=60, **settings):
 
 ADAM = {"optimizer": "adam", "learning_rate": 0.05}
 SGD = {"optimizer": "sgd", "learning_rate": 0.2}
-found = {}
-for rule, settings in (("Adam", ADAM), ("SGD", SGD)):
-    for name, (b, a) in pairs.items():
-        found[rule, name] = run_bandit(imitation_coef=b, alignment_coef=a, **settings)
+SHORTER = {"optimizer": "sgd", "learning_rate": 0.2 / 2.5}
+found = {
+    (rule, name): run_bandit(imitation_coef=b, alignment_coef=a, **settings)
+    for rule, settings in (("Adam", ADAM), ("SGD", SGD))
+    for name, (b, a) in pairs.items()
+}
 b, a = pairs["B"]
-shorter = SGD | {"learning_rate": 0.2 * (1 + lam) / (1 + a)}
-found["SGD, shorter steps", "B"] = run_bandit(
-    imitation_coef=b, alignment_coef=a, **shorter
+found["SGD, rate / 2.5", "B"] = run_bandit(
+    imitation_coef=b, alignment_coef=a, **SHORTER
 )
-
-print("logits differ by")
+apart = {}
+print("largest difference of a logit after 60 steps, pair B against pair A")
 for (rule, name), (_, tables) in found.items():
-    against = found[rule.split(",")[0], "A"][1]
     if name == "B":
-        print(f"  {rule:20} {(tables - against).abs().max():.0e}")
+        against = found[rule.split(",")[0], "A"][1]
+        apart[rule] = (tables - against).abs().max().item()
+        print(f"  {rule:16} {apart[rule]:.2g}")
 
 # %% tags=["picture"]
-drawn, panels = style.figure(2, height=2.7)
-LINES = {
-    "A": {"color": style.SKY, "linewidth": 6, "alpha": 0.7},
-    "B": {"color": style.BLACK, "linestyle": "--"},
-}
+drawn, panels = style.figure(2, height=2.5)
+looks = {"A": {"linewidth": 5, "alpha": 0.35}, "B": {"linestyle": (0, (2, 1.5))}}
 for axes, rule in zip(panels, ("Adam", "SGD"), strict=True):
     for name, (b, a) in pairs.items():
-        V = found[rule, name][0]
-        axes.plot(V.median(1).values, label=f"β = {b:g}, λ = {a:g}", **LINES[name])
-        low, high = torch.quantile(V, torch.tensor([0.25, 0.75]), dim=1)
-        axes.fill_between(
-            range(len(V)), low, high, color=LINES[name]["color"], alpha=0.2, linewidth=0
-        )
+        V = found[rule, name][0].median(1).values
+        axes.plot(V, color=style.RED, label=f"β = {b:g}, λ = {a:g}", **looks[name])
     axes.set(ylabel="expected reward V", title=rule, ylim=(0, 1.05))
 panels[0].legend(loc="lower right")
 panels[1].set_xlabel("step (8 samples each)")
 style.show(
     drawn,
-    "Two settings of equal ρ. Under Adam each run follows the same curve with both; under SGD the second takes longer steps. Lines "
-    f"are medians, bands the middle half of {ROWS_AT_ONCE} runs.",
+    "Two settings of equal ρ, medians of 300 runs. Under Adam both follow the same curve; under SGD the second takes longer steps.",
     alt="Upper panel, Adam: the two curves coincide. Lower panel, SGD: the second rises sooner.",
 )
 
 # %% [markdown]
-# Under SGD with the same learning rate, the logits of the two pairs differ by up to about 40. With the learning rate
-# divided by 2.5, the second pair repeats the first up to rounding: λ acted as a learning rate. (Under Adam a difference
-# in the seventh digit remains, because of its ε of 1e-8. One step, which the paper also has, would make the two pairs
-# differ: clipping the gradient to a fixed norm comes before Adam and depends on the length.)
-#
-# So λ changes a step size, which Adam cancels, and ρ, which β changes as well.
+# Under SGD with the learning rate divided by 2.5, the second pair repeats the first up to rounding: λ acted as a learning
+# rate. (Under Adam a small difference remains, because of its ε of $10^{-8}$. One operation, which the paper also has,
+# would make the two pairs differ: clipping the gradient to a fixed norm comes before Adam and depends on the length.)
 #
 # ## The paper's ablation
 #
-# An *ablation* leaves out a part of a method to see its effect. The paper's table-3 leaves out one term at a time
-# (`ROWS` has the coefficients of each row). By thm-1 each row is a value of ρ:
+# An *ablation* leaves out a part of a method to see its effect. The paper's table-3 leaves out one term at a time, on its
+# two models. By thm-1 each row is a value of ρ. Without the exploration term, whose coefficient is 1, the samples' factor
+# is $\lambda$ in place of $1 + \lambda$. (`knob` computes ρ from the three coefficients and G.)
 
 # %%
+ROWS = {  # coefficients of exploration, imitation and alignment
+    "without imitation": (1, 0, lam),
+    "full": (1, beta, lam),
+    "without regulariser": (1, beta, 0),  # the paper's name for alignment
+    "without exploration": (0, beta, lam),
+}
 rho = {name: knob(row, G) for name, row in ROWS.items()}
-for name in sorted(rho, key=rho.get):
-    print(f"{name:20} ρ = {rho[name]:.3f}")
+
+# %% tags=["table"]
+style.table(
+    ["left out", "ρ", "Qwen2.5-7B, NAG %", "Moonlight-16B, NAG %"],
+    [
+        [name, f"{rho[name]:.3f}"]
+        + [f"{ABLATION[name][m]:.2f} ± {ERRORS['full'][m]:.2f}" for m in (0, 1)]
+        for name in ROWS
+    ],
+)
 
 # %% [markdown]
+# (NAG, eq-6: the share of prompts whose answer is better than before training. ±: the error that table-1 gives for the
+# full method; table-3 has none.)
+#
 # Look at the last row. **Without exploration, the policy still explores**: alignment contains a second copy of
-# exploration, times λ. Without the first copy only the balance changes: ρ goes from 0.359 to 0.958. We let the package
-# leave the terms out, and compare with runs that have no alignment term and β equal to that ρ:
+# exploration, times λ. Only the balance changes: ρ goes from 0.359 to 0.958. We let the package leave the terms out, and
+# compare with runs that have no alignment term and β equal to that ρ:
 
 # %%
-LEFT_OUT = {
-    "full": (),
-    "without imitation": ("imitation",),
-    "without regulariser": ("alignment",),
-    "without exploration": ("exploration",),
-}
-curves, apart = {}, {}
+LEFT_OUT = {"full": (), "without regulariser": ("alignment",)}
+LEFT_OUT |= {f"without {term}": (term,) for term in ("imitation", "exploration")}
+curves, distance = {}, {}
 for name, terms in LEFT_OUT.items():
-    ablated = run_bandit(ablate=terms, **ADAM)
+    _, ablated = run_bandit(ablate=terms, **ADAM)
     curves[rho[name]], tables = run_bandit(
         imitation_coef=rho[name], alignment_coef=0.0, **ADAM
     )
-    apart[name] = (ablated[1] - tables).abs().max().item()
-print("logits differ by")
-for name, distance in apart.items():
-    print(f"  {name:20} {distance:.0e}")
+    distance[name] = (ablated - tables).abs().max().item()
+print("logits differ by at most", f"{max(distance.values()):.0e}")
 
 # %% [markdown]
 # So the four rows are four points of one curve, $V$ as a function of ρ. A few more values of ρ show the curve:
@@ -280,98 +262,65 @@ for name, distance in apart.items():
 for each in (0.0, 0.15, 0.25, 0.7, 1.2, 1.6):
     curves[each], _ = run_bandit(imitation_coef=each, alignment_coef=0.0, **ADAM)
 grid = sorted(curves)
-early, late = (torch.stack([curves[each][step] for each in grid]) for step in (20, 60))
-print("V after 20 and 60 steps")
-for name in sorted(rho, key=rho.get):
-    V = curves[rho[name]].median(1).values
-    print(f"  {name:20} {V[20]:.2f}  {V[60]:.2f}")
+middle = {each: V.median(1).values for each, V in curves.items()}
 
 # %% tags=["picture"]
-drawn, panels = style.figure(2, height=2.8)
-axes = panels[0]
-for V, words, colour in ((late, "60 steps", style.BLUE), (early, "20", style.SKY)):
-    axes.plot(grid, V.median(1).values, "o-", color=colour, label=f"after {words}")
-    low, high = torch.quantile(V, torch.tensor([0.25, 0.75]), dim=1)
-    axes.fill_between(grid, low, high, color=colour, alpha=0.2, linewidth=0)
-axes.set(ylabel="expected reward V", title="the bandit", ylim=(0.15, 1.0))
-axes.legend(loc="lower left", ncols=2)
-order = sorted(rho, key=rho.get)
-for m, (model, line) in enumerate(
-    {"Qwen": ("o-", style.ORANGE), "Moonlight": ("s--", style.PINK)}.items()
-):
-    panels[1].errorbar(
-        [rho[name] for name in order],
-        [ABLATION[name][m] for name in order],
-        [ERRORS[name][m] for name in order],
-        fmt=line[0],
-        color=line[1],
-        capsize=3,
-        label=model,
-    )
-panels[1].set(
-    xlabel="ρ", ylabel="NAG, %", title="the paper's table-3", xlim=axes.get_xlim()
-)
-panels[1].legend(loc="upper right")
-for each in panels:
-    for name in order:
-        each.axvline(rho[name], color=style.GREY, linestyle=":", linewidth=1)
-for name in order:
-    words = name.replace("without ", "− ")
-    panels[1].text(rho[name] + 0.01, 16, words, fontsize=10, rotation=90)
-panels[1].set_ylim(15, 74)
+drawn, (axes,) = style.figure(height=3.2)
+for step, dash in ((60, "-"), (20, ":")):
+    rows = torch.stack([curves[each][step] for each in grid])
+    axes.plot(grid, rows.median(1).values, "o", linestyle=dash, color=style.RED)
+    low, high = torch.quantile(rows, torch.tensor([0.25, 0.75]), dim=1)
+    axes.fill_between(grid, low, high, color=style.RED, alpha=0.12, linewidth=0)
+    axes.text(1.62, rows[-1].median() + 0.03, f"after {step} steps", ha="right")
+for name, short in zip(ROWS, ("− imit.", "full", "− regul.", "− expl."), strict=True):
+    axes.axvline(rho[name], color=style.GREY, linestyle=":", linewidth=1)
+    axes.text(rho[name], 1.03, short, fontsize=10, ha="center")
+axes.set(ylabel="expected reward V", ylim=(0.15, 1.0), xlabel="ρ")
 style.show(
     drawn,
-    f"Above: medians and middle half of {ROWS_AT_ONCE} runs of the bandit. Below: the paper's figures (NAG, eq-6: the share "
-    "of prompts whose answer improved, on two models) at the ρ of their rows, with the error that table-1 gives for the full method.",
-    alt="Upper panel: expected reward over ρ after 20 and 60 steps. Lower panel: four points for each of two models, "
-    "the first falling from 0.36 to 0.5 and rising again at 0.96.",
+    "Medians and the middle half of 300 runs of the bandit. The four dotted lines are the rows of the table.",
+    alt="Expected reward over ρ after 20 and 60 steps: flat, then falling for ρ above 0.4 after 60 steps.",
 )
 
 # %% [markdown]
-# What the upper panel shows: after 20 steps, a little imitation has helped. After 60 steps the curve is flat from
-# almost no imitation up to the full objective's 0.359. It falls for larger ρ: "without exploration" is far behind. This
-# holds for this bandit, not in general: tutorial 7 is about when the reference helps.
+# After 20 steps, a little imitation has helped. After 60 steps the curve is flat from almost no imitation up to the full
+# objective's 0.359. It falls for larger ρ: "without exploration" is far behind. This holds for this bandit, not in
+# general: [tutorial 7](07_when_the_reference_helps.py) is about when the reference helps.
 #
-# The lower panel has the paper's results for two models, Qwen and Moonlight. Moonlight's four points rise and fall, as
-# expected from one setting with one best value. Qwen's fall and rise again, by more than twice the error of the two
-# rows together. So either Qwen's curve has two maxima, or something other than the objective (seeds, clipping, tuning)
-# differs between the rows. Four points can't decide this.
+# The paper's numbers for Moonlight rise and fall with ρ, as expected from one setting with one best value. Qwen's fall
+# and rise again, by more than twice the error of the two rows together. So either Qwen's curve has two maxima, or
+# something other than the objective (seeds, clipping, tuning) differs between the rows. Four points can't decide this.
 #
 # ## What was claimed
 
-# %%
+# %% tags=["claims"]
 assert max(difference.values()) < 1e-12
-assert parts["outputs"][1].abs().max() < 1e-12  # alignment adds nothing to y
-assert torch.allclose(parts["with_reference"][1], parts["with_reference"][0] * 0.15)
-assert abs(lam / G / beta - 0.15) < 1e-12
+assert parts["outputs"]["alignment"].abs().max() < 1e-12  # nothing for y
+pooled = parts["with_reference"]
+assert torch.allclose(pooled["alignment"], pooled["imitation"] * lam / G / beta)
 assert abs(knob((1, *pairs["A"]), G) - knob((1, *pairs["B"]), G)) < 1e-12
-pull = []  # the slider's, on the reference
-for size in (4, 8, 16):
-    A, A_y = group_advantages(FOUR.repeat(size // 4), torch.tensor(0.8))
-    pull.append(likelihood_weights(A, A_y, beta=beta, lam=lam)[1].item())
-assert pull[0] < pull[1] < pull[2]
-
-apart_by = {
-    rule: (found[rule, "B"][1] - found[rule.split(",")[0], "A"][1]).abs().max()
-    for rule in ("Adam", "SGD", "SGD, shorter steps")
-}
-assert apart_by["Adam"] < 1e-4
-assert apart_by["SGD"] > 1
-assert apart_by["SGD, shorter steps"] < 1e-9
+assert abs(knob((1, *pairs["A"]), G) - rho_paper) < 1e-12
+A, A_y = group_advantages(FOUR, torch.tensor(0.8))  # the slider: β moves y's bar alone
+(w, w_y), (v, v_y) = (likelihood_weights(A, A_y, beta=b, lam=lam) for b in (0.5, 1))
+assert torch.equal(w, v)
+assert v_y > w_y
+assert apart["Adam"] < 1e-4
+assert apart["SGD"] > 1
+assert apart["SGD, rate / 2.5"] < 1e-9
 sooner, later = (found["SGD", name][0].median(1).values[20] for name in "BA")
 assert sooner > later + 0.1
 
 printed = {"full": 0.359, "without regulariser": 0.5}
 printed |= {"without exploration": 0.958, "without imitation": 0.047}
 assert all(abs(rho[name] - value) < 5e-4 for name, value in printed.items())
-assert max(apart.values()) < 1e-4  # ablations are values of ρ
-middle = {each: V.median(1).values for each, V in curves.items()}
+assert list(rho) == sorted(rho, key=rho.get)
+assert max(distance.values()) < 1e-4  # ablations are values of ρ
 assert middle[rho["full"]][20] > middle[0.0][20] + 0.02  # imitation helps early
-full, no_imitation = middle[rho["full"]][60], middle[rho["without imitation"]][60]
-assert abs(full - no_imitation) < 0.03  # flat
-assert all(abs(middle[each][60] - full) < 0.03 for each in (0.15, 0.25))
+full = middle[rho["full"]][60]
+flat = (rho["without imitation"], 0.15, 0.25)
+assert all(abs(middle[each][60] - full) < 0.03 for each in flat)
 assert middle[rho["without exploration"]][60] < full - 0.05
-qwen, moonlight = ([ABLATION[name][m] for name in order] for m in (0, 1))
+qwen, moonlight = ([ABLATION[name][m] for name in ROWS] for m in (0, 1))
 assert qwen[1] > qwen[2]
 assert qwen[3] - qwen[2] > 2 * 2**0.5 * ERRORS["full"][0]
 assert moonlight[0] < moonlight[1] > moonlight[2] > moonlight[3]

@@ -2,30 +2,27 @@
 # # The family
 #
 # SFT, REINFORCE, PPO, GRPO, DPO and GRAO in one picture: each method is a set of weights on the same log-likelihoods.
-# The weights show what each method can do with a failure, with a reference and with old samples. The code of each method
-# is one file; the differences of any two are shown here.
+# The weights show what each method can do with a failure, with a reference and with old samples. The whole
+# losses of five methods stand side by side.
 #
-# You need tutorial 1 (group, reward, advantage, weight) and, of tutorial 4, the methods and the dead group.
+# You need tutorial 1 (group, reward, advantage, weight), tutorial 4 (PPO, GRPO and GRAO),
+# [tutorial 5](05_groups_that_teach_nothing.py) (dead groups, the ratio) and [tutorial 8](08_the_repair.py) (the repair).
 
 # %%
 import ast
 import html
 import inspect
 import textwrap
-from difflib import SequenceMatcher
-from itertools import combinations
 
 import numpy as np
 import torch
-from matplotlib.colors import LinearSegmentedColormap
 from scipy.stats import binomtest
 
 from grao_ref.equations.dpo import dpo_objective
 from grao_ref.equations.grao import grao_objective, grao_objective_while_ahead
-from grao_ref.equations.grpo import grpo_objective
+from grao_ref.equations.grpo import grpo_advantages, grpo_objective
 from grao_ref.equations.ppo import ppo_objective
 from grao_ref.equations.sft import sft_objective
-from grao_ref.methods.registry import method_of
 from theory import runs
 from theory.family import by_autograd, closed_form, group
 from tutorials import interactive, style
@@ -42,7 +39,8 @@ from tutorials import interactive, style
 # describe a method completely. To find them we do as in tutorial 1: we take the package's objective, and autograd gives
 # its derivative with respect to each log-likelihood.
 #
-# One method is new: *REINFORCE*, from which all methods that sample are derived. Its weight is the reward itself. For
+# Two methods are new. *DPO* (Direct Preference Optimization) takes a pair of answers, and pushes the better one up and the
+# worse one down. *REINFORCE* is the method from which all methods that sample are derived; its weight is the reward itself. For
 # PPO we assume here that the critic's value is the group's mean reward, and for DPO that the pair is the reference and
 # the worst sample of the group. Two more methods, *LUFFY* and *CHORD*, come from the theory laboratory for comparison.
 # LUFFY (arXiv:2504.14945) treats the reference as one more sample of the group, with a weight that depends on its
@@ -77,9 +75,7 @@ for name in NAMES:
     print(f"{name:13}" + "".join(cells))
 
 # %% tags=["picture"]
-SHADES = LinearSegmentedColormap.from_list(
-    "shades", [style.ORANGE, "#FFFFFF", style.SKY]
-)
+SHADES = style.diverging(style.WINE, style.GREY)
 
 
 def draw_weights(rewards, reference):
@@ -120,7 +116,7 @@ def draw_weights(rewards, reference):
 
 style.show(
     draw_weights(*EXAMPLE),
-    "The family on one group; above, each answer with its reward. Blue: made likelier; orange: less likely; the shade is relative to the largest weight of its row. "
+    "The family on one group; above, each answer with its reward. Grey: made likelier; dark red: less likely; the shade is relative to the largest weight of its row. "
     "β = 0.5, λ = 0.6; DPO's coefficient κ is 0.1, CHORD's share μ of SFT 0.3, LUFFY's constant γ 0.1.",
     alt="Nine methods by five answers, the weight in each cell.",
 )
@@ -188,7 +184,7 @@ interactive.sliders(
 # %% [markdown]
 # At 0 and at 4 the group is dead, and PPO's and GRPO's rows are blank. REINFORCE's row is blank at 0, but not at 4,
 # where all samples are pushed up. (PPO's row is blank because we assume that the critic's value is the group's mean.
-# With any other value the weights are not 0, as tutorial 4 showed.) GRAO's rows are blank only if the reference earns
+# With any other value the weights are not 0, as tutorial 5 showed.) GRAO's rows are blank only if the reference earns
 # the same as all samples.
 #
 # The sizes, for a group of eight and a reference of 0.7:
@@ -341,143 +337,65 @@ for method in ("grpo", "grao"):
 # reference's part, and an eighth of the rate removes it (exp-inner).
 
 # %% [markdown]
-# ## The same in code: a diff for each pair
+# ## Five losses, side by side
 #
-# Each method is one file in `grao_ref/methods/`: what it needs collected, its advantages, its objective. The objective
-# calls an equation in `grao_ref/equations/`. Below are the lines of both, copied from the files, without docstrings,
-# checks of the input and the dictionary of metrics. GRPO's equation calls PPO's, and the repair calls the printed
-# objective; there the called lines are shown. REINFORCE is left out, because the trainer does not have it.
-#
-# A method of your own is one more such file: see [how to add a method](pages/add_a_method.md).
-#
-# In these lines `given` takes a field of the batch that the method needs, and `J_y` is the mean log-likelihood of the
-# reference. `samples.logprobs` are log-probabilities at sampling, `logprobs.samples` those now.
+# Each method is one file in `grao_ref/methods/`; its objective calls an equation in `grao_ref/equations/`. Here are the
+# whole equations of five methods, and the repair, copied from the package without docstrings and checks of the input.
+# Objectives are maximised; the loss is minus their mean. GRPO's equation is PPO's: only its advantages differ, which are
+# standardised over the group and not taken from a critic. (A method of your own is one more such file: see [how to add a
+# method](pages/add_a_method.md).)
 
 # %% tags=["picture"]
-SHEETS = {  # its file in grao_ref/methods/, its equation
-    "SFT": ("sft", [sft_objective]),
-    "PPO": ("ppo", [ppo_objective]),
-    "GRPO": ("grpo", [ppo_objective]),
-    "DPO": ("dpo", [dpo_objective]),
-    "GRAO printed": ("grao", [grao_objective]),
-    "GRAO": ("grao", [grao_objective_while_ahead, grao_objective]),
+SHEETS = {
+    "SFT": [sft_objective],
+    "DPO": [dpo_objective],
+    "PPO": [ppo_objective],
+    "GRPO": [grpo_advantages, ppo_objective],
+    "GRAO printed": [grao_objective],
+    "GRAO": [grao_objective_while_ahead],
 }
-PARTS = ("needs", "advantages", "critique", "objective", "denominator")
 
 
 def run_body(function):
-    """The lines of a function without its signature, docstring, checks and dictionary of metrics."""
+    """The lines of a function without its signature, docstring and checks."""
     source = textwrap.dedent(inspect.getsource(function))
     definition = ast.parse(source).body[0]
-    lines = source.splitlines()
-    hidden = set(range(1, definition.body[0].lineno))  # lines: first, the signature's
+    hidden = set(range(1, definition.body[0].lineno))
     for node in ast.walk(definition):
-        alone = isinstance(node, ast.Expr)  # docstrings and calls for their checks
-        logged = isinstance(node, ast.Assign) and "metrics" in ast.unparse(
-            node.targets[0]
-        )
-        if alone or logged:
+        if isinstance(node, ast.Expr):  # docstrings and calls for their checks
             hidden |= set(range(node.lineno, node.end_lineno + 1))
     return [
         line.split("  #")[0].removeprefix("    ").rstrip()
-        for number, line in enumerate(lines, start=1)
+        for number, line in enumerate(source.splitlines(), start=1)
         if number not in hidden
     ]
 
 
-def run_sheet(name):
-    """The lines of a method, by the file they are from."""
-    file, equations = SHEETS[name]
-    parts = [getattr(method_of(file), part) for part in PARTS]
-    own = [
-        part for part in parts if part and part.__module__ == f"grao_ref.methods.{file}"
-    ]
-    return {
-        "grao_ref/methods": [
-            line
-            for part in own
-            for line in (
-                f"def {part.__name__}({', '.join(inspect.signature(part).parameters)}):",
-                *(f"    {line}" for line in run_body(part)),
-            )
-        ],
-        "grao_ref/equations": [each for eq in equations for each in run_body(eq)],
-    }
-
-
-MARKS = {"−": ("del", "#FDEBD0"), "+": ("ins", "#DCEFFA"), " ": ("span", "none")}
-
-
-def draw_diff(before, after):
-    """The lines of two methods, marked − and +, as HTML; and how many of each."""
-    old, new = run_sheet(before), run_sheet(after)
-    markup, counts = [], dict.fromkeys(MARKS, 0)
-    for file in old:
-        markup.append(f'<small style="display:block;margin-top:.4em">{file}</small>')
-        match = SequenceMatcher(None, old[file], new[file], autojunk=False)
-        for tag, a, b, c, d in match.get_opcodes():
-            same = tag == "equal"
-            marked = [(" " if same else "−", each) for each in old[file][a:b]]
-            marked += [] if same else [("+", each) for each in new[file][c:d]]
-            for mark, each in marked:
-                counts[mark] += 1
-                element, colour = MARKS[mark]
-                markup.append(
-                    f'<{element} style="display:block;background:{colour};text-decoration:none;'
-                    'white-space:pre-wrap;padding-left:1.6em;text-indent:-1.6em">'
-                    f"{mark} {html.escape(each)}</{element}>"
-                )
-    return f"<pre>{''.join(markup)}</pre>", counts
-
-
-def draw_pair(before, after):
-    markup, counts = draw_diff(before, after)
-    words = f"{before} → {after}: {counts['−']} lines gone, {counts['+']} new, {counts[' ']} the same."
-    style.present(f"<figure>{markup}<figcaption>{words}</figcaption></figure>", words)
-
-
-# %% [markdown]
-# **From PPO to GRPO**: the group's mean replaces the critic, so the critic's targets (`critique`) and its error are
-# removed. The equation, with ratio and clip, is the same. PPO subtracts the KL penalty from the rewards, GRPO from the
-# objective. (`reference_model`: the policy before training, which the penalty compares with; tutorial 11 defines this
-# KL.) GRPO has a `denominator` of its own, which defines how the loss is averaged over tokens.
-
-# %% tags=["picture"]
-draw_pair("PPO", "GRPO")
-
-# %% [markdown]
-# **From GRPO to GRAO, as printed**: ratio, clip and KL penalty are removed. The reference is added, in the pool and in
-# two terms. (`ablate` is a setting that leaves terms out.)
-
-# %% tags=["picture"]
-draw_pair("GRPO", "GRAO printed")
-
-# %% [markdown]
-# **From GRAO as printed to repaired**: the file is the same, and a setting chooses the equation. The reference's
-# log-likelihood is replaced by 0 where its weight would not be positive.
-
-# %% tags=["picture"]
-draw_pair("GRAO printed", "GRAO")
-
-# %% [markdown]
-# **From SFT to DPO**: a second answer is added and compared with the first, and both log-likelihoods are compared with
-# those under a frozen copy of the first policy.
-
-# %% tags=["picture"]
-draw_pair("SFT", "DPO")
-
-# %% [markdown]
-# All pairs; click on one to open it.
-
-# %% tags=["picture"]
-folded, longest = [], 0
-for before, after in combinations(SHEETS, 2):
-    markup, counts = draw_diff(before, after)
-    longest = max(longest, counts["−"], counts["+"])
-    folded.append(
-        f"<details><summary>{before} → {after}: −{counts['−']} +{counts['+']}</summary>{markup}</details>"
+def draw_sheets():
+    """A box for each method: as many beside each other as fit."""
+    boxes = []
+    for name, functions in SHEETS.items():
+        colour = style.METHODS[name]["color"]
+        lines = [line for function in functions for line in run_body(function)]
+        code = "".join(
+            f'<span style="display:block;padding-left:1em;text-indent:-1em">{html.escape(line)}</span>'
+            for line in lines
+        )
+        boxes.append(
+            f'<div style="border-top:4px solid {colour};min-width:0"><strong>{html.escape(name)}</strong>'
+            f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;font-size:.74rem">{code}</pre></div>'
+        )
+    grid = (
+        "display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr))"
     )
-style.present("".join(folded), "A diff for each pair of methods.")
+    words = "The equations of five methods and the repair, from the package's source. GRAO is the repaired objective."
+    style.present(
+        f'<figure><div style="{grid}">{"".join(boxes)}</div><figcaption>{words}</figcaption></figure>',
+        words,
+    )
+
+
+draw_sheets()
 
 # %% [markdown]
 # ## In one table
@@ -497,7 +415,7 @@ style.present("".join(folded), "A diff for each pair of methods.")
 # %% [markdown]
 # ## What was claimed
 
-# %%
+# %% tags=["claims"]
 assert worst < 1e-12
 table = {name: np.array(run_weights(name, *EXAMPLE)) for name in NAMES}
 assert np.array_equal(table["SFT"], [0, 0, 0, 0, 1])
@@ -564,19 +482,13 @@ assert stuck["grao", 8] > 100
 
 assert "return ppo_objective(" in inspect.getsource(grpo_objective)
 assert "return grao_objective(" in inspect.getsource(grao_objective_while_ahead)
-ppo, grpo, repaired = (run_sheet(name) for name in ("PPO", "GRPO", "GRAO"))
-equations = "grao_ref/equations"
-assert ppo[equations] == grpo[equations]
-of_ppo, of_grpo = ("".join(sheet["grao_ref/methods"]) for sheet in (ppo, grpo))
-assert "critic=True" in of_ppo
-assert "critic" not in of_grpo
-assert any("clamp" in line for line in grpo[equations])
-assert not any("clamp" in line or "_ratio" in line for line in repaired[equations])
-printed = run_sheet("GRAO printed")
-assert printed["grao_ref/methods"] == repaired["grao_ref/methods"]
-assert set(printed[equations]) < set(repaired[equations])  # the repair adds lines
-assert len(folded) == 15
-assert longest < 30
+code = {
+    name: "\n".join(line for each in of for line in run_body(each))
+    for name, of in SHEETS.items()
+}
+assert all("clamp" in code[name] for name in ("PPO", "GRPO"))
+assert not any("_ratio" in code[name] for name in ("GRAO printed", "GRAO"))
+assert max(len(each.splitlines()) for each in code.values()) <= 8
 
 # %% [markdown]
 # ## Exercises

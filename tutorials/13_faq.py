@@ -58,8 +58,8 @@ for step in (0, 49, 99):
     print(f"{step + 1:4}  {abs(loss):.4f}    {reward:.2f}  {slope:8.1f}")
 
 # %% [markdown]
-# **Why.** At the first update on a batch every ratio is 1, so the loss is the mean of the advantages, which add up to 0
-# over a group. The *value* is 0; its *slope* is not.
+# **Why.** At the first update on a batch the *value* of the objective is the mean of the advantages, 0; its *slope* is
+# not 0. [Tutorial 5](05_groups_that_teach_nothing.py) has the derivation.
 #
 # **What to do.** Nothing. Watch `reward` and `grad_norm`. If the gradient is 0 as well, see "My reward does not move".
 
@@ -141,9 +141,8 @@ for name, changes in tried.items():
     print(f"{name:21} {found[name][0]:4.0%}    {found[name][1]:.2f}")
 
 # %% [markdown]
-# **Why.** A *dead group* is one whose samples all earn the same, so all advantages are 0 (thm-3). Here each good answer
-# has a probability of 2 %, so most groups of eight hold failures only. A low temperature samples mostly the likeliest
-# answers, and makes this worse.
+# **Why.** Most groups of eight hold failures only: they are *dead* ([tutorial 5](05_groups_that_teach_nothing.py)). A low
+# temperature samples mostly the likeliest answers, and makes this worse.
 #
 # **What to do.** Use larger groups (they cost more samples), temperature 1, prompts that are neither too hard nor
 # already solved, a reward with values between 0 and 1. Or use a reference: in GRAO a group of failures pulls the policy
@@ -442,3 +441,31 @@ for naive, ours in pairs.values():
 assert 0.05 < partly[0]["frac_unscored"] < 0.15
 assert partly[-1]["V"] > 0.8
 assert "finite" in refusal
+
+# %% [markdown]
+# ## My reward rises, and my answers get worse
+#
+# **What you see.** The reward that you train on rises. You read the answers, and they are worse. Here the best answer
+# earns 1, and one failing answer is graded 1.2 by mistake:
+
+# %%
+PROXY = torch.tensor([1.0, 0.7, 1.2, *[0.0] * 7], dtype=torch.float64)
+start = torch.full((300, 10), 0.1, dtype=torch.float64).log()
+mistaken, policy = Bandit(PROXY, 1, 300), TabularPolicy(start)
+print("step  what is trained on  true reward")
+both = []
+for report in train(mistaken, policy, settings(method="grpo", max_steps=100)):
+    pi = policy.theta.detach().softmax(-1)
+    both.append(((pi @ PROXY).mean().item(), (pi @ REWARDS).mean().item()))
+    if report.step in (1, 20, 100):
+        print(f"{report.step:4}  {both[-1][0]:18.2f}  {both[-1][1]:11.2f}")
+
+# %% [markdown]
+# **Why.** Training finds whatever the reward function pays for, also its mistakes. This is *reward hacking*.
+#
+# **What to do.** Read samples (`completions/` in the run's folder), and compare with a second measure that is not
+# trained on. Tutorial 11 does both for a real model. A KL penalty limits the damage, and does not correct the reward.
+
+# %%
+assert both[-1][0] > both[0][0] + 0.5
+assert both[-1][1] < max(true for _, true in both) - 0.05

@@ -96,7 +96,7 @@ def words(markdown: str) -> str:
 def with_folded_pictures(body: str) -> str:
     """Fold the code of cells with the tag `picture` or `table`: a tutorial does not teach drawing."""
     soup = BeautifulSoup(body, "html.parser")
-    for what in ("picture", "table"):
+    for what in ("picture", "table", "claims"):
         cell = f"div.celltag_{what}"
         for source in soup.select(f"{cell} div.input, {cell} div.jp-Cell-inputWrapper"):
             details, summary = soup.new_tag("details"), soup.new_tag("summary")

@@ -12,10 +12,12 @@ from cycler import cycler
 from IPython.core.getipython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-# Okabe and Ito's palette. A method has the same colour, and the same line, in every tutorial.
+# Okabe and Ito's palette, and a dark red. A method, a term of eq-3 and an answer have the same colour, and the same line,
+# in every tutorial. Blue is GRAO and what comes from its samples; green is the reference and what imitates it.
 BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#777777",
 )  # fmt: skip
@@ -27,6 +29,17 @@ METHODS = {
     "GRPO": {"color": ORANGE, "linestyle": "--"},
     "GRAO": {"color": BLUE, "linestyle": "-"},
     "GRAO printed": {"color": RED, "linestyle": "-."},
+}
+WINE = "#882255"
+TERMS = {
+    "exploration": {"color": BLUE, "linestyle": "-"},
+    "imitation": {"color": GREEN, "linestyle": (0, (1, 1))},
+    "alignment": {"color": WINE, "linestyle": (0, (4, 1.5))},
+}
+ANSWERS = {
+    "best": {"color": BLACK, "linestyle": "-"},
+    "reference": {"color": GREEN, "linestyle": "-"},
+    "failing": {"color": GREY, "linestyle": "-"},
 }
 CODE = re.compile(r"`([^`]+)`")
 WIDTH = 5.0  # inches; on a phone of 360 pixels letters are a quarter smaller
@@ -56,6 +69,13 @@ def figure(rows: int = 1, *, height: float = 3.2) -> tuple[Figure, list[Axes]]:
     )  # so that titles don't touch the ticks above
     drawn = Figure(figsize=(WIDTH, height * rows), layout=apart)
     return drawn, list(drawn.subplots(rows, 1, squeeze=False)[:, 0])
+
+
+def diverging(low: str, high: str) -> LinearSegmentedColormap:
+    """Light shades of one colour, through white, to another: for a map on which text is written."""
+    return LinearSegmentedColormap.from_list(
+        "map", [low + "B0", "#FFFFFF", high + "B0"]
+    )
 
 
 def show(drawn: Figure, caption: str, *, alt: str) -> None:

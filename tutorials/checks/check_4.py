@@ -1,39 +1,18 @@
-"""What the answers to exercise 3 must do. Each message is a hint."""
+"""What the answers to exercise 4 must do. Each message is a hint."""
 
 from collections.abc import Callable
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from grao_ref.equations.grpo import grpo_advantages, grpo_objective
+from theory import runs
 from theory.exact import ExactBandit
 
 Answer = Callable[..., Any]
-
-
-def check_probability_of_silence(answer: Answer) -> None:
-    """The formula of the tutorial, several answers of one reward, and the laboratory's enumeration."""
-    for p, size in ((0.5, 4), (0.1, 8), (0.98, 8)):
-        assert answer([p, 1 - p], [1.0, 0.0], size) == pytest.approx(
-            p**size + (1 - p) ** size
-        ), (
-            f"p = {p}, G = {size}: a group of equal rewards is all wrong or all right; "
-            "the two probabilities add up"
-        )
-    assert answer([0.25, 0.25, 0.5], [1.0, 0.0, 0.0], 2) == pytest.approx(0.625), (
-        "a group of two different failures is dead as well: "
-        "the rewards have to be equal, not the answers"
-    )
-    probabilities = np.array([0.1, 0.2, 0.3, 0.4])
-    rewards = np.array([1.0, 0.5, 0.0, 0.5])
-    bandit = ExactBandit(rewards, 0, 5, pool="outputs")
-    flat = (bandit.groups()[0].max(axis=1) == 5).astype(float)
-    expected = bandit.expectation(np.log(probabilities), flat)
-    assert answer(probabilities.tolist(), rewards.tolist(), 5) == pytest.approx(
-        expected
-    ), "with three rewards and four answers the result differs from the laboratory's"
 
 
 def check_expected_update(answer: Answer) -> None:
@@ -55,42 +34,101 @@ def check_expected_update(answer: Answer) -> None:
         got = answer(probabilities.tolist(), rewards.tolist(), size)
         assert got == pytest.approx(expected.tolist(), abs=1e-9), (
             f"three answers, groups of {size}: the laboratory has {expected.round(4).tolist()}. "
-            "Is each group weighted by its probability, and is σ the population deviation? "
-            "Is every advantage exactly 0 in a dead group? (Rounding can make σ 1e-16 there: compare the rewards.)"
+            + _likely(got, probabilities, rewards, size)
         )
 
 
-def check_logged_loss(answer: Answer) -> None:
-    """0 where nothing has changed; the ratio; both sides of the clip; and against the package."""
-    same = [0.1, 0.2, 0.3]
-    assert answer(same, same, [1.0, 0.0, 0.5], 0.2) == pytest.approx(0.0, abs=1e-12), (
-        "no probability has changed: every ratio is 1, and advantages add up to 0"
+def _likely(got: Any, pi: Any, rewards: Any, size: int) -> str:
+    """The likeliest cause, found by making each mistake on purpose."""
+    causes = {
+        "In a group of equal rewards σ can be 1e-16 by rounding (three rewards of 0.7), so `if s == 0` misses it: "
+        "compare the rewards with each other.": {"trap": True},
+        "Is σ the population deviation? Divide by G, not by G − 1.": {"ddof": 1},
+        "Is each group weighted by its probability?": {"uniform": True},
+        "Is each advantage divided by G?": {"scale": size},
+    }
+    for words, mistake in causes.items():
+        if got == pytest.approx(_mistaken(pi, rewards, size, **mistake), abs=1e-9):
+            return words
+    return "Compare a single group with the formula first."
+
+
+def _mistaken(
+    pi: Any,
+    rewards: Any,
+    size: int,
+    *,
+    trap: bool = False,
+    ddof: int = 0,
+    uniform: bool = False,
+    scale: float = 1,
+) -> list[float]:
+    push = np.zeros(len(pi))
+    for group in product(range(len(pi)), repeat=size):
+        earned = [float(rewards[each]) for each in group]
+        mean = sum(earned) / size
+        sigma = (sum((each - mean) ** 2 for each in earned) / (size - ddof)) ** 0.5
+        if sigma == 0 or (not trap and max(earned) == min(earned)):
+            continue
+        share = len(pi) ** -size if uniform else prod(float(pi[each]) for each in group)
+        for answer, each in zip(group, earned, strict=True):
+            push += (
+                scale
+                * share
+                * (each - mean)
+                / sigma
+                / size
+                * (np.eye(len(pi))[answer] - pi)
+            )
+    return [float(each) for each in push]
+
+
+TEN = [1.0, 0.7, *[0.0] * 8]
+BANDITS = (
+    (TEN, [0.1] * 10),
+    (TEN, [0.05, 0.87, *[0.01] * 8]),
+    ([0.7, 1.0, *[0.0] * 8], [0.1] * 10),
+    (TEN, [0.01, 0.01, *[0.98 / 8] * 8]),
+)
+
+
+def _value(table: list[float], start: list[float], **settings: Any) -> float:
+    rewards, logits = runs.start(torch.tensor(table), start, 100)
+    return float(runs.values(rewards, 1, logits, runs.settings(**settings))[-1].mean())
+
+
+def check_who_is_ahead(answer: Answer) -> None:
+    """Run both methods on each bandit."""
+    predicted = answer()
+    assert len(predicted) == 4, "four bandits, four names"
+    assert set(predicted) <= {"GRPO", "GRAO"}, 'each is "GRPO" or "GRAO"'
+    for number, ((table, start), name) in enumerate(
+        zip(BANDITS, predicted, strict=True), start=1
+    ):
+        V = {
+            each: _value(
+                table, start, method=each.lower(), learning_rate=0.2, max_steps=60
+            )
+            for each in ("GRPO", "GRAO")
+        }
+        assert name == max(V, key=lambda each: V[each]), (
+            f"bandit {number}: after 60 steps GRPO has V = {V['GRPO']:.2f}, GRAO {V['GRAO']:.2f}. Why?"
+        )
+
+
+def check_best_settings(answer: Answer) -> None:
+    """Train 100 tables with 500 rewards each."""
+    chosen = answer()
+    size = int(chosen["num_generations"])
+    assert 2 <= size <= 500, "a group has at least 2 samples, and at most 500 rewards"
+    V = _value(
+        TEN,
+        [0.1] * 10,
+        **chosen,
+        per_device_train_batch_size=size,
+        max_steps=500 // size,
     )
-    assert answer([0.5, 0.5], [0.5, 0.5], [0.7, 0.7], 0.2) == 0, (
-        "in a dead group every advantage is 0; don't divide by σ = 0"
-    )
-    assert answer([0.11, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.05), (
-        "the better of two answers is now 1.1 times as likely, within the clip: the objective is (1.1 − 1) / 2 = 0.05, "
-        "and the loss is minus that"
-    )
-    assert answer([0.2, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.1), (
-        "the better answer is twice as likely: its ratio counts as 1.2, no more"
-    )
-    assert answer([0.05, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(0.25), (
-        "the better answer is *half* as likely: min() takes the worse of the two terms, so the clip does not apply"
-    )
-    rng = torch.Generator().manual_seed(0)
-    old, new = torch.rand(2, 8, generator=rng, dtype=torch.float64) * 0.5 + 0.1
-    rewards = torch.rand(8, generator=rng, dtype=torch.float64)
-    expected = -grpo_objective(
-        new.log()[:, None],
-        old.log()[:, None],
-        grpo_advantages(rewards),
-        torch.ones(8, 1, dtype=torch.bool),
-        epsilon_low=0.3,
-        epsilon_high=0.3,
-    ).mean()
-    got = answer(new.tolist(), old.tolist(), rewards.tolist(), 0.3)
-    assert got == pytest.approx(expected.item()), (
-        "eight samples and ε = 0.3: the result differs from the package's"
+    assert V >= 0.98, (
+        f"{500 // size} steps with groups of {size} reach V = {V:.3f}; 0.98 is possible. Try the learning rate first, "
+        "at several sizes of the group"
     )

@@ -1,4 +1,4 @@
-"""What the answers to exercise 2 must do. Each message is a hint."""
+"""What the answers to exercise 6 must do. Each message is a hint."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the answers to exercise 5 must do. Each message is a hint."""
+"""What the answers to exercise 9 must do. Each message is a hint."""
 
 from collections.abc import Callable
 from typing import Any

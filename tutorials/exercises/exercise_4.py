@@ -1,16 +1,6 @@
 """Exercises of tutorial 4. Replace each `raise` by your answer, then run: make exercise 4."""
 
 
-def probability_of_silence(
-    probabilities: list[float], rewards: list[float], group_size: int
-) -> float:
-    """The probability that all samples of a group earn the same, for any number of answers.
-
-    Answer a is sampled with probabilities[a] and earns rewards[a]. Two different answers may earn the same.
-    """
-    raise NotImplementedError
-
-
 def expected_update(
     probabilities: list[float], rewards: list[float], group_size: int
 ) -> list[float]:
@@ -24,11 +14,23 @@ def expected_update(
     raise NotImplementedError
 
 
-def logged_loss(
-    new: list[float], old: list[float], rewards: list[float], epsilon: float
-) -> float:
-    """GRPO's loss, as it is logged: minus the mean over the group of min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â).
+def who_is_ahead() -> list[str]:
+    """Predict, then run: which method has the larger mean V after 60 steps, "GRPO" or "GRAO"? Four bandits, in order.
 
-    `new` and `old` are the *probabilities* of the samples now and when they were sampled; ρ = new / old.
+    G = 8, learning rate 0.2, ten answers: the best (1), the reference y (0.7 unless said otherwise), eight failures (0).
+
+    1. All ten answers start at 10 % (the tutorial's).
+    2. The policy already writes y: π(y) = 87 %, the best answer 5 %, each failure 1 %.
+    3. As the first, but y is the best answer, R(y) = 1, and the other good answer earns 0.7.
+    4. The best answer and y are rare: 1 % each.
+    """
+    raise NotImplementedError
+
+
+def best_settings() -> dict[str, str | float | int]:
+    """The tutorial's bandit, and 500 rewards to ask for: settings that reach a mean V of at least 0.98.
+
+    {"method": "grpo", "learning_rate": 0.2, "num_generations": 8}, for example, makes 500 // 8 = 62 steps. `method` is
+    "sft", "ppo", "grpo" or "grao".
     """
     raise NotImplementedError

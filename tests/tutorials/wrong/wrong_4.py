@@ -6,17 +6,6 @@ from math import prod
 import numpy as np
 
 
-def probability_of_silence__failures_only(probabilities: list[float], rewards: list[float], group_size: int) -> float:
-    """Forgets that a group of successes is dead as well."""
-    wrong = sum(p for p, reward in zip(probabilities, rewards, strict=True) if not reward)
-    return wrong**group_size
-
-
-def probability_of_silence__by_answer(probabilities: list[float], rewards: list[float], group_size: int) -> float:
-    """The same answer G times, not the same reward."""
-    return sum(p**group_size for p in probabilities)
-
-
 def _update(
     probabilities: list[float],
     rewards: list[float],
@@ -59,32 +48,44 @@ def expected_update__sum_over_the_group(
     return _update(probabilities, rewards, group_size, divide=False)
 
 
-def _terms(new: list[float], old: list[float], rewards: list[float]) -> tuple[np.ndarray, np.ndarray]:
-    earned = np.array(rewards)
-    flat = np.ptp(earned) == 0
-    advantages = np.zeros(len(earned)) if flat else (earned - earned.mean()) / earned.std()
-    return np.array(new) / np.array(old), advantages
+def expected_update__deviation_compared_with_zero(
+    probabilities: list[float], rewards: list[float], group_size: int
+) -> list[float]:
+    """`if s == 0`, which rounding passes by."""
+    push = [0.0] * len(rewards)
+    for group in product(range(len(rewards)), repeat=group_size):
+        earned = [rewards[each] for each in group]
+        mean = sum(earned) / group_size
+        sigma = (sum((each - mean) ** 2 for each in earned) / group_size) ** 0.5
+        if sigma == 0:
+            continue
+        share = prod(probabilities[each] for each in group)
+        for answer, each in zip(group, earned, strict=True):
+            for a, pi in enumerate(probabilities):
+                push[a] += share * (each - mean) / sigma / group_size * ((a == answer) - pi)
+    return push
 
 
-def logged_loss__clip_without_min(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
-    """Clips in both directions, so that a good answer made unlikely costs little."""
-    ratio, advantages = _terms(new, old, rewards)
-    return -float((ratio.clip(1 - epsilon, 1 + epsilon) * advantages).mean())
+def who_is_ahead__always_grao() -> list[str]:
+    """As if the head start lasted."""
+    return ["GRAO"] * 4
 
 
-def logged_loss__no_clip(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
-    """The ratio alone."""
-    ratio, advantages = _terms(new, old, rewards)
-    return -float((ratio * advantages).mean())
+def who_is_ahead__always_grpo() -> list[str]:
+    """As if GRPO overtook everywhere."""
+    return ["GRPO"] * 4
 
 
-def logged_loss__log_likelihoods(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
-    """Weighted log-likelihoods: the same gradient on-policy, another value."""
-    _, advantages = _terms(new, old, rewards)
-    return -float((np.log(new) * advantages).mean())
+def who_is_ahead__too_few() -> list[str]:
+    """Three names."""
+    return ["GRPO", "GRAO", "GRAO"]
 
 
-def logged_loss__is_the_objective(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
-    """Forgets the minus."""
-    ratio, advantages = _terms(new, old, rewards)
-    return float(np.minimum(ratio * advantages, ratio.clip(1 - epsilon, 1 + epsilon) * advantages).mean())
+def best_settings__of_the_tutorial() -> dict[str, str | float | int]:
+    """Steps that are too short."""
+    return {"method": "grpo", "learning_rate": 0.2, "num_generations": 8}
+
+
+def best_settings__grao() -> dict[str, str | float | int]:
+    """The plateau."""
+    return {"method": "grao", "learning_rate": 0.4, "num_generations": 8}

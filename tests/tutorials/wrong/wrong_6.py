@@ -1,4 +1,4 @@
-"""Typical wrong answers to exercise 2; each must be rejected with a hint."""
+"""Typical wrong answers to the exercises of tutorial 6; each must be rejected with a hint."""
 
 
 def collapsed_weights__alignment_forgets_the_reference(

@@ -1,6 +1,6 @@
-"""Typical wrong answers to exercise 4; each must be rejected with a hint."""
+"""Typical wrong answers to exercise 7; each must be rejected with a hint."""
 
-from math import inf, sqrt
+from math import inf
 
 
 def expected_queries__forgets_all_right(p: float, group_size: int, with_reference: bool) -> float:
@@ -21,32 +21,11 @@ def expected_queries__divides_by_zero(p: float, group_size: int, with_reference:
     return group_size / (1 - dead)
 
 
-def repaired_weight__clamps_the_advantage(
-    advantages: list[float], reference_advantage: float, beta: float, lam: float
-) -> float:
-    """max(Â_y, 0) inside, which leaves alignment's share at work."""
-    mean = sum(advantages) / len(advantages)
-    return beta * max(0.0, reference_advantage) - lam * mean
+def who_is_first__always_grao() -> list[str]:
+    """As if the reference always helped."""
+    return ["GRAO"] * 4
 
 
-def repaired_weight__as_printed(advantages: list[float], reference_advantage: float, beta: float, lam: float) -> float:
-    """No repair."""
-    mean = sum(advantages) / len(advantages)
-    return beta * reference_advantage - lam * mean
-
-
-def repaired_weight__imitation_alone(
-    advantages: list[float], reference_advantage: float, beta: float, lam: float
-) -> float:
-    """Alignment's share is left out."""
-    return max(0.0, beta * reference_advantage)
-
-
-def never_vanishes__without_alignment(beta: float, lam: float, group_size: int) -> float:
-    """β alone."""
-    return beta * sqrt(2 * group_size)
-
-
-def never_vanishes__weight_only(beta: float, lam: float, group_size: int) -> float:
-    """The weight on log π(y), not the length of the update that it makes."""
-    return (beta + lam / group_size) * sqrt(group_size)
+def who_is_first__always_grpo() -> list[str]:
+    """As if it never did."""
+    return ["GRPO"] * 4
