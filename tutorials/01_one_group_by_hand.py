@@ -233,7 +233,8 @@ assert expected[0] < expected[1]
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_1.py`, in plain Python, and check them with `make exercise 1`:
+# Run `make exercise 1`: it makes the file `my_answers/exercise_1.py`. Write three functions there, in plain Python,
+# and run the command again to check them:
 #
 # 1. `advantages`: eq-4 with the reference in the pool. What should it return if all five rewards are the same?
 # 2. `mean_log_likelihood`: eq-1 from probabilities and a mask.

@@ -611,7 +611,8 @@ assert (
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_4.py`, in plain Python, and check them with `make exercise 4`:
+# Run `make exercise 4`: it makes the file `my_answers/exercise_4.py`. Write three functions there, in plain Python,
+# and run the command again to check them:
 #
 # 1. `probability_of_silence`: the probability of a dead group, where several answers may earn the same.
 # 2. `expected_update`: GRPO's, by going through all $K^G$ groups. It is compared with that of `ExactBandit`.

@@ -595,7 +595,8 @@ assert abs(V[200] - V[100]) < 0.01
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_7.py`, and check them with `make exercise 7`:
+# Run `make exercise 7`: it makes the file `my_answers/exercise_7.py`. Write three functions there,
+# and run the command again to check them:
 #
 # 1. `expected_queries`: reward queries until the first gradient that is not 0, with a right reference in the pool or
 #    without.

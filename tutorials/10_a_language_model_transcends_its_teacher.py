@@ -461,7 +461,8 @@ assert moved["GRAO printed"][4][0] < moved["GRAO"][4][0] - 0.1  # END
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_10.py`, and check them with `make exercise 10`:
+# Run `make exercise 10`: it makes the file `my_answers/exercise_10.py`. Write three functions there,
+# and run the command again to check them:
 #
 # 1. `reward`: the reward of this task, from the characters of a prompt and an answer.
 # 2. `mask`: which tokens of a padded answer count. END counts.

@@ -560,7 +560,8 @@ assert 3 < control["KL"].mean() < 0.75 * last["GRAO on the proxy"]["KL"].mean()
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_11.py`, and check them with `make exercise 11`:
+# Run `make exercise 11`: it makes the file `my_answers/exercise_11.py`. Write three functions there,
+# and run the command again to check them:
 #
 # 1. `wilson`: the interval of a share, which is right for a count of 0 too.
 # 2. `divergence`: KL to the base, from the log-probabilities of sampled tokens.

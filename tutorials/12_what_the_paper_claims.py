@@ -475,7 +475,8 @@ for verdict, ids in zip(VERDICTS, (holding, conditional, failing), strict=False)
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_12.py`, and check them with `make exercise 12`:
+# Run `make exercise 12`: it makes the file `my_answers/exercise_12.py`. Write three functions there,
+# and run the command again to check them:
 #
 # 1. `deviation_check`: check "σ_A = 1" (claim-6) for any group, with a `Check` whose control fails.
 # 2. `mean_improvement`: the abstract's percentages, from columns of a table.
