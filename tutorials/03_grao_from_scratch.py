@@ -111,6 +111,10 @@ def mean_log_likelihood(model, prompts, answers, mask):
 #
 # A row of `R` has the rewards of one group. The reference joins them before the mean and the standard deviation are
 # taken. If all rewards in this pool are the same, no answer is better than another, and every advantage is 0.
+#
+# > **Predict, then run.** All eight samples of a group earn 0.5, and the reference earns 0.667. What becomes of its
+# > advantage if it earns 0.51 instead? And if it earns 0.5? Write your answers into `prediction` of exercise 3 (below),
+# > then try `advantages` on these groups.
 
 
 # %% tags=["scratch"]
@@ -176,8 +180,8 @@ def update(model, adam, prompts, best, references, answers, mask, repaired=True)
 # %% [markdown]
 # ## The training loop
 #
-# Draw prompts, sample a group for each, update. Every ten steps the model answers 200 other prompts, and we print the
-# mean reward of its answers.
+# Draw prompts, sample a group for each, update. Every ten steps the model answers 200 test prompts, which are drawn
+# separately, and we print the mean reward of its answers.
 
 # %% tags=["scratch"]
 adam = torch.optim.Adam(model.parameters(), lr=RATE)
@@ -250,8 +254,8 @@ style.table(["prompt", "reference", "before", "reward", "after", "reward"], rows
 # samples, and computes everything else itself. We compare the objective and the gradient of each step, and the
 # parameters at the end.
 #
-# Both versions are compared, as printed and repaired. At the start of training they are the same, because no reference
-# is beaten yet. So we also start from the model that was just trained. As a control, one replay is of two different
+# Both versions are compared, as printed and repaired. At the start of training they hardly differ, because few
+# references are beaten yet. So we also start from the model that was just trained. As a control, one replay is of two different
 # versions: our printed one against the package's repaired one.
 
 # %%
@@ -270,7 +274,7 @@ def run_flat(tensors):
 
 
 def run_replay(start, ours_repaired, package_repaired):
-    """Differences after three steps, each relative to the package's: J, gradient, step."""
+    """Three steps: the largest relative differences of J, gradient and parameters."""
     config = replace(
         PRESETS["tiny"],
         per_device_train_batch_size=PROMPTS * G,

@@ -28,6 +28,12 @@ METHODS = {
     "GRAO": {"color": BLUE, "linestyle": "-"},
     "GRAO printed": {"color": RED, "linestyle": "-."},
 }
+# So has a term of eq-3, where the three are shown beside each other.
+TERMS = {
+    "exploration": {"color": BLUE, "linestyle": "-"},
+    "imitation": {"color": GREEN, "linestyle": "--"},
+    "alignment": {"color": PINK, "linestyle": ":"},
+}
 CODE = re.compile(r"`([^`]+)`")
 WIDTH = 5.0  # inches; on a phone of 360 pixels letters are a quarter smaller
 STYLE: Any = {
