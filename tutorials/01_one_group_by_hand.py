@@ -8,10 +8,8 @@
 # reference. Its *objective* is the number that training makes larger.
 #
 # You need to know what a *language model* does (it gives every next token a probability) and what a *gradient* is.
-# Labels in brackets link to the code and its tests. eq-3 is the paper's third equation and thm-1 is a fact about it;
-# the page [From the paper to the code](pages/from_the_paper_to_the_code.md) lists both. Later tutorials also use labels
-# such as claim-9 (a claim of the paper) and exp-family (an experiment). These are rows of `theory/REPORT.md`, the report
-# of the *theory laboratory* (tutorial 12).
+# Labels in brackets name things that can be looked up. eq-3 is the paper's third equation, and thm-1 is a fact about it
+# that this project proves; the page [From the paper to the code](pages/from_the_paper_to_the_code.md) lists both.
 
 # %%
 import torch
@@ -46,8 +44,9 @@ reference_reward = torch.tensor(0.8)
 # %% [markdown]
 # ## Better than what? The advantage (eq-4)
 #
-# A reward of 0.5 is good or bad only in comparison with others. So the rewards are *standardised* over the group:
-# subtract the mean $\mu$, divide by the standard deviation $\sigma$. The result is the *advantage* $\hat A$.
+# A reward of 0.5 is good or bad only in comparison with others. So the rewards are *standardised*: subtract the mean
+# $\mu$, divide by the standard deviation $\sigma$. The rewards that $\mu$ and $\sigma$ are computed from are called the
+# *pool*. Our pool is the group together with the reference. The result is the *advantage* $\hat A$.
 #
 # $$ \hat A_i = \frac{R_i - \mu}{\sigma} $$
 #
@@ -64,10 +63,9 @@ print("samples  ", advantages.numpy().round(3))
 print("reference", reference_advantage.numpy().round(3))
 
 # %% [markdown]
-# > **A choice the paper leaves open.** The rewards from which $\mu$ and $\sigma$ are computed are called the *pool*.
-# > Our pool included the reference. One can also compute $\mu$ and $\sigma$ from the samples only, and standardise the
-# > reference's reward with them. The package calls the two choices `pool="with_reference"` and `pool="outputs"`. The
-# > choice matters: tutorial 7 shows where.
+# > **A choice the paper leaves open.** One can also compute $\mu$ and $\sigma$ from the samples only, and standardise
+# > the reference's reward with them. The package calls the two pools `"with_reference"` and `"outputs"`. The choice
+# > matters: tutorial 7 shows where.
 
 # %%
 alone, reference_outside = group_advantages(rewards, reference_reward, pool="outputs")
@@ -81,6 +79,9 @@ print("reference", reference_outside.numpy().round(2))
 # tokens before it. The *mean log-likelihood* of the answer is
 #
 # $$ J(o) = \frac{1}{|o|} \sum_t \log \pi(o_t) $$
+#
+# Why the logarithm, and not the probability itself? Tutorial 2 derives it. For now: the probability of a whole answer is
+# the product of its tokens' probabilities, and the logarithm turns the product into a sum.
 #
 # Say $o_1$ has three tokens of probability 0.5, 0.25 and 0.4: (log 0.5 + log 0.25 + log 0.4) / 3 = −0.9986. (The
 # logarithm is the natural one; its unit is the *nat*.)
@@ -234,7 +235,8 @@ assert expected[0] < expected[1]
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_1.py`, in plain Python, and check them with `make exercise 1`:
+# Run `make exercise 1`: it makes the file `my_answers/exercise_1.py`. Write three functions there, in plain Python,
+# and run the command again to check them:
 #
 # 1. `advantages`: eq-4 with the reference in the pool. What should it return if all five rewards are the same?
 # 2. `mean_log_likelihood`: eq-1 from probabilities and a mask.

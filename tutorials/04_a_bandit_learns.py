@@ -280,7 +280,8 @@ assert 0.01 < stuck["GRAO"] < 0.06
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_4.py`, in plain Python, and check them with `make exercise 4`:
+# Run `make exercise 4`: it makes the file `my_answers/exercise_4.py`. Write three functions there, in plain Python,
+# and run the command again to check them:
 #
 # 1. `expected_update`: GRPO's, by going through all $K^G$ groups. It is compared with that of `ExactBandit`.
 # 2. `who_is_ahead`: predict, then run. Which of GRPO and GRAO is ahead after 60 steps, on each of four bandits?

@@ -328,7 +328,8 @@ assert moonlight[0] < moonlight[1] > moonlight[2] > moonlight[3]
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_6.py`, and check them with `make exercise 6`:
+# Run `make exercise 6`: it makes the file `my_answers/exercise_6.py`. Write three functions there,
+# and run the command again to check them:
 #
 # 1. `collapsed_weights`: thm-1 for *any* advantages, from whichever pool.
 # 2. `knob`: ρ, in either pool.

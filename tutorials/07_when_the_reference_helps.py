@@ -318,7 +318,8 @@ assert FLOWS[0.36, 1][10] > OWN_POOL[1][10] + 0.05
 # %% [markdown]
 # ## Exercises
 #
-# Write two functions in `tutorials/exercises/exercise_7.py`, and check them with `make exercise 7`:
+# Run `make exercise 7`: it makes the file `my_answers/exercise_7.py`. Write two functions there, and run the command
+# again to check them:
 #
 # 1. `expected_queries`: reward queries until the first gradient that is not 0, with a right reference in the pool or
 #    without.

@@ -493,7 +493,8 @@ assert max(len(each.splitlines()) for each in code.values()) <= 8
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_9.py`, in plain Python, and check them with `make exercise 9`:
+# Run `make exercise 9`: it makes the file `my_answers/exercise_9.py`. Write three functions there, in plain Python,
+# and run the command again to check them:
 #
 # 1. `leave_one_out`: the weights of RLOO, a method that isn't in the figure. Which method has the same weights, up to a
 #    factor?

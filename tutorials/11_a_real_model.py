@@ -6,14 +6,12 @@
 # model, and a small run here that goes wrong on purpose.
 #
 # You need tutorial 1, and tutorial 10 for answers made of tokens. Nothing here needs a GPU, a network or the real model.
-# Results of the real model are read from `tutorials/recorded/`, and are marked *recorded*. Run the notebook from the
-# project's root, so that it finds this folder.
+# Results of the real model are read from `tutorials/recorded/`, and are marked *recorded*.
 
 # %%
 import json
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import torch
 from scipy.stats import binomtest
@@ -29,6 +27,7 @@ from grao_ref.setups import prepare
 from grao_ref.tasks.text import TextTask
 from grao_ref.training.loop import train
 from tutorials import style
+from tutorials.sources import HERE
 
 # %% [markdown]
 # ## The commands
@@ -67,9 +66,9 @@ from tutorials import style
 # by version 0.1.0, whose sampler drew other samples from the same seed.
 
 # %%
-RECORDED = Path("tutorials/recorded")
-record = json.loads((RECORDED / "harmless.json").read_text())
-lines = [json.loads(each) for each in (RECORDED / "harmless.jsonl").open()]
+record = json.loads((HERE / "recorded" / "harmless.json").read_text())
+rows = (HERE / "recorded" / "harmless.jsonl").read_text().splitlines()
+lines = [json.loads(row) for row in rows]
 exams = [line for line in lines if "eval_reward" in line]
 log = {
     name: torch.tensor([line[name] for line in lines if "reward" in line])
@@ -92,7 +91,7 @@ print(
 )
 
 # %% tags=["picture"]
-drawn, panels = style.figure(rows=4, height=2.5)
+drawn, panels = style.figure(rows=5, height=2.4)
 
 
 def draw_noisy(axes, name, label, look, scale=1.0):
@@ -104,7 +103,6 @@ def draw_noisy(axes, name, label, look, scale=1.0):
 
 
 blue, green = {"color": style.BLUE}, {"color": style.GREEN, "linestyle": "--"}
-pink = {"color": style.PINK, "linestyle": ":"}
 draw_noisy(panels[0], "reward", "samples of the step", blue)
 draw_noisy(panels[0], "reference/reward", "their references", green)
 held_out = [[line[key] for line in exams] for key in ("step", "eval_reward")]
@@ -113,18 +111,20 @@ panels[0].set(ylabel="reward", ylim=(-1.4, 2.6))
 panels[0].legend(loc="upper left", ncols=2, columnspacing=1)
 draw_noisy(panels[1], "completions/mean_length", "mean length", blue)
 panels[1].set(ylabel="tokens of an answer", ylim=(0, 64))
-for term, look in (("exploration", blue), ("imitation", green), ("alignment", pink)):
+ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "columnspacing": 1}
+for term, look in style.TERMS.items():
     draw_noisy(panels[2], f"objective_share/{term}", term, look, 100)
-panels[2].set(ylabel="share of terms, %", ylim=(0, 125), yticks=range(0, 101, 25))
-panels[2].legend(loc="upper left", ncols=3, columnspacing=1, handlelength=1.6)
+panels[2].set(ylabel="share of terms, %", ylim=(0, 100))
+panels[2].legend(**ABOVE, ncols=3, handlelength=1.6)
 draw_noisy(panels[3], "entropy", "entropy of samples", blue)
-draw_noisy(panels[3], "reference/logp_per_token", "log π of references", green)
-panels[3].set(xlabel="step", ylabel="nats a token", ylim=(-4.5, 6.5))
-panels[3].legend(loc="upper left", ncols=2, columnspacing=1)
+panels[3].set(ylabel="entropy, nats", ylim=(0, None))
+draw_noisy(panels[4], "reference/logp_per_token", "log π of references", green)
+panels[4].set(xlabel="step", ylabel="log π(y), nats a token")
 style.show(
     drawn,
     "Recorded: SmolLM2-135M on HH's harmless-base, GRAO repaired, one run with seed 0, so there are no intervals. Points: single "
-    "steps, of four prompts with four answers each; lines: means of five steps.",
+    "steps, of four prompts with four answers each; lines: means of five steps. The fourth panel is the entropy of the sampled "
+    "tokens, the last one the mean log-probability of the references' tokens.",
     alt="The reward of the samples rises, and on held-out prompts from −0.54 to 0.47. Answers shrink from above 50 tokens to about 20. "
     "Imitation's share falls, exploration's rises. The references become likelier.",
 )
@@ -366,8 +366,8 @@ drawn, (above, middle, below) = style.figure(rows=3, height=2.7)
 for axes, name in ((above, "GRAO on the proxy"), (middle, "GRAO on the true reward")):
     draw_band(axes, name, "proxy", "the proxy", color=style.ORANGE, linestyle="--")
     draw_band(axes, name, "true", "the true reward", color=style.BLUE)
-    axes.set(title=name, ylabel="reward", ylim=(0, 1.4), yticks=(0, 0.5, 1))
-    axes.legend(loc="upper left", ncols=2)
+    axes.set(title=name, ylabel="reward", ylim=(0, 1.02), yticks=(0, 0.5, 1))
+above.legend(loc="center right")
 draw_band(
     below,
     "GRAO on the proxy",
@@ -452,8 +452,8 @@ LOOKS = {
 for name, look in LOOKS.items():
     draw_band(above, name, "true", name, **look)
     draw_band(below, name, "KL", name, **look)
-above.set(ylabel="true reward", ylim=(0, 1.5), yticks=(0, 0.5, 1))
-above.legend(loc="upper left", fontsize=10)
+above.set(ylabel="true reward", ylim=(0, 1.02), yticks=(0, 0.5, 1))
+above.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=2, columnspacing=1)
 below.set(xlabel="step", ylabel="KL to the base, nats an answer")
 style.show(
     drawn,
@@ -560,7 +560,8 @@ assert 3 < control["KL"].mean() < 0.75 * last["GRAO on the proxy"]["KL"].mean()
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_11.py`, and check them with `make exercise 11`:
+# Run `make exercise 11`: it makes the file `my_answers/exercise_11.py`. Write three functions there,
+# and run the command again to check them:
 #
 # 1. `wilson`: the interval of a share, which is right for a count of 0 too.
 # 2. `divergence`: KL to the base, from the log-probabilities of sampled tokens.

@@ -4,9 +4,10 @@
 # The *ledger* checks what the paper says by computation, one row for each statement. How a claim becomes a verdict, why
 # every check has a control, and what the results are.
 #
-# You need tutorials 1 (the objective), 2 (the collapse, the ablation) and 3 (the bandit). The command
-# `python -m theory` computes the ledger. Its report, with every argument and every number, is `theory/REPORT.md`;
-# `make theory` fails if the two differ. The labels (claim-4, thm-6) are the report's headings.
+# You need tutorials 1 (the objective), 2 (the policy gradient), 4 (the bandit) and 6 (the collapse, the ablation). The
+# command `python -m theory` computes the ledger. Its report, with every argument and every number, is
+# `theory/REPORT.md`; `make theory` fails if the two differ. The labels are the report's headings: claim-4 is a claim of
+# the paper, thm-6 a theorem of this project, exp-family an experiment.
 
 # %%
 import html
@@ -212,7 +213,8 @@ style.show(
 # - the reward's slope along each logit is π·(R − V): 0.00952, 0.028576, −0.038096
 # - push times slope, added up: 0.00152 − 0.00347 + 0.00146 = −0.00049
 #
-# Less than 0: this step *lowers* the expected reward.
+# Less than 0: this step *lowers* the expected reward. (Tutorial 2 shows that dividing by $\sigma$ turns the step away
+# from the gradient; here it turns it by more than a right angle.)
 
 # %%
 pi, three = (np.array(each, dtype=float) for each in HAND)
@@ -475,7 +477,8 @@ for verdict, ids in zip(VERDICTS, (holding, conditional, failing), strict=False)
 # %% [markdown]
 # ## Exercises
 #
-# Write three functions in `tutorials/exercises/exercise_12.py`, and check them with `make exercise 12`:
+# Run `make exercise 12`: it makes the file `my_answers/exercise_12.py`. Write three functions there,
+# and run the command again to check them:
 #
 # 1. `deviation_check`: check "σ_A = 1" (claim-6) for any group, with a `Check` whose control fails.
 # 2. `mean_improvement`: the abstract's percentages, from columns of a table.

@@ -1,13 +1,14 @@
 """Check a reader's answers to the exercises of a tutorial: `make exercise 4`, or `python -m tutorials.exercise 4`.
 
-The reader fills in the functions of tutorials/exercises/exercise_4.py. tutorials/checks/check_4.py has a
-`check_NAME` for each function NAME, which raises `AssertionError` with a hint. tutorials/solutions/solution_4.py
-has our answers.
+The first call copies tutorials/exercises/exercise_4.py to my_answers/exercise_4.py, which git ignores. The reader fills
+in the functions there. tutorials/checks/check_4.py has a `check_NAME` for each function NAME, which raises
+`AssertionError` with a hint. tutorials/solutions/solution_4.py has our answers.
 """
 
 import argparse
 import importlib.util
 import inspect
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 HERE = Path(__file__).parent
+MINE = HERE.parent / "my_answers"  # the reader's own folder
 NUMBERS = sorted(
     int(path.stem.rpartition("_")[2]) for path in (HERE / "exercises").glob("*.py")
 )
@@ -33,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "number",
         type=int,
-        help="the tutorial's number, as in: make exercise 4",
+        nargs="?",
+        default=NUMBERS[0],
+        help="the tutorial's number, as in: make exercise 4 (default: %(default)s)",
     )
     parser.add_argument(
         "--solution", action="store_true", help="check our answers instead of yours"
@@ -46,6 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     path = answers_path(options.number, options.solution)
+    if not path.exists():
+        start(options.number, path)
+        console.print(
+            f"{escape(str(path))} is new: write your answers there, then run this again"
+        )
     try:
         answers = load(path)
     except (Exception, SystemExit) as error:  # whatever the reader wrote
@@ -70,8 +79,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 def answers_path(number: int, solution: bool = False) -> Path:
     """The reader's file, or ours."""
-    kind = "solution" if solution else "exercise"
-    return HERE / f"{kind}s" / f"{kind}_{number}.py"
+    if solution:
+        return HERE / "solutions" / f"solution_{number}.py"
+    return MINE / f"exercise_{number}.py"
+
+
+def stub_path(number: int) -> Path:
+    """What the reader starts from."""
+    return HERE / "exercises" / f"exercise_{number}.py"
+
+
+def start(number: int, path: Path) -> None:
+    """Make the reader's file from what they start from."""
+    path.parent.mkdir(exist_ok=True)
+    shutil.copyfile(stub_path(number), path)
 
 
 def load(path: Path) -> ModuleType:

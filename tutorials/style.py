@@ -31,6 +31,7 @@ METHODS = {
     "GRAO printed": {"color": RED, "linestyle": "-."},
 }
 WINE = "#882255"
+# So has a term of eq-3, where the three are shown beside each other, and a kind of answer.
 TERMS = {
     "exploration": {"color": BLUE, "linestyle": "-"},
     "imitation": {"color": GREEN, "linestyle": (0, (1, 1))},

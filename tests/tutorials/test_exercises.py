@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tutorials import exercise
-from tutorials.exercise import HERE, answers_path, judge, load, main
+from tutorials.exercise import HERE, MINE, answers_path, judge, load, main, stub_path
 
 WRONG = Path(__file__).parent / "wrong"
 NUMBERS = sorted(int(path.stem.removeprefix("check_")) for path in (HERE / "checks").glob("check_*.py"))
@@ -41,7 +41,7 @@ def test_our_solutions_are_right(number):
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_what_the_reader_starts_with_is_not_yet_written(number):
-    verdicts = judge(load(answers_path(number)), checks(number))
+    verdicts = judge(load(stub_path(number)), checks(number))
     assert set(verdicts.values()) == {"not written yet"}
 
 
@@ -65,6 +65,13 @@ def test_every_exercise_has_two_wrong_answers(number):
     assert {name: wrong.count(name) >= 2 for name in functions(number)} == dict.fromkeys(functions(number), True)
 
 
+@pytest.fixture(autouse=True)
+def mine(monkeypatch, tmp_path):
+    """The folder of a reader who begins: nothing is written into the checkout."""
+    monkeypatch.setattr(exercise, "MINE", tmp_path / "my_answers")
+    return tmp_path / "my_answers"
+
+
 @pytest.fixture
 def written(monkeypatch, tmp_path):
     """A function that writes a text into exercise_1.py, runs the command on it, and returns the exit code."""
@@ -78,17 +85,51 @@ def written(monkeypatch, tmp_path):
     return judged
 
 
-def test_exit_codes_and_words(capsys):
+def test_exit_codes_and_words(mine, capsys):
     assert main(["1", "--solution"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "right    advantages",
         "right    mean_log_likelihood",
         "right    objective",
     ]
+    assert not mine.exists()  # looking at our answers begins nothing
     assert main(["1"]) == 1
     said = capsys.readouterr().out
     assert "not yet  objective: not written yet" in said
-    assert f"0 of 3 right. Your answers are read from {answers_path(1)}" in said
+    assert f"0 of 3 right. Your answers are read from {mine / 'exercise_1.py'}" in said
+
+
+def test_the_first_call_makes_the_readers_file_and_later_ones_leave_it(mine, capsys):
+    path = mine / "exercise_1.py"
+    assert main(["1"]) == 1
+    assert f"{path} is new: " in capsys.readouterr().out
+    assert path.read_bytes() == stub_path(1).read_bytes()
+    answered = answers_path(1, solution=True).read_text()
+    path.write_text(answered)
+    assert main(["1"]) == 0
+    assert "is new" not in capsys.readouterr().out
+    assert path.read_text() == answered
+    assert list(mine.iterdir()) == [path]  # of the tutorial that was asked for alone
+
+
+def test_without_a_number_the_first_tutorial_s_are_judged(mine, capsys):
+    assert main([]) == 1
+    assert str(mine / "exercise_1.py") in capsys.readouterr().out
+
+
+def test_git_ignores_the_readers_folder():
+    """So that answers are neither committed nor in the way of an update."""
+    try:
+        ignored = subprocess.run(
+            ["git", "check-ignore", str(MINE / "exercise_1.py"), str(stub_path(1))],
+            cwd=HERE.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    assert ignored.stdout.splitlines() == [str(MINE / "exercise_1.py")]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -103,10 +144,9 @@ def test_a_number_out_of_range(number, capsys):
     assert capsys.readouterr().out == f"error: there are exercises {', '.join(map(str, NUMBERS))}, not {number}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["three"]])
-def test_no_number(arguments, capsys):
+def test_no_number(capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(arguments)
+        main(["three"])
     assert stopped.value.code == 2
     assert "number" in capsys.readouterr().err
 

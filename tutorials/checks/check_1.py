@@ -46,7 +46,14 @@ def check_mean_log_likelihood(answer: Answer) -> None:
     assert answer([0.5, 0.25], [True, True]) == right, (
         "two tokens: the mean of their logs, in nats"
     )
-    assert answer([0.5, 0.0, 0.25], [True, False, True]) == right, (
+    try:
+        padded = answer([0.5, 0.0, 0.25], [True, False, True])
+    except ValueError:  # of math.log
+        raise AssertionError(
+            "padding may have the probability 0, whose logarithm does not exist: leave it out before the logarithm, "
+            "not after it"
+        ) from None
+    assert padded == right, (
         "padding must not count, neither in the sum nor in the length"
     )
     assert answer([0.3], [False]) == 0, "an answer without tokens has 0"

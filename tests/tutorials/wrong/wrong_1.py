@@ -37,6 +37,11 @@ def mean_log_likelihood__divides_by_the_padded_length(probabilities, mask):
     return sum(logs) / len(mask)
 
 
+def mean_log_likelihood__log_of_the_padding(probabilities, mask):
+    logs = [log(probability) * real for probability, real in zip(probabilities, mask, strict=True)]
+    return sum(logs) / sum(mask) if any(mask) else 0.0
+
+
 def mean_log_likelihood__sum(probabilities, mask):
     return sum(log(probability) for probability, real in zip(probabilities, mask, strict=True) if real)
 
