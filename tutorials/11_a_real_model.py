@@ -6,14 +6,12 @@
 # model, and a small run here that goes wrong on purpose.
 #
 # You need tutorial 1, and tutorial 10 for answers made of tokens. Nothing here needs a GPU, a network or the real model.
-# Results of the real model are read from `tutorials/recorded/`, and are marked *recorded*. Run the notebook from the
-# project's root, so that it finds this folder.
+# Results of the real model are read from `tutorials/recorded/`, and are marked *recorded*.
 
 # %%
 import json
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import torch
 from scipy.stats import binomtest
@@ -67,7 +65,7 @@ from tutorials import style
 # by version 0.1.0, whose sampler drew other samples from the same seed.
 
 # %%
-RECORDED = Path("tutorials/recorded")
+RECORDED = style.RECORDED
 record = json.loads((RECORDED / "harmless.json").read_text())
 lines = [json.loads(each) for each in (RECORDED / "harmless.jsonl").open()]
 exams = [line for line in lines if "eval_reward" in line]

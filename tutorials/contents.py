@@ -60,7 +60,11 @@ def contents(headings: list[tuple[int, str, str]], prefix: str = "") -> str:
             items, inner = items.removesuffix("</li>") + "<ol>", True
         elif level == 2 and inner:
             items, inner = items + "</ol></li>", False
-        shown = without(words, "a").replace(f">{prefix}", ">") if prefix else without(words, "a")
+        shown = (
+            without(words, "a").replace(f">{prefix}", ">")
+            if prefix
+            else without(words, "a")
+        )
         items += f'<li><a href="#{html.escape(place)}">{shown}</a></li>'
     items += "</ol></li>" if inner else ""
     button = '<button type="button" aria-expanded="false" aria-controls="on-this-page">On this page</button>'

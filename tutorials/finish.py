@@ -11,7 +11,13 @@ from pathlib import Path
 
 from tutorials import contents, glossary, menu, search
 from tutorials.lines import with_lines
-from tutorials.links import Linker, ledger_pages, package_names, tutorial_pages, with_files
+from tutorials.links import (
+    Linker,
+    ledger_pages,
+    package_names,
+    tutorial_pages,
+    with_files,
+)
 from tutorials.sources import HERE, Source
 
 ASSETS = ("site.css", "site.js", "search.js")
@@ -80,4 +86,7 @@ def _has_prose(file: str) -> bool:
 def _in_order(files: list[str], present: list[Source]) -> list[str]:
     """Tutorials, then pages, then the rest: the order of results that are equally good."""
     first = [f"{each.name}.html" for each in present]
-    return sorted(files, key=lambda file: (first.index(file) if file in first else len(first), file))
+    return sorted(
+        files,
+        key=lambda file: (first.index(file) if file in first else len(first), file),
+    )

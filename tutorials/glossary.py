@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tutorials.contents import slug
-from tutorials.links import CLOSED
+from tutorials.links import CLOSED, UNCHANGED
 from tutorials.markup import is_tag, pieces
 
 FILE = "glossary.html"
@@ -43,8 +43,15 @@ def read_terms(path: Path, titles: dict[str, str]) -> list[Term]:
     found = []
     for name, said in tomllib.loads(path.read_text()).items():
         if "meaning" not in said or set(said) - {"forms", "never", "meaning", "where"}:
-            raise ValueError(f"{path}: {name!r} needs a meaning, and may have forms, never and where")
-        ends = [page for end in said.get("where", ()) for page in titles if page.endswith(end)]
+            raise ValueError(
+                f"{path}: {name!r} needs a meaning, and may have forms, never and where"
+            )
+        ends = [
+            page
+            for end in said.get("where", ())
+            for page in titles
+            if page.endswith(end)
+        ]
         where = (f"{ends[0]}.html", titles[ends[0]]) if ends else None
         forms, never = tuple(said.get("forms", (name,))), tuple(said.get("never", ()))
         found.append(Term(name, forms, never, words(said["meaning"]), where))
@@ -77,7 +84,7 @@ def with_terms(body: str, terms: list[Term]) -> str:
     waiting = dict(enumerate(terms))
     shown: list[Term] = []
     made = []
-    for piece, around in pieces(body):
+    for piece, around in pieces(body, UNCHANGED):
         closed = is_tag(piece) or any(around[each] for each in SHUT)
         if waiting and not closed and any(around[each] for each in OPEN):
             piece = _marked(piece, waiting, shown)
@@ -92,9 +99,13 @@ def with_terms(body: str, terms: list[Term]) -> str:
 
 def _marked(text: str, waiting: dict[int, Term], shown: list[Term]) -> str:
     """A text with buttons at what it has of the terms that wait, which wait no longer."""
-    longer = "|".join(re.escape(each) for term in waiting.values() for each in term.never)
+    longer = "|".join(
+        re.escape(each) for term in waiting.values() for each in term.never
+    )
     either = "|".join(f"(?P<t{key}>{_pattern(term)})" for key, term in waiting.items())
-    pattern = re.compile(rf"(?<![\w-])(?:(?P<never>{longer or '(?!)'})|{either})(?![\w-])")
+    pattern = re.compile(
+        rf"(?<![\w-])(?:(?P<never>{longer or '(?!)'})|{either})(?![\w-])"
+    )
     marked: set[int] = set()
 
     def mark(found: re.Match[str]) -> str:
@@ -104,9 +115,7 @@ def _marked(text: str, waiting: dict[int, Term], shown: list[Term]) -> str:
         marked.add(key)
         term = waiting.pop(key)
         shown.append(term)
-        return (
-            f'<button type="button" class="term" popovertarget="term-{html.escape(term.place)}">{found[0]}</button>'
-        )
+        return f'<button type="button" class="term" popovertarget="term-{html.escape(term.place)}">{found[0]}</button>'
 
     return pattern.sub(mark, text)
 

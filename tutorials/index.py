@@ -42,7 +42,10 @@ def index_page(
         if not each.is_page
     )
     groups = {
-        wish: [(f"{each.name}.html", words(each.title), words(first_line(each.summary))) for each in pages]
+        wish: [
+            (f"{each.name}.html", words(each.title), words(first_line(each.summary)))
+            for each in pages
+        ]
         for wish, pages in grouped([each for each in present if each.is_page]).items()
     }
     groups["Look up"] = [(file, *about) for file, about in lookups(folder).items()]
@@ -58,8 +61,14 @@ def index_page(
         "recorded.</p><p>Read the tutorials in their order, or press <kbd>/</kbd> and search. Most tutorials end with "
         "exercises that a command checks: <code>make exercise 1</code>. Each is also a notebook.</p>"
     )
-    listed = f'<section><h2>Tutorials</h2><ol class="index">{items}</ol></section>' if items else ""
-    main = f'<main class="front">{text}{listed}<div class="groups">{others}</div></main>'
+    listed = (
+        f'<section><h2>Tutorials</h2><ol class="index">{items}</ol></section>'
+        if items
+        else ""
+    )
+    main = (
+        f'<main class="front">{text}{listed}<div class="groups">{others}</div></main>'
+    )
     return shell(TITLE, "", main, footer)
 
 

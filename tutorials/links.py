@@ -8,15 +8,18 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from tutorials.markup import is_tag, pieces
+from tutorials.markup import WHOLE, is_tag, pieces
 
 ENTRY = re.compile(r'<section class="entry" id="([\w.]+)"')
 EXPORT = re.compile(r'<li><a href="(api_\w+\.html#[\w.]+)"><code>(\w+)</code></a>: ')
 CALLED = re.compile(r"([A-Za-z_][\w.]*)(\(.*\))?")
 # Where nothing becomes a link.
-CLOSED = ("a", "pre", "math", "svg", "button", "summary", "h1", "h2", "h3", "nav")
+CLOSED = ("a", "button", "summary", "h1", "h2", "h3", "nav")
+UNCHANGED = (*WHOLE, "pre", "math", "svg")
 # A file of the repository that is no page of the site; and the ledger as the repository has it.
-ELSEWHERE = re.compile(r'<a\s[^>]*?href="((?:\.\./)+)([^"#]*)(?:#([^"]*))?"[^>]*>(.*?)</a>', re.DOTALL)
+ELSEWHERE = re.compile(
+    r'<a\s[^>]*?href="((?:\.\./)+)([^"#]*)(?:#([^"]*))?"[^>]*>(.*?)</a>', re.DOTALL
+)
 REPORT = "theory/REPORT.md"
 
 
@@ -73,7 +76,7 @@ class Linker:
     def links(self, body: str, own: str = "") -> str:
         """The body with its links; none leads to `own`, the file that the body is for."""
         made = []
-        for piece, around in pieces(body):
+        for piece, around in pieces(body, UNCHANGED):
             if is_tag(piece) or any(around[each] for each in CLOSED):
                 made.append(piece)
             elif around["code"]:
@@ -88,13 +91,17 @@ class Linker:
             if found["number"] is None:
                 return self._label(found[0], own, in_table)
             file = self.tutorials.get(found["number"])
-            return found[0] if file in (None, own) else f'<a href="{file}">{found[0]}</a>'
+            return (
+                found[0] if file in (None, own) else f'<a href="{file}">{found[0]}</a>'
+            )
 
         return self.named.sub(link, text)
 
     def _label(self, written: str, own: str, in_table: bool = False) -> str:
         """A label as a link. In a table A1 can be the name of a row: it stays as it is."""
-        file = self.labels.get(written) or self.labels.get(written[:1].lower() + written[1:])
+        file = self.labels.get(written) or self.labels.get(
+            written[:1].lower() + written[1:]
+        )
         if file in (None, own) or (in_table and written.startswith("A")):
             return written
         return f'<a class="label" href="{file}">{written}</a>'
@@ -116,7 +123,9 @@ def _first_letter_free(label: str) -> str:
     return begin + re.escape(label[1:])
 
 
-def with_files(body: str, labels: dict[str, str], has_ledger: bool, repository: str | None) -> str:
+def with_files(
+    body: str, labels: dict[str, str], has_ledger: bool, repository: str | None
+) -> str:
     """Links to files of the repository lead to the ledger's pages, or to the repository on the web, or are words alone."""
 
     def link(found: re.Match[str]) -> str:

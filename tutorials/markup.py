@@ -4,29 +4,53 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 
-PIECE = re.compile(
-    r"<!--.*?-->|<(?:script|style)\b.*?</(?:script|style)>"
-    r"""|</?[a-zA-Z](?:[^>"']|"[^"]*"|'[^']*')*>|[^<]+|<""",
-    re.DOTALL,
-)
+WHOLE = ("script", "style")  # elements that are one piece with what is in them
+TAG = re.compile(r"<[^>]*>")
 NAME = re.compile(r"</?([a-zA-Z][\w-]*)")
 CLASS = re.compile(r'\sclass="([^"]*)"')
-VOID = frozenset("area base br col hr img input link meta source track wbr".split())
+VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
 
 
-def pieces(markup: str) -> Iterator[tuple[str, Counter[str]]]:
+@cache
+def _piece(whole: tuple[str, ...]) -> re.Pattern[str]:
+    single = "|".join(rf"<{name}\b.*?</{name}>" for name in whole)
+    tag = r"""</?[a-zA-Z](?:[^>"']|"[^"]*"|'[^']*')*>"""
+    return re.compile(rf"<!--.*?-->|{single}|{tag}|[^<]+|<", re.DOTALL)
+
+
+def pieces(
+    markup: str, whole: tuple[str, ...] = WHOLE
+) -> Iterator[tuple[str, Counter[str]]]:
     """Each tag and each text, with how many elements of each name and each `.class` are open around it.
+
+    Elements in `whole` are one piece, as a tag is.
 
     >>> [(piece, sorted(+around)) for piece, around in pieces('<p class="a">x<br>y</p>z')][1:-1:2]
     [('x', ['.a', 'p']), ('y', ['.a', 'p'])]
     """
     around: Counter[str] = Counter()
     opened: list[list[str]] = []
-    for found in PIECE.finditer(markup):
+    for found in _piece(whole).finditer(markup):
         piece = found[0]
         name = NAME.match(piece)
-        if name is None or piece.startswith(("<script", "<style")):
+        if name is None or (name[1] in whole and piece[1] != "/"):
             yield piece, around
         elif piece.startswith("</"):
             while opened and any(each[0] == name[1] for each in opened):
@@ -51,7 +75,7 @@ def is_tag(piece: str) -> bool:
 
 
 def text_of(markup: str) -> str:
-    """The text alone, on one line.
+    r"""The text alone, on one line.
 
     >>> text_of("<b>a &lt;</b>\\n <!-- c --> b<script>1</script>")
     'a < b'

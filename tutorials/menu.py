@@ -51,18 +51,23 @@ def lookups(folder: Path) -> dict[str, tuple[str, str]]:
         ),
         glossary.FILE: ("Glossary", "The words of this site, each in one sentence."),
     }
-    return {
-        file: about for file, about in every.items() if (folder / file).exists()
-    }
+    return {file: about for file, about in every.items() if (folder / file).exists()}
 
 
 def menu(present: list[Source], folder: Path) -> str:
     """The menu as a list of lists."""
     tutorials = [each for each in present if not each.is_page]
-    parts = {"Tutorials": [(f"{each.name}.html", f"{each.number}", words(each.title)) for each in tutorials]}
+    parts = {
+        "Tutorials": [
+            (f"{each.name}.html", f"{each.number}", words(each.title))
+            for each in tutorials
+        ]
+    }
     for wish, pages in grouped([each for each in present if each.is_page]).items():
         parts[wish] = [(f"{each.name}.html", "", words(each.title)) for each in pages]
-    parts["Look up"] = [(file, "", title) for file, (title, _) in lookups(folder).items()]
+    parts["Look up"] = [
+        (file, "", title) for file, (title, _) in lookups(folder).items()
+    ]
     body = "".join(
         f"<li><span>{html.escape(wish)}</span><ul>{''.join(map(_item, items))}</ul></li>"
         for wish, items in parts.items()

@@ -31,7 +31,9 @@ def find_repository(address: str | None) -> Path:
     if package is not None and package.origin is not None:
         places.append(Path(package.origin).parents[1])
     for place in places:
-        if (place / "tutorials" / "style.py").exists() and (place / "grao_ref").exists():
+        if (place / "tutorials" / "style.py").exists() and (
+            place / "grao_ref"
+        ).exists():
             break
     else:
         if address is None:
@@ -39,11 +41,21 @@ def find_repository(address: str | None) -> Path:
                 "grao_ref is not here: put this notebook into its folder, or install it: pip install -e FOLDER"
             )
         place = here / "grao_ref"
-        subprocess.run(["git", "clone", "--depth", "1", address, str(place)], check=True)
+        subprocess.run(
+            ["git", "clone", "--depth", "1", address, str(place)], check=True
+        )
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
     if package is None:
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "-e", f"{place}[theory]"]
+        install = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "-e",
+            f"{place}[theory]",
+        ]
         subprocess.run(install, check=True)
     return place
 
@@ -53,7 +65,9 @@ def with_start(notebook: Any, address: str | None) -> Any:
     copy = nbformat.from_dict(notebook)
     source = inspect.getsource(find_repository)
     code = f"{HEADING}\nimport sys\nfrom pathlib import Path\n\n\n{source}\n\nROOT = find_repository({address!r})"
-    cell = nbformat.v4.new_code_cell(code, metadata={"jupyter": {"source_hidden": True}})
+    cell = nbformat.v4.new_code_cell(
+        code, metadata={"jupyter": {"source_hidden": True}}
+    )
     copy.cells.insert(0, cell)
     return copy
 
@@ -69,5 +83,7 @@ def colab(name: str, address: str | None = None) -> str:
     if address is None or not address.startswith("https://github.com/"):
         return ""
     place = f"{address.removeprefix('https://')}/blob/{BRANCH}/notebooks/{name}.ipynb"
-    target = place.replace("github.com/", "https://colab.research.google.com/github/", 1)
+    target = place.replace(
+        "github.com/", "https://colab.research.google.com/github/", 1
+    )
     return f' · <a href="{target}">open in Colab</a>'

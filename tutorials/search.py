@@ -8,14 +8,14 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tutorials.markup import is_tag, pieces, text_of
+from tutorials.markup import WHOLE, is_tag, pieces, text_of
 
 FILE = "search-index.js"
 MAIN = re.compile(r"<main\b[^>]*>(.*)</main>", re.DOTALL)
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 # What begins a part: a heading, an entry of the reference, a term of the glossary.
 BEGIN = re.compile(r'<(h1|h2|h3|section|dt)\b[^>]*?(?:\sid="([^"]*)")?[^>]*>')
-UNREAD = ("details", "figure", "math", "button", ".output", ".meaning", ".copy")
+UNREAD = (".output", ".meaning")
 
 
 @dataclass
@@ -33,7 +33,15 @@ def parts(page: str) -> list[Part]:
     found = [Part("")]
     heading: str | None = None  # the element whose words are the heading
     is_reference = main is not None and 'class="api"' in main[0][:200]
-    for piece, around in pieces(main[1] if main else ""):
+    whole = (
+        *WHOLE,
+        "details",
+        "figure",
+        "math",
+        "button",
+        *(["pre"] if is_reference else []),
+    )
+    for piece, around in pieces(main[1] if main else "", whole):
         if is_tag(piece):
             begins = BEGIN.match(piece)
             if begins and (begins[2] or begins[1] == "h1"):
@@ -45,12 +53,14 @@ def parts(page: str) -> list[Part]:
                     found.append(Part(begins[2] or ""))
             elif heading and piece.startswith(f"</{heading}"):
                 heading = None
-            elif found[-1].words and not piece.startswith(("<code", "</code", "<a", "</a", "<em", "</em", "<span", "</span")):
+            elif found[-1].words and not piece.startswith(
+                ("<code", "</code", "<a", "</a", "<em", "</em", "<span", "</span")
+            ):
                 found[-1].words.append(" ")
             continue
         if heading:
             found[-1].heading += piece
-        elif not any(around[each] for each in UNREAD) and not (is_reference and around["pre"]):
+        elif not any(around[each] for each in UNREAD):
             found[-1].words.append(piece)
     return [each for each in found if each.heading or "".join(each.words).strip()]
 

@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import Iterable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -28,6 +29,7 @@ METHODS = {
     "GRAO": {"color": BLUE, "linestyle": "-"},
     "GRAO printed": {"color": RED, "linestyle": "-."},
 }
+RECORDED = Path(__file__).parent / "recorded"  # results that are not computed again
 CODE = re.compile(r"`([^`]+)`")
 WIDTH = 5.0  # inches; on a phone of 360 pixels letters are a quarter smaller
 STYLE: Any = {
