@@ -14,7 +14,7 @@ FILE = "search-index.js"
 MAIN = re.compile(r"<main\b[^>]*>(.*)</main>", re.DOTALL)
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 # What begins a part: a heading, an entry of the reference, a term of the glossary.
-BEGIN = re.compile(r'<(h1|h2|h3|section|dt)\b[^>]*?(?:\sid="([^"]*)")?[^>]*>')
+BEGIN = re.compile(r'<(h1|h2|h3|section|dt)\b(?:(?!\sid=)[^>])*(?:\sid="([^"]*)")?')
 UNREAD = (".output", ".meaning")
 
 

@@ -18,7 +18,6 @@ from tutorials.index import index_page
 from tutorials.interactive import LIMIT, sliders
 from tutorials.sources import pages, read, tutorials
 
-
 OURS = ("site.css", "site.js", "search.js")  # beside every page
 
 
