@@ -66,9 +66,9 @@ from tutorials.sources import HERE
 # by version 0.1.0, whose sampler drew other samples from the same seed.
 
 # %%
-record = json.loads((HERE / "recorded" / "harmless.json").read_text())
-rows = (HERE / "recorded" / "harmless.jsonl").read_text().splitlines()
-lines = [json.loads(row) for row in rows]
+RECORDED = style.RECORDED
+record = json.loads((RECORDED / "harmless.json").read_text())
+lines = [json.loads(each) for each in (RECORDED / "harmless.jsonl").open()]
 exams = [line for line in lines if "eval_reward" in line]
 log = {
     name: torch.tensor([line[name] for line in lines if "reward" in line])

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 
-import nbformat
 from nbclient.exceptions import (
     CellExecutionError,
     CellTimeoutError,
@@ -19,8 +18,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from tutorials.api_pages import INDEX, write_reference
-from tutorials.build import execute, index_page, navigation, page
+from tutorials.build import execute, navigation, page, shell
+from tutorials.finish import finish
+from tutorials.formulas import words
+from tutorials.glossary import FILE, glossary, read_terms
+from tutorials.index import index_page
 from tutorials.ledger_pages import HOME, write_ledger
+from tutorials.notebooks import write_notebook
 from tutorials.sources import HERE, Source, pages, place_of, plain, tutorials
 
 AT_ONCE = 2
@@ -46,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         every = tutorials(options.source_dir) + pages(options.source_dir)
+        titles = {each.name: words(each.title) for each in every}
+        terms = read_terms(options.source_dir / "glossary.toml", titles)
     except ValueError as error:
         console.print(f"[red]error:[/] {escape(str(error))}")
         return 2
@@ -91,12 +97,16 @@ def main(arguments: list[str] | None = None) -> int:
                 failed.append(name)
                 console.print(f"[red]{name} fails[/]{escape(place_of(error, source))}")
                 console.print(plain(error), markup=False)
+    present = [each for each in present if (folder / f"{each.name}.html").exists()]
+    if terms:
+        body = f"<main>{glossary(terms)}</main>"
+        (folder / FILE).write_text(shell("Glossary", "", body, footer()))
+    if not failed:
+        index = index_page(present, seconds, footer(), folder)
+        (folder / "index.html").write_text(index)
+    finish(folder, present, terms)
     if failed:
         return 1
-    reference = INDEX if (folder / INDEX).exists() else None
-    ledger = HOME if (folder / HOME).exists() else None
-    index = index_page(present, seconds, footer(), reference, ledger)
-    (folder / "index.html").write_text(index)
     start = f"{chosen[0].name}.html" if len(chosen) == 1 else "index.html"
     start = INDEX if options.only == [REFERENCE] else start
     start = HOME if options.only == [LEDGER] else start
@@ -113,7 +123,7 @@ def build(source: Source, present: list[Source], folder: Path) -> float:
     notebook = execute(source)
     seconds = time.perf_counter() - began
     if not source.is_page:
-        nbformat.write(notebook, folder / "notebooks" / f"{source.name}.ipynb")
+        write_notebook(notebook, folder / "notebooks" / f"{source.name}.ipynb")
     of_its_kind = [each for each in present if each.is_page == source.is_page]
     markup = page(
         notebook,

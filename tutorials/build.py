@@ -1,6 +1,6 @@
-"""Scripts and Markdown pages -> executed notebooks -> an offline site: fonts, scripts and pictures are all in the pages.
+"""Scripts and Markdown pages -> executed notebooks -> pages, which `tutorials.finish` makes a site of.
 
-Formulas are written in LaTeX, as in any notebook, and become MathML, which browsers display without a script.
+Nothing is loaded from the web: pictures are in the pages, the style and the scripts beside them.
 """
 
 import html
@@ -12,25 +12,16 @@ from typing import Any
 
 import nbformat
 from bs4 import BeautifulSoup
-from latex2mathml.converter import convert
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from nbconvert.filters import markdown2html
-from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
+from tutorials.formulas import set_formulas, with_formulas, words
 from tutorials.sources import HERE, Source, notebook_of
 
 SECONDS = 600  # time limit of a cell
-MATH = re.compile(
-    r"\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^\s$](?:[^$]*?[^\s$\\])?)\$(?![\w$])",
-    re.DOTALL,
-)
-# Placeholder of a formula: it has no characters that Markdown would change.
-PLACE = re.compile(r"FORMULA(\d+)END")
-FENCE = re.compile(r"(```.*?```|``.+?``|`[^`\n]*`)", re.DOTALL)
 # A link to another source, as it is in the repository.
-LINK = re.compile(r'href="(?:\.\./|pages/)?(\d\d_\w+\.py|\w+\.md)(#[^"]*)?"')
+LINK = re.compile(r'href="(?:\.\./|pages/)?(\d\d_\w+\.py|[a-z]\w*\.md)(#[^"]*)?"')
 # A link to a module of the package.
 OURS = re.compile(r'href="\.\./\.\./grao_ref/(?:(\w+)/)?(\w+)\.py"')
 
@@ -69,7 +60,7 @@ def execute(source: Source) -> Any:
 
 
 def page(notebook: Any, title: str, navigation: str, footer: str) -> str:
-    """An executed notebook as one HTML page without other files."""
+    """An executed notebook as a page, before `tutorials.finish`."""
     formulas: list[str] = []
     copy = nbformat.from_dict(notebook)
     for cell in copy.cells:
@@ -84,13 +75,6 @@ def page(notebook: Any, title: str, navigation: str, footer: str) -> str:
     body, _ = exporter.from_notebook_node(copy)
     body = set_formulas(with_links(with_folded_pictures(body)), formulas)
     return shell(title, navigation, f"<main>{body}</main>", footer)
-
-
-def words(markdown: str) -> str:
-    """A title or a summary as HTML, with its formulas, without the <p> around it."""
-    formulas: list[str] = []
-    body = markdown2html(with_formulas(markdown, formulas)).strip()
-    return set_formulas(body.removeprefix("<p>").removesuffix("</p>"), formulas)
 
 
 def with_folded_pictures(body: str) -> str:
@@ -124,34 +108,10 @@ def with_links(body: str) -> str:
     )
 
 
-def with_formulas(source: str, formulas: list[str]) -> str:
-    """Markdown with a placeholder for each $formula$ outside code; the formulas are appended to `formulas` as MathML."""
-
-    def mathml(match: re.Match[str]) -> str:
-        block = match["block"]
-        latex, display = (block or match["inline"]), "block" if block else "inline"
-        formulas.append(convert(latex, display=display))
-        return f"FORMULA{len(formulas) - 1}END"
-
-    parts = FENCE.split(source)
-    return "".join(
-        part if index % 2 else MATH.sub(mathml, part)
-        for index, part in enumerate(parts)
-    )
-
-
-def set_formulas(body: str, formulas: list[str]) -> str:
-    """Replace each placeholder by its formula."""
-    return PLACE.sub(lambda match: formulas[int(match[1])], body)
-
-
 def shell(title: str, navigation: str, content: str, footer: str) -> str:
-    """The complete page around a content; the style is inside, so nothing is loaded."""
-    code: Any = HtmlFormatter(style="default")
+    """The page around a content, which is a <main>; `tutorials.finish` adds the contents, the menu and links."""
     return Template((HERE / "site" / "page.html").read_text()).substitute(
         title=html.escape(title),
-        style=(HERE / "site" / "site.css").read_text()
-        + code.get_style_defs(".highlight"),
         navigation=navigation,
         content=content,
         footer=footer,
@@ -173,53 +133,3 @@ def navigation(all_of_them: list[Source], current: Source) -> str:
             f'<a rel="next" href="{after.name}.html">{words(after.title)} →</a>'
         )
     return " ".join(links)
-
-
-def index_page(
-    all_of_them: list[Source],
-    seconds: dict[str, float],
-    footer: str,
-    reference: str | None = None,
-    ledger: str | None = None,
-) -> str:
-    """The tutorials with their summaries and, for those that were just run, the seconds they took; then the pages.
-
-    `reference`, `ledger`: the files of the package's reference and of the theory's ledger, if the site has them.
-    """
-    pages = [each for each in all_of_them if each.is_page]
-    items = "".join(
-        f'<li value="{each.number}"><a href="{each.name}.html">{words(each.title)}</a> '
-        f"<p>{words(each.summary)}</p><small>"
-        + (f"{seconds[each.name]:.0f} s · " if each.name in seconds else "")
-        + f'<a href="notebooks/{each.name}.ipynb" download>notebook</a></small></li>'
-        for each in all_of_them
-        if not each.is_page
-    )
-    others = "".join(
-        f'<li><a href="{each.name}.html">{words(each.title)}</a> <p>{words(each.summary)}</p></li>'
-        for each in pages
-    )
-    if reference is not None:
-        others += (
-            f'<li><a href="{reference}">Reference</a> <p>Every public name of the package, with its arguments, shapes, '
-            "units and errors, from the docstrings.</p></li>"
-        )
-    if ledger is not None:
-        others += (
-            f'<li><a href="{ledger}">The ledger</a> <p>Every statement of the paper, and what theorems and experiments '
-            "add, with a verdict that was computed.</p></li>"
-        )
-    if others:
-        others = f'<h2>Pages</h2><ul class="index">{others}</ul>'
-    text = (
-        "<h1>Learn alignment by running it</h1><p>GRAO and related methods, from four samples on paper to a language "
-        "model that becomes better than its references. The package that also trains the models computed the numbers "
-        "and pictures when this site was built, without a GPU or a network; results recorded earlier are marked as "
-        "recorded. Most tutorials end with exercises that a command checks: <code>make exercise 1</code>.</p>"
-    )
-    return shell(
-        "Learn alignment by running it",
-        "",
-        f'<main>{text}<ol class="index">{items}</ol>{others}</main>',
-        footer,
-    )

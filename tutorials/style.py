@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import Iterable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -42,6 +43,7 @@ ANSWERS = {
     "reference": {"color": GREEN, "linestyle": "-"},
     "failing": {"color": GREY, "linestyle": "-"},
 }
+RECORDED = Path(__file__).parent / "recorded"  # results that are not computed again
 CODE = re.compile(r"`([^`]+)`")
 WIDTH = 5.0  # inches; on a phone of 360 pixels letters are a quarter smaller
 STYLE: Any = {

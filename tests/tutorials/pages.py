@@ -13,9 +13,10 @@ from urllib.parse import unquote, urlsplit
 
 WIDTHS = (1280, 360)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+OURS = ("site.css", "site.js", "search.js", "search-index.js")
 LOOK = """() => {
   const wide = Array.from(document.querySelectorAll("body *")).filter(each => {
-    const scrolls = each.closest("pre, table, math, .tokens");
+    const scrolls = each.closest("pre, .wide, .formula, .tokens, .skip");
     return each.getBoundingClientRect().right > innerWidth + 1 && (!scrolls || scrolls === each);
   });
   const images = Array.from(document.images);
@@ -49,7 +50,9 @@ def opened(started: Any, path: Path, width: int) -> Iterator[tuple[Any, list[str
     page, complaints = started.new_page(viewport={"width": width, "height": 900}), []
 
     def request(asked: Any) -> None:
-        if not asked.url.startswith(("data:", "blob:")) and asked.url != path.resolve().as_uri():
+        beside = Path(unquote(urlsplit(asked.url).path))  # the site's own style and scripts, and its index
+        ours = asked.url.startswith("file:") and beside.parent == path.resolve().parent and beside.name in OURS
+        if not asked.url.startswith(("data:", "blob:")) and asked.url != path.resolve().as_uri() and not ours:
             complaints.append(f"it asks for {asked.url[:100]}")
 
     page.on("console", lambda said: complaints.append(f"console: {said.text}") if said.type == "error" else None)

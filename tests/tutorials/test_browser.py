@@ -82,7 +82,7 @@ def test_moving_a_slider_changes_the_picture_and_what_is_written(chromium, tiny_
 @at_widths
 def test_the_folded_code_opens(chromium, tiny_site, width):
     with opened(chromium, tiny_site / "01_tiny.html", width) as (page, _):
-        code = page.locator("details pre")
+        code = page.locator("main details pre")
         assert not code.is_visible()
         page.locator("summary").click()
         assert code.is_visible()
@@ -112,7 +112,7 @@ def test_the_index_has_every_tutorial(chromium):
     built_now = {path.stem for path in PAGES}  # with --only, some
     names = [tutorial.name for tutorial in tutorials() if tutorial.name in built_now]
     with opened(chromium, SITE / "index.html", 360) as (page, _):
-        links = page.locator("ol > li > a")
+        links = page.locator("main ol > li > a")
         assert [link.get_attribute("href") for link in links.all()] == [f"{name}.html" for name in names]
 
 
