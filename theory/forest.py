@@ -137,8 +137,8 @@ def added(shape: tuple[int, ...], pairs: Sequence[tuple[Ids, Array]]) -> Array:
     size = int(np.prod(shape[1:])) + 1
     first = np.arange(shape[0])[:, None] * size
     where = np.concatenate([(first + entries.reshape(shape[0], -1)).ravel() for entries, _ in pairs])
-    total: Array = np.bincount(where, np.concatenate([weights.ravel() for _, weights in pairs]), shape[0] * size)
-    return total.reshape(shape[0], size)[:, :-1].reshape(shape)
+    total = np.bincount(where, np.concatenate([weights.ravel() for _, weights in pairs]), shape[0] * size)
+    return np.asarray(total.reshape(shape[0], size)[:, :-1].reshape(shape), dtype=np.float64)
 
 
 def planted(tables: Sequence[Table]) -> Forest:

@@ -34,7 +34,7 @@ import numpy as np
 
 from theory.arrivals import GOAL
 from theory.contest import CONTESTANTS, QUERIES, Entry, mean_wait
-from theory.forest import Forest, Ids, Policy, added, planted, policy_of
+from theory.forest import Forest, Ids, Policy, Table, added, policy_of
 from theory.groups import Array
 from theory.token_rules import RULES, Mask, Push, Rule, Seen, sft
 from theory.token_tables import TUNING_SEED, drawn
@@ -184,6 +184,6 @@ def tuned(forest: Forest, seeds: int = TUNING_SEEDS, steps: int = STEPS) -> dict
     return best
 
 
-def tuning_forest() -> Forest:
+def tuning_tables() -> list[Table]:
     """The tables that rates are chosen on."""
-    return planted(drawn(TUNING_TABLES, TUNING_SEED))
+    return drawn(TUNING_TABLES, TUNING_SEED)
