@@ -3,6 +3,7 @@
 What is read, and with which controls, was decided before (`theory.token_race`).
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
@@ -72,7 +73,7 @@ def where(size: str, what: str) -> Mask:
     """True on the tables of a kind; on the rare ones; where y shares its first token with the best answer, or does not
     (both without those whose y is the best answer); where at most `FEW` answers fail, or more; or on all: (T,).
     """
-    tests = {
+    tests: dict[str, Callable[[Table], bool]] = {
         "rare": lambda each: each.shares[each.best] < RARE,
         "shared": lambda each: each.kind > 0 and each.shared > 0,
         "apart": lambda each: each.shared == 0,
@@ -80,7 +81,7 @@ def where(size: str, what: str) -> Mask:
         "many": lambda each: each.fails > FEW,
         "all": lambda each: True,
     } | {kind: partial(_of_kind, number) for number, kind in enumerate(KINDS)}
-    return np.array([tests[what](each) for each in tables_of(size)], dtype=bool)
+    return np.array([tests[what](each) for each in tables_of(size)], dtype=np.bool_)
 
 
 def _of_kind(number: int, table: Table) -> bool:
@@ -156,7 +157,7 @@ def by_equations(summed: bool = False) -> float:
     """
     forest = planted(drawn(24, 0))
     table = np.repeat(np.arange(24), 8)
-    rows = Rows(table, table, 0.0 * table, forest.logits[table], np.zeros((len(table), forest.logits.shape[1] + 1)))
+    rows = Rows(table, table, np.zeros(len(table)), forest.logits[table], np.zeros((len(table), forest.logits.shape[1] + 1)))
     policy = policy_of(rows.theta)
     group = drawn_group(np.random.default_rng(0), rows, policy, forest, 7)
     seen, _ = seen_of(rows, policy, forest, group)

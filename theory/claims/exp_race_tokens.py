@@ -86,7 +86,7 @@ def exp_race_tokens(run: Run) -> Finding:
     own tables runs wait as long as the loop's (tests/theory).
 
     Distribution, seeds, rates, the five links that are read as exp-race's order, and the controls were fixed before any
-    method was tuned (`theory/token_race.py`). A link is the claim that one method's mean wait is smaller than another's;
+    method was tuned (`theory/token_race.py`). A link says that one method's mean wait is smaller than another's;
     it holds, or is reversed, where the interval of the ratio leaves out 1, and is open otherwise. Intervals are of
     95 %, by resampling tables; those of shares and medians are exact for runs of these tables.
     """
