@@ -157,7 +157,9 @@ def by_equations(summed: bool = False) -> float:
     """
     forest = planted(drawn(24, 0))
     table = np.repeat(np.arange(24), 8)
-    rows = Rows(table, table, np.zeros(len(table)), forest.logits[table], np.zeros((len(table), forest.logits.shape[1] + 1)))
+    rows = Rows(
+        table, table, np.zeros(len(table)), forest.logits[table], np.zeros((len(table), forest.logits.shape[1] + 1))
+    )
     policy = policy_of(rows.theta)
     group = drawn_group(np.random.default_rng(0), rows, policy, forest, 7)
     seen, _ = seen_of(rows, policy, forest, group)
