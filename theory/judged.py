@@ -60,41 +60,47 @@ def where(size: str, what: str) -> Mask:
 def ratio(size: str, name: str, over: str, optimizer: str, what: str = "all") -> tuple[float, float, float]:
     """Mean wait over another's on some tables, and the ends of its interval: both resampled by table, together."""
     mask, found = where(size, what), waits_of(size)
-    return _ratio(found[name, optimizer][mask], found[over, optimizer][mask], steps_of(size))
+    return ratio_of(found[name, optimizer][mask], found[over, optimizer][mask], steps_of(size))
 
 
-def _ratio(waits: Array, over: Array, steps: int) -> tuple[float, float, float]:
+def ratio_of(waits: Array, over: Array, steps: int) -> tuple[float, float, float]:
+    """Mean wait over another's, (T, seeds) each, and the ends of its interval: resampled by table, together."""
     one, other = (np.minimum(each, steps + 1).mean(1) for each in (waits, over))
-    rows = _resampled(len(one))
-    return _with_ends(one.mean() / other.mean(), one[rows].mean(1) / other[rows].mean(1))
+    rows = resampled(len(one))
+    return with_ends(one.mean() / other.mean(), one[rows].mean(1) / other[rows].mean(1))
 
 
 def lead(size: str, name: str, over: str, optimizer: str) -> tuple[float, float, float]:
     """Difference of the shares of runs that arrive, and the ends of its interval, resampled by table."""
     found = waits_of(size)
     difference = np.subtract(*(np.isfinite(found[each, optimizer]).mean(1) for each in (name, over)))
-    return _with_ends(difference.mean(), difference[_resampled(len(difference))].mean(1))
+    return with_ends(difference.mean(), difference[resampled(len(difference))].mean(1))
 
 
-def _resampled(tables: int) -> NDArray[np.int64]:
+def resampled(tables: int) -> NDArray[np.int64]:
     """Indices of as many tables, drawn with replacement: (DRAWS, T)."""
     return np.random.default_rng(0).integers(tables, size=(DRAWS, tables))
 
 
-def _with_ends(found: float, resampled: Array) -> tuple[float, float, float]:
-    low, high = np.quantile(resampled, (MISS / 2, 1 - MISS / 2))
+def with_ends(found: float, again: Array) -> tuple[float, float, float]:
+    """What was found, and the ends of its interval from the same on resampled tables."""
+    low, high = np.quantile(again, (MISS / 2, 1 - MISS / 2))
     return float(found), float(low), float(high)
 
 
 def summary(size: str, name: str, optimizer: str, what: str = "all") -> tuple[float, ...]:
     """Mean wait; half of the runs have arrived at step, from, to; share that arrives, from, to."""
-    waits = waits_of(size)[name, optimizer][where(size, what)]
+    return summary_of(waits_of(size)[name, optimizer][where(size, what)], steps_of(size))
+
+
+def summary_of(waits: Array, steps: int) -> tuple[float, ...]:
+    """The same of any runs (T, seeds)."""
     flat = waits.reshape(1, -1)
     low, high = quantile_interval(flat, 0.5, MISS)
     half = np.quantile(flat, 0.5, axis=-1, method="higher")
     come = int(np.isfinite(flat).sum())
     share = (come / flat.size, *share_interval(come, flat.size, MISS))
-    return mean_wait(waits, steps_of(size)), float(half[0]), float(low[0]), float(high[0]), *share
+    return mean_wait(waits, steps), float(half[0]), float(low[0]), float(high[0]), *share
 
 
 @cache
@@ -109,5 +115,5 @@ def crowded(size: str) -> dict[tuple[str, int], tuple[float, float, float, float
     tasks = {(name, fail): (entry_of(name, "adam"), drawn(16, CROWDED_SEED, fail), seeds, steps, 3)
              for name, fail in pairs}  # fmt: skip
     waits = dict(zip(tasks, at_once(list(tasks.values()), 1 if quick else 2), strict=True))
-    return {(name, fail): (*_ratio(each, waits["GRPO", fail], steps), float(np.isfinite(each).mean()))
+    return {(name, fail): (*ratio_of(each, waits["GRPO", fail], steps), float(np.isfinite(each).mean()))
             for (name, fail), each in waits.items()}  # fmt: skip
