@@ -262,7 +262,7 @@ print("the estimate", by_formula.numpy().round(4))
 #
 # ## What was claimed
 
-# %% tags=["claimed"]
+# %% tags=["claims"]
 assert (enumerated - slope).abs().max() < 1e-12
 assert flat.abs().max() < 1e-12
 assert (shifted - slope).abs().max() < 1e-12

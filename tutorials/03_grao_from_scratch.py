@@ -137,7 +137,7 @@ def advantages(R, R_y):
 #
 # The line with `repaired` is **not in the paper**. Once the samples are better than the reference, its advantage is
 # negative, and the printed objective makes the reference less likely, without end. With the line, the reference is left
-# alone then. Tutorial 7 shows why this matters, and the package's default is the same.
+# alone then. Tutorial 8 shows why this matters, and the package's default is the same.
 
 
 # %% tags=["scratch"]
@@ -321,7 +321,7 @@ for name, differences in (same | {"control": control}).items():
 #
 # ## What was claimed
 
-# %% tags=["claimed"]
+# %% tags=["claims"]
 trained = progress[STEPS].mean()
 assert progress[0].mean() < 4 / 6 - 0.2
 assert trained > 4 / 6 + 0.1  # better than the references

@@ -319,7 +319,8 @@ assert min(steps[-1].value.mean() for steps in updates.values()) > 0.9
 # %% [markdown]
 # ## Exercises
 #
-# Write four functions in `tutorials/exercises/exercise_5.py`, in plain Python, and check them with `make exercise 5`:
+# Run `make exercise 5`: it makes the file `my_answers/exercise_5.py`. Write four functions there, in plain Python, and
+# run the command again to check them:
 #
 # 1. `equal_rewards`: find the planted bug. The function `planted.advantages` is meant to be eq-4; give it a dead group
 #    that it takes for a living one.

@@ -290,7 +290,8 @@ assert plain["bar"][0] > 1.3 * plain["GRPO"][0]
 # %% [markdown]
 # ## Exercises
 #
-# Write four functions in `tutorials/exercises/exercise_8.py`, and check them with `make exercise 8`:
+# Run `make exercise 8`: it makes the file `my_answers/exercise_8.py`. Write four functions there, and run the command
+# again to check them:
 #
 # 1. `repaired_weight`: the repaired weight on the reference's log-likelihood, for any advantages.
 # 2. `not_repaired`: find the planted bug. `planted.repaired` is meant to be the repair; give it a group in which it still

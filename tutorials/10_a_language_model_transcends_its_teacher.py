@@ -5,7 +5,7 @@
 # then beats them. Every token is coloured by the change of its probability.
 #
 # You need tutorial 1 (group, reward, reference, advantage, the three terms of eq-3), tutorial 3 (the task, sampling, the
-# training loop), and from tutorial 7 the *repair*: the reference is imitated only while it is ahead of the group (thm-4).
+# training loop), and from tutorial 8 the *repair*: the reference is imitated only while it is ahead of the group (thm-4).
 
 # %%
 from dataclasses import replace
@@ -252,7 +252,7 @@ style.show(
 # %% [markdown]
 # What the figure shows: sampled answers of SFT come close to the references' level and do not pass it. GRAO passes it.
 # The printed objective passes it as well, and then stays below GRAO, while it lowers the references' probability (see
-# below, and tutorial 7).
+# below, and tutorial 8).
 #
 # There are two reservations. First, SFT passes its teacher too in the column *likeliest*, where an answer takes the most
 # likely token at every position. The teacher makes its mistake at a different place each time, so at each single place
@@ -438,7 +438,7 @@ style.show(
 #
 # ## What was claimed
 
-# %%
+# %% tags=["claims"]
 assert 275_000 < sum(each.numel() for each in base.policy.parameters()) < 285_000
 assert run_reading(fixed.prompts.ids, fixed.prompts.mask, 0) == "92754="
 assert run_reading(*WATCHED["reference"], 0) == "24597."

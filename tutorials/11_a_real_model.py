@@ -141,10 +141,10 @@ style.show(
 # - `reward`: mean over the samples. **Alarm** if it rises fast, while nothing else that you care about does.
 # - `reward_std`: deviation within a group, which advantages are divided by. **Alarm** if it goes to 0 early: the samples no longer differ.
 # - `frac_reward_zero_std`: share of *dead* groups, whose samples all earn the same. **Alarm** if it is close to 1: GRPO
-#   learns nothing from such groups (tutorial 4).
+#   learns nothing from such groups (tutorial 5).
 # - `reference/win_rate`: share of samples that beat their reference. **Alarm** if it is near 1 on a hard task: human
 #   answers are hard to beat, so suspect the reward.
-# - `reference/logp_per_token`: how likely the references are, in nats. **Alarm** if it falls without end: the printed objective (tutorial 7).
+# - `reference/logp_per_token`: how likely the references are, in nats. **Alarm** if it falls without end: the printed objective (tutorial 8).
 # - `entropy`: mean of −log π of the sampled tokens. **Alarm** if it goes to 0 early (no exploration left), or rises
 #   (the answers become random).
 # - `completions/mean_length`: tokens of an answer. **Alarm** if it changes steadily in one direction, together with the
@@ -473,7 +473,7 @@ style.show(
 #
 # ## What was claimed
 
-# %%
+# %% tags=["claims"]
 assert exams[-1]["eval_reward"] - exams[0]["eval_reward"] > 0.9
 assert (
     log["completions/mean_length"][-10:].mean()

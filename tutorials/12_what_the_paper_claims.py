@@ -415,7 +415,7 @@ draw_ledger(report)
 # - **Holds under conditions:** most of what the paper promises: faster learning (claim-7, claim-12), learning where all
 #   samples fail (claim-9), becoming better than the reference (claim-10), monotonic improvement (claim-8), convergence
 #   (claim-1). Check the condition before you rely on one of these. Often it depends on how good the reference is, and
-#   on whether the objective is the printed or the repaired one (tutorial 7).
+#   on whether the objective is the printed or the repaired one (tutorial 8).
 # - **Fails:** the sign of eq-7, the advantages' bound (claim-4), the two rules for choosing β and λ (claim-5, claim-6),
 #   the normalisation of eq-9, and that eq-6 alone makes the tables.
 # - **Cannot be tested here:** whether a 7-billion-parameter model that is trained as the paper describes gets the
@@ -428,7 +428,7 @@ draw_ledger(report)
 # %% [markdown]
 # ## What was claimed
 
-# %%
+# %% tags=["claims"]
 assert check.passed
 assert difference < 1e-12 < planted
 assert "void check" in refusal
