@@ -27,7 +27,6 @@ from grao_ref.setups import prepare
 from grao_ref.tasks.text import TextTask
 from grao_ref.training.loop import train
 from tutorials import style
-from tutorials.sources import HERE
 
 # %% [markdown]
 # ## The commands

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 from tutorials.api_text import python
-from tutorials.build import shell, words
+from tutorials.build import shell
+from tutorials.formulas import words
 from tutorials.ledger_index import SITE, Index, Row, badge, slug
 from tutorials.ledger_links import (
     ROOT,

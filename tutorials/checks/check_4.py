@@ -40,7 +40,7 @@ def check_expected_update(answer: Answer) -> None:
 
 def _likely(got: Any, pi: Any, rewards: Any, size: int) -> str:
     """The likeliest cause, found by making each mistake on purpose."""
-    causes = {
+    causes: dict[str, dict[str, Any]] = {
         "In a group of equal rewards σ can be 1e-16 by rounding (three rewards of 0.7), so `if s == 0` misses it: "
         "compare the rewards with each other.": {"trap": True},
         "Is σ the population deviation? Divide by G, not by G − 1.": {"ddof": 1},
