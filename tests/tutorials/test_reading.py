@@ -32,7 +32,7 @@ print(words * 8)
 TERMS = '["policy"]\nforms = ["policy"]\nmeaning = "What is trained."\n'
 CLIPPED = """() => Array.from(document.querySelectorAll("math[display=block], .formula"))
   .filter(each => each.scrollHeight > each.clientHeight || each.scrollWidth > each.clientWidth + 1).length"""
-OLD = "math[display=block] { margin: .8rem 0; max-width: 100%; overflow-x: auto; overflow-y: hidden; }"
+OLD = "math[display=block] { padding: 0; margin: .8rem 0; max-width: 100%; overflow-x: auto; overflow-y: hidden; }"
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(find_spec("playwright") is None, reason="playwright is not installed"),
