@@ -74,7 +74,7 @@ def test_each_rule_is_the_gradient_of_the_package_s_objective_on_the_same_groups
     theta, critic = by_package(name, forest, rows, group)
     found, push, prefixes = by_hand(name, forest, rows, group)
     assert np.abs(theta).max() > 0.1 / LONGEST
-    limit = 1e-7 if name == "RLOO" else 1e-12  # the package rounds n / (n − 1) of whole numbers to float32
+    limit = 1e-12
     assert np.abs(found - theta).max() < limit
     uneven = (group[0], group[1] + 0.5 * (np.arange(group[1].shape[1]) == 0), group[2])  # control: another reward
     assert np.abs(by_hand(name, forest, rows, uneven)[0] - theta).max() > 1e-3

@@ -12,7 +12,7 @@ from grao_ref.settings.config import Config
 
 def advantages(rewards: Rewards, config: Config) -> Advantages:
     """A_i = R_i − 1/(n−1) Σ_{j≠i} R_j = n/(n−1) (R_i − μ_r), over the n samples that could be scored."""
-    n = rewards.scored.sum(dim=-1, keepdim=True)
+    n = rewards.scored.sum(dim=-1, keepdim=True, dtype=rewards.outputs.dtype)  # not float32 where rewards are not
     mean = masked_mean(rewards.outputs, rewards.scored)[:, None]
     left_out = n / (n - 1).clamp(min=1) * (rewards.outputs - mean)
     return Advantages(hide(left_out, rewards.scored), torch.zeros_like(rewards.reference))
