@@ -24,7 +24,7 @@ NAMES = {  # as in bandit.js -> what the page calls it
 DASHES: dict[Any, Sequence[float]] = {"-": (), "--": (4, 2), "-.": (6, 2, 1, 2)}
 # Name, sign, lowest, highest, step, value at the start.
 RANGES = (
-    ("samples in a group", "G", 2, 32, 1, 8),
+    ("group size", "G", 2, 32, 1, 8),
     ("imitation", "β", 0, 1, 0.05, 0.5),
     ("alignment", "λ", 0, 2, 0.1, 0.6),
     ("learning rate", "rate", 0.05, 2, 0.05, 0.2),
@@ -110,9 +110,10 @@ def markup(preset: str, seed: int) -> str:
 
 CAPTION = (
     "Each method has its own policy. All draw their samples from the same random numbers, so they differ only where their "
-    "probabilities do. Â is the advantage (eq-4); the weight of an answer is the sum of the weights of its samples, and "
-    "for y also w_y (thm-1). The dotted line is the reference's reward. A step adds the learning rate times the gradient to the logits. Any change of a setting "
-    "starts again from the seed; the link repeats what you see."
+    "probabilities do. A dashed sample is the reference's answer. Count: samples of an answer in the group. Â: the advantage "
+    "(eq-4). Weight: the sum of the weights of these samples, and for y also that of the reference itself (thm-1). A step "
+    "adds the learning rate times the gradient to the logits. The dotted line is the reference's reward. One seed is one "
+    "run, so try several before you compare methods. A change of a setting starts again; the link repeats what you see."
 )
 
 

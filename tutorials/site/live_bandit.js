@@ -90,7 +90,7 @@ function liveBandit(box, bandit, setup) {
       card.querySelector("strong").textContent = method.look.name;
       make("p", card, "", { class: "samples" });
       const table = make("table", card), head = make("tr", make("thead", table)), body = make("tbody", table);
-      for (const title of ["answer", "probability", "in group", "Â", "weight"]) make("th", head, title, { scope: "col" });
+      for (const title of ["answer", "probability", "count", "Â", "weight"]) make("th", head, title, { scope: "col" });
       answers.forEach(function (answer) {
         const row = make("tr", body);
         make("th", row, answer.name, { scope: "row" });
