@@ -17,6 +17,7 @@ import torch
 from theory import runs
 from theory.exact import ExactBandit
 from tutorials import style
+from tutorials.live_bandit import live_bandit
 
 # %% [markdown]
 # ## The bandit
@@ -142,6 +143,14 @@ style.show(
 # The two methods push different answers. GRPO pushes the best answer most, but only a little more than $y$. Only groups
 # that hold both can tell them apart, and 31 % of the groups of eight do ($1 - 2 \cdot 0.9^8 + 0.8^8 = 0.307$). GRAO
 # pushes the reference far more: the reference is given in every group, and does not have to be sampled.
+
+# %% [markdown]
+# Make such steps yourself: *sample a group* shows what a group of eight teaches each method, and *step* applies it. The
+# fourth method, *reference as bar*, pushes a sample up by how far it is above the better of the reference and the
+# group's mean.
+
+# %% tags=["picture"]
+live_bandit("eight failing answers", seed=1)
 
 # %% [markdown]
 # ## Two hundred steps

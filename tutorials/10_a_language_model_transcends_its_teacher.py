@@ -162,11 +162,12 @@ METHODS = {
     "GRPO": {"method": "grpo"},
 }
 STOPS, SEEDS = (0, 5, 10, 20, 40, 60), (0, 1, 2)
+EVERY = range(0, 61, 5)  # steps that the slider below shows
 
 
 @torch.no_grad()
 def run_exam(policy):
-    """The mean reward of each prompt's answers, and log π of every token that is watched."""
+    """The mean reward of each prompt's answers, log π of every token that is watched, and the most likely answers."""
     rng = torch.Generator().manual_seed(12345)
     answers = policy.sample(fixed.prompts, 2, temperature=1.0, rng=rng)
     of_tokens = {
@@ -176,11 +177,11 @@ def run_exam(policy):
         for name, (ids, real) in WATCHED.items()
     }
     rewards, _ = held_out.rewards(fixed, answers)
-    return rewards.mean(-1), of_tokens
+    return rewards.mean(-1), of_tokens, policy.greedy(fixed.prompts)
 
 
 def run_training(changes, seed):
-    """Every step's metrics, an evaluation at each stop, and the most likely answers at the end."""
+    """Every step's metrics, and an evaluation at each stop; of the run that is shown token by token, at more steps."""
     config = replace(settings, seed=seed, **changes)
     policy, _ = language_policy(config, base.policy.device)
     task = TextTask(
@@ -190,12 +191,13 @@ def run_training(changes, seed):
         batch=prompts_per_step(config),
         seed=seed,
     )
+    stops = EVERY if (changes, seed) == (METHODS["GRAO"], 0) else STOPS
     exams, rows = {0: run_exam(policy)}, []
     for report in train(task, policy, config):
         rows.append(report.means())
-        if report.step in STOPS:
+        if report.step in stops:
             exams[report.step] = run_exam(policy)
-    return rows, exams, policy.greedy(fixed.prompts)
+    return rows, exams
 
 
 runs = {
@@ -206,20 +208,22 @@ runs = {
 
 def run_curve(name, measure):
     """A measure of the evaluations: (seeds, stops)."""
-    each = [[measure(*exams[stop]) for stop in STOPS] for _, exams, _ in runs[name]]
+    each = [[measure(*exams[stop]) for stop in STOPS] for _, exams in runs[name]]
     return torch.tensor(each)
 
 
-curves = {name: run_curve(name, lambda rewards, _: rewards.mean()) for name in runs}
+curves = {name: run_curve(name, lambda rewards, *_: rewards.mean()) for name in runs}
 teacher = base.evaluation.reference_score
 greedy = {  # of the likeliest answers at the end
-    name: torch.stack([held_out.rewards(fixed, last)[0][:, 0] for *_, last in each])
+    name: torch.stack(
+        [held_out.rewards(fixed, exams[60][2])[0][:, 0] for _, exams in each]
+    )
     for name, each in runs.items()
 }
 print(f"base {curves['GRAO'][0, 0]:.3f}, teacher {teacher:.3f}")
 print("after 60 steps  sampled, 95 % over prompts  likeliest")
 for name, each in runs.items():
-    by_prompt = torch.stack([exams[60][0] for _, exams, _ in each]).mean(0)
+    by_prompt = torch.stack([exams[60][0] for _, exams in each]).mean(0)
     value, low, high = bootstrap(lambda x: x.mean().item(), by_prompt, resamples=1000)
     print(
         f"{name:15} {value:.3f}  [{low:.3f}, {high:.3f}]     {greedy[name].mean():.3f}"
@@ -291,7 +295,7 @@ for step in (1, 5, 10, 20, 40, 60):
     print(f"{step:4}  {wins['GRAO'][step - 1]:8.2f}  {of_terms}")
 
 
-def run_likely(_, of_tokens):
+def run_likely(_, of_tokens, __):
     """Mean log-likelihood of the fixed prompts' references."""
     return mean_log_likelihood(of_tokens["reference"], fixed.references.mask).mean()
 
@@ -338,29 +342,32 @@ style.show(
 # ## Where the probability went
 #
 # Now token by token. We take the first three of the fixed prompts (they were not selected), and the three answers of
-# the table at the beginning. Each token is shown with the change of its log-probability from before training to after
-# it: +0.7 is twice as likely, −2.3 a tenth as likely. The run is GRAO repaired, seed 0.
+# the table at the beginning. Each token is shown with the change of its log-probability from before training to a step:
+# +0.7 is twice as likely, −2.3 a tenth as likely. The run is GRAO repaired, seed 0. The slider goes back to earlier steps.
 
 # %% tags=["picture"]
 exams = runs["GRAO"][0][1]
-blocks = []
-for n in range(3):
-    lines = []
-    for name, (ids, real) in WATCHED.items():
-        change = (exams[60][1][name] - exams[0][1][name])[n][real[n]]
-        lines.append((name, run_reading(ids, real, n), change.tolist()))
-    after = run_reading(runs["GRAO"][0][2].ids[:, 0], runs["GRAO"][0][2].mask[:, 0], n)
-    heading = (
-        f"{run_reading(fixed.prompts.ids, fixed.prompts.mask, n)} now answered {after}"
-    )
-    blocks.append((heading, lines))
-tokens.show(
-    blocks,
-    "Change of each token's log-probability in 60 steps of GRAO, in nats, given the prompt and the tokens before it. Blue: "
-    "likelier; orange: less likely; full colour from 3 nats on. The heading has the most likely answer after training.",
+frames = {}
+for step in EVERY:
+    earned, of_tokens, likeliest = exams[step]
+    blocks = []
+    for n in range(3):
+        lines = []
+        for name, (ids, real) in WATCHED.items():
+            change = (of_tokens[name] - exams[0][1][name])[n][real[n]]
+            lines.append((name, run_reading(ids, real, n), change.tolist()))
+        now = run_reading(likeliest.ids[:, 0], likeliest.mask[:, 0], n)
+        asked = run_reading(fixed.prompts.ids, fixed.prompts.mask, n)
+        blocks.append((f"{asked} now answered {now}", lines))
+    frames[step] = f"Step {step}: mean reward {earned.mean():.2f}.", blocks
+tokens.steps(
+    frames,
+    "Change of each token's log-probability from step 0 to this step, in nats, given the prompt and the tokens before it. "
+    "Blue: likelier; orange: less likely; full colour from 3 nats on. A heading has the most likely answer at this step; "
+    "the mean reward is that of two sampled answers to each of the 100 prompts.",
     full=3,
-    alt="Three prompts with three answers each. Tokens that agree with the sorted answer are blue, the first wrong "
-    "token of each answer is orange.",
+    alt="Three prompts with three answers each, at every fifth step. After 60 steps tokens that agree with the sorted "
+    "answer are blue, the first wrong token of each answer is orange.",
 )
 
 # %% [markdown]
@@ -386,7 +393,7 @@ PLACES = {
 def run_moved(name, where, stop=60):
     """Change of log π at such places, mean over seeds and places: one number for each prompt that has any."""
     changes = torch.stack(
-        [e[stop][1]["reference"] - e[0][1]["reference"] for _, e, _ in runs[name]]
+        [e[stop][1]["reference"] - e[0][1]["reference"] for _, e in runs[name]]
     )
     return masked_mean(changes.mean(0), where)[where.any(-1)]
 
@@ -471,6 +478,9 @@ before, first_wrong, second_wrong, *_ = (value for value, *_ in moved["GRAO"])
 assert first_wrong < -1.5
 assert min(before, second_wrong) > 0.2
 assert first_wrong < moved["SFT"][1][0] - 1  # far more than under SFT
+wrong = (fixed.references.ids != best).int().argmax(-1, keepdim=True)
+changes = exams[60][1]["reference"] - exams[0][1]["reference"]
+assert (changes.gather(-1, wrong)[:3] < -0.5).all()  # of the three that are shown
 assert (
     moved["GRAO printed"][3][0] < moved["GRAO"][3][0] - 0.5
 )  # right tokens after the swap

@@ -1,10 +1,12 @@
 """Tokens coloured by the change of their probability: blue up, orange down, with the change below each as a number.
 
-The numbers repeat what the colours show, for readers who can't distinguish them, and for screen readers.
+The numbers repeat what the colours show, for readers who can't distinguish them, and for screen readers. `steps` shows
+the same answers after each of several steps of a run, with a slider.
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from tutorials.style import present
 
@@ -14,6 +16,22 @@ STRONGEST = 0.65  # at most this share of the colour, so that black letters are 
 Line = tuple[
     str, Sequence[str], Sequence[float]
 ]  # whose answer, its tokens, their changes
+Block = tuple[str, Sequence[Line]]  # a prompt, and answers to it
+SCRIPT = """
+(function () {
+  const box = document.getElementById("ID");
+  const range = box.querySelector("input"), frames = Array.from(box.querySelectorAll(".frame"));
+  function show() {
+    frames.forEach(function (frame, n) { frame.hidden = n !== Number(range.value); });
+    const shown = frames[Number(range.value)];
+    box.querySelector("output").textContent = shown.dataset.step;
+    range.setAttribute("aria-valuetext", shown.querySelector("p").textContent);
+  }
+  range.addEventListener("input", show);
+  box.querySelector(".controls").style.display = "";
+  show();
+})();
+"""
 
 
 def colour(change: float, full: float) -> str:
@@ -40,20 +58,63 @@ def signed(change: float) -> str:
 def line(tokens: Sequence[str], changes: Sequence[float], full: float) -> str:
     """One answer as HTML. Raises `ValueError` if the numbers of tokens and changes differ."""
     return "".join(
-        f'<span style="display: inline-block; text-align: center; border: 1px solid #ccc; background: {colour(change, full)}">'
+        f'<span style="display: inline-block; text-align: center; border: 1px solid #ccc; color: #1c1c1c; background: {colour(change, full)}">'
         f"{html.escape(token)}<br><small>{signed(change)}</small></span>"
         for token, change in zip(tokens, changes, strict=True)
     )
 
 
 def show(
-    blocks: Sequence[tuple[str, Sequence[Line]]],
+    blocks: Sequence[Block],
     caption: str,
     *,
     full: float,
     alt: str,
 ) -> None:
     """Show answers below each other, in blocks with a heading (the prompt). `full`: the change with the full colour."""
+    present(
+        f"<figure>{_blocks(blocks, full)}<figcaption>{html.escape(caption)}</figcaption></figure>",
+        alt,
+    )
+
+
+def steps(
+    frames: Mapping[int, tuple[str, Sequence[Block]]],
+    caption: str,
+    *,
+    full: float,
+    alt: str,
+) -> None:
+    """`show` with a slider over the steps of a run. `frames`: step -> a sentence about it, and its blocks.
+
+    The page starts at the last step, and without JavaScript shows this one alone.
+    Raises `ValueError` if there are fewer than two steps.
+    """
+    present(slider(frames, caption, full=full), alt)
+
+
+def slider(
+    frames: Mapping[int, tuple[str, Sequence[Block]]], caption: str, *, full: float
+) -> str:
+    """The figure of `steps` as HTML."""
+    if len(frames) < 2:
+        raise ValueError(f"a slider needs at least two steps, got {list(frames)}")
+    last = len(frames) - 1
+    bodies = "".join(
+        f'<div class="frame" data-step="{step}"{"" if n == last else " hidden"}><p>{html.escape(words)}</p>'
+        f"{_blocks(blocks, full)}</div>"
+        for n, (step, (words, blocks)) in enumerate(frames.items())
+    )
+    identity = "steps-" + sha256((caption + bodies).encode()).hexdigest()[:8]
+    return (
+        f'<figure class="steps" id="{identity}"><div class="controls" style="display: none"><label><span>step</span>'
+        f'<input type="range" min="0" max="{last}" step="1" value="{last}"><output>{list(frames)[last]}</output></label>'
+        f"</div>{bodies}<figcaption>{html.escape(caption)}</figcaption>"
+        f"<script>{SCRIPT.replace('ID', identity)}</script></figure>"
+    )
+
+
+def _blocks(blocks: Sequence[Block], full: float) -> str:
     parts = []
     for heading, lines in blocks:
         rows = "".join(
@@ -63,7 +124,4 @@ def show(
         parts.append(
             f'<div class="tokens"><strong>{html.escape(heading)}</strong>{rows}</div>'
         )
-    present(
-        f"<figure>{''.join(parts)}<figcaption>{html.escape(caption)}</figcaption></figure>",
-        alt,
-    )
+    return "".join(parts)
