@@ -15,14 +15,15 @@ from tutorials.sources import HERE
 
 PAGES = ("choosing_settings", "lora_and_a_gpu_run", "six_broken_curves", "writing_a_reward")
 TEXTS = {name: (HERE / "pages" / f"{name}.md").read_text() for name in PAGES}
-SHELL = re.compile(r"^```\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BEGINS = re.compile(r"(?:python -m grao_ref\.|grao )(train|evaluate|reward[_-]head) ?(.*)")
 ADVISED = re.compile(r"`(--[a-z][\w-]*)")
 
 
 def commands(text):
     """(command, words) of every line of a block of shell that calls the package."""
-    lines = [line for block in SHELL.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    blocks = [block for language, block in FENCED.findall(text) if not language]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [(found[1], shlex.split(found[2])) for line in lines if (found := BEGINS.match(line))]
 
 
@@ -40,7 +41,7 @@ def read(command, words):
 
 def test_every_command_parses():
     found = [each for text in TEXTS.values() for each in commands(text)]
-    assert len(found) >= 7
+    assert len(found) >= 8
     assert {command for command, _ in found} >= {"train", "evaluate"}
     for command, words in found:
         read(command, words)
