@@ -16,8 +16,8 @@ DEEPEST = 12  # columns of indentation that a wrapped line keeps
 def with_lines(body: str) -> str:
     r"""The body, whose blocks of text and code have an element around each line that may be too long.
 
-    >>> with_lines("<pre>short\\n  " + 20 * "long " + "\\nshort</pre>").replace(20 * "long ", "LONG")
-    '<pre>short\\n<span class="l" style="--i:2">  LONG\\n</span>short</pre>'
+    >>> with_lines("<pre>short\n  " + 20 * "long " + "\nshort</pre>").replace(20 * "long ", "LONG")
+    '<pre>short\n<span class="l" style="--i:2">  LONG\n</span>short</pre>'
     """
     return BLOCK.sub(lambda found: found[1] + _lines(found[2]) + found[3], body)
 

@@ -77,7 +77,7 @@ def is_tag(piece: str) -> bool:
 def text_of(markup: str) -> str:
     r"""The text alone, on one line.
 
-    >>> text_of("<b>a &lt;</b>\\n <!-- c --> b<script>1</script>")
+    >>> text_of("<b>a &lt;</b>\n <!-- c --> b<script>1</script>")
     'a < b'
     """
     words = "".join(piece for piece, _ in pieces(markup) if not is_tag(piece))
