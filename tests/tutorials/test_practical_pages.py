@@ -68,7 +68,7 @@ def test_the_record_has_the_runs_of_the_script():
 
 def test_each_broken_run_has_a_picture_its_metrics_and_a_folded_answer():
     curves = TEXTS["six_broken_curves"].split("\n## Curve ")[1:]
-    shown = [re.findall(r'broken\.(curve|metrics)\("(\w+)"', each) for each in curves]
+    shown = [re.findall(r'broken\.(curve|metrics)\(\s*"(\w+)"', each) for each in curves]
     assert shown == [
         [("curve", name), ("metrics", name)] for name in ("rate", "dead", "printed", "pair", "gamed", "copied", "zero")
     ]
