@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Why reward times log-probability
 #
-# The objective of tutorial 1 multiplies rewards by log-probabilities. Where the logarithm comes from, why a mean is
-# subtracted from the rewards, and what is lost when one divides by the standard deviation: every step is checked
-# exactly, on a table of six answers.
+# Where the logarithm in the objective comes from, why a mean is subtracted from the rewards, and what is lost when one
+# divides by the standard deviation: every step is checked exactly, on a table of six answers.
 #
 # You need tutorial 1: policy, group, reward, the table with its logits, the expected reward. You also need the
 # derivative of a logarithm. No knowledge of reinforcement learning is needed.

@@ -15,6 +15,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("in_a_notebook", "train_your_own_model", "coming_from_trl", "which_models"),
         *("on_a_gpu", "grao_on_trl", "what_to_expect"),
     ),
+    "In practice": (
+        "choosing_settings",
+        "writing_a_reward",
+        "six_broken_curves",
+        "lora_and_a_gpu_run",
+    ),
     "Read and extend the code": (
         *("from_the_paper_to_the_code", "the_house", "life_of_a_step", "add_a_method"),
         "the_laboratory",

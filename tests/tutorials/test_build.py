@@ -217,8 +217,9 @@ def test_the_reference_stands_among_the_pages_where_there_is_one(tiny_site, tmp_
     (tmp_path / "api.html").touch()
     index = BeautifulSoup(index_page([], {}, "", tmp_path), "html.parser")
     assert [link["href"] for link in index.select("ul.index li > a")] == ["api.html"]
-    index = BeautifulSoup(index_page([], {}, "", None, "ledger.html"), "html.parser")
-    assert [link["href"] for link in index.select("ul.index li > a")] == ["ledger.html"]
+    (tmp_path / "ledger.html").touch()
+    index = BeautifulSoup(index_page([], {}, "", tmp_path), "html.parser")
+    assert [link["href"] for link in index.select("ul.index li > a")] == ["ledger.html", "api.html"]
     assert "Reference" not in soup(tiny_site / "index.html").text  # a folder of one's own has none
 
 

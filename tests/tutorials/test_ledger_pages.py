@@ -113,7 +113,7 @@ def test_every_claim_has_a_page_and_is_in_the_index_as_the_ledger_has_it(soups):
 
 
 def test_the_site_s_index_leads_to_the_ledger(site):
-    assert soup(site / "index.html").find("a", href=HOME).text == "The ledger"
+    assert soup(site / "index.html").main.find("a", href=HOME).text == "The paper's claims"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_site_s_index_leads_to_the_ledger(site):
 def test_a_planted_error_in_the_index_is_noticed(site, soups, planted, found):
     text = (site / HOME).read_text()
     at = text.rindex('data-id="claim-12"') - len('<li class="card" ')
-    changed = text[:at] + text[at:].replace(*planted, 1)
+    changed = text[:at] + text[at:].replace(*planted)  # here and in rows below
     assert changed != text
     assert found in wrong(BeautifulSoup(changed, "html.parser"), soups)
 
@@ -176,9 +176,7 @@ def test_a_page_has_the_statement_the_figure_the_checks_and_the_links(soups):
     assert "theory/claims/thm_4.py, function thm_4" in places["Code"].text
     assert "def thm_4(run: Run)" in places["Code"].details.text
     assert "test_thm_4_spread_over_queries_can_turn_the_sign_only_below_a_win_rate" in places["Tests"].text
-    assert "07_when_the_reference_helps.html" in [
-        link["href"] for link in places["Tutorials that mention it"].find_all("a")
-    ]
+    assert "08_the_repair.html" in [link["href"] for link in places["Tutorials that mention it"].find_all("a")]
     assert "train" in places["What it uses of the package"].text
     assert "thm-3" in places["Rows that it mentions"].text
 
