@@ -25,8 +25,10 @@ def section(table: Table, lines: list[Line], folder: Path) -> str:
     """A table's part of the report; its figures and commands go into the folder."""
     try:
         rates = best_rates(table, lines)
-    except ValueError as error:
-        return f"## {table.title}\n\n{table.question.strip()}\n\nNot judged yet: {error}."
+    except ValueError:  # not tuned yet
+        needed = sum(cell.count for cell in table.to_tune)
+        words = f"Not judged yet: {len(lines)} of the {needed} runs that tune are made."
+        return f"## {table.title}\n\n{table.question.strip()}\n\n{words}"
     found = readings(table, lines)
     write_commands(table, found, folder / "commands")
     done = sum(len(methods) for methods in found.values())
