@@ -5,7 +5,7 @@ import random
 import re
 from collections import Counter
 from dataclasses import replace
-from math import perm
+from math import isnan, perm
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,15 @@ import pytest
 from grao_ref.methods.registry import method_of
 from grao_ref.settings.flags import parse
 from grao_ref.settings.presets import PRESETS
-from theory.experiments import cells, digits, report, twin
+from theory.experiments import cells, digits, hh, report, twin
 from theory.experiments.cells import Place, best_rates, fill, measure, runs_of
 from theory.experiments.plan import HERE, Cell, Entrant, table_of
 from theory.experiments.readings import agreement, at_the_edge, interval, on_tables, readings
 from theory.ledger import number
 
 TABLES = [table_of(name) for name in report.TABLES]
+TUNED = [table for table in TABLES if len(table.rates) > 1]
+LABORATORY = "tutorials/pages/the_laboratory.md"
 
 
 def parsed(words):
@@ -28,13 +30,13 @@ def parsed(words):
 
 def a_command_a_method(table):
     task = next(iter(table.tasks))
-    return [(table, Cell(task, method, "3e-4", *table.seeds)) for method in table.entrants]
+    return [(table, Cell(task, method, table.rates[0], *table.seeds)) for method in table.entrants]
 
 
 @pytest.mark.parametrize(("table", "cell"), [each for table in TABLES for each in a_command_a_method(table)], ids=str)
 def test_a_cell_s_command_is_one_of_the_trainer_s(table, cell):
     config = parsed(table.command(cell, "runs", "a folder"))
-    assert (config.learning_rate, config.seed, config.num_seeds) == (3e-4, cell.seed, cell.count)
+    assert (config.learning_rate, config.seed, config.num_seeds) == (float(cell.rate), cell.seed, cell.count)
     assert config.output_dir == Path("a folder/run")
     assert [step for step in range(1, config.max_steps + 1) if step % config.eval_steps == 0] == list(table.steps)
     method_of(config.method)
@@ -123,6 +125,65 @@ def test_the_committed_report_is_what_the_logs_say(tmp_path):
         assert (tmp_path / path.relative_to(report.HERE)).read_text() == path.read_text()
 
 
+def test_the_conclusions_have_the_numbers_of_the_logs():
+    """Here and on the laboratory's page: what the race on the sorting model left."""
+    table = table_of("sorting")
+    found = readings(table, cells.read(cells.log_of(table)))["sorting"]
+    more = {name: str(read.more).replace("-", "−") for name, read in found.items()}
+    conclusions, page = (path.read_text() for path in (HERE / "CONCLUSIONS.md", HERE.parents[1] / LABORATORY))
+    for text in (conclusions, page):
+        for method in ("surprise", "bar"):
+            assert more[method] in text
+            assert more[method] != more["GRPO"]
+    assert more["bar, no imitation"] in conclusions
+    assert more["GRAO repaired"] in page
+    assert max(found, key=lambda name: found[name].more.mean) == "surprise"
+    leads = [f"{found[name].more.mean:.3f}" for name in ("LUFFY", "capped", "GRAO repaired")]
+    assert f"by {min(leads)} to {max(leads)}" in conclusions
+    ends = sorted((read.end.mean for read in found.values()), reverse=True)
+    assert f"the best and the eleventh differ by {ends[0] - ends[10]:.3f}" in conclusions
+    assert sorted(found, key=lambda name: found[name].whole.mean)[:2] == ["SRFT", "GRAO printed"]
+
+
+# Real preferences.
+
+
+def said(prompt, chosen, rejected):
+    before = f"\n\nHuman: {prompt}{hh.TURN}"
+    return {"chosen": f"{before} {chosen}", "rejected": f"{before} {rejected}"}
+
+
+def test_no_prompt_is_in_two_parts_and_every_row_is_in_one():
+    rows = [said(f"question {index % 50}", "yes", f"no {index}") for index in range(200)]
+    found = hh.parts(rows)
+    assert {name: len(part) for name, part in found.items()} == {"heads": 100, "train": 80, "test": 20}
+    prompts = [{row["chosen"].rpartition(hh.TURN)[0] for row in part} for part in found.values()]
+    assert sum(map(len, prompts)) == len(set.union(*prompts)) == 50
+
+
+def test_the_head_of_words_finds_the_words_that_were_preferred():
+    rng = random.Random(0)
+    rows = [said("q", f"kind {rng.choice('abcd')}", f"rude {rng.choice('abcd')}") for _ in range(100)]
+    head = hh.fit(rows)
+    assert head["kind"] > 0.5 > -0.5 > head["rude"]
+    assert hh.accuracy(rows, head) == 1
+    turned = [{"chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
+    assert hh.accuracy(turned, head) == 0
+    assert hh.accuracy(rows, {}) == 0.5
+
+
+def test_what_nobody_trains_on_is_logged(tmp_path, monkeypatch):
+    (tmp_path / "words.json").write_text(json.dumps({"sorry": -1.0, "yes": 2.0}))
+    monkeypatch.setenv("GRAO_HH", str(tmp_path))
+    hh._head.cache_clear()
+    logged = {}
+    answers = ["Sorry, no.", "Yes!", [{"role": "assistant", "content": "Yes!"}]]
+    assert hh.unseen(["q"] * 3, answers, log_metric=logged.__setitem__) == [-1.0, 2.0, 2.0]
+    hh._head.cache_clear()
+    expected = {"words_head": 1.0, "words": 4 / 3, "repetition": 0.0, "distinct": 2 / 3, "refusals": 1 / 3}
+    assert logged == pytest.approx(expected)
+
+
 # Cells that are run, or not again.
 
 
@@ -200,7 +261,7 @@ def log(table, better):
             yield about | {"seconds": 1.0, "curve": curve}
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", TUNED, ids=lambda table: table.name)
 def test_the_method_that_is_ahead_is_called_better(table, tmp_path):
     lines = list(log(table, "LUFFY"))
     assert set(best_rates(table, lines).values()) == {"3e-4"}
@@ -230,7 +291,7 @@ def test_agreement_is_1_for_the_same_order_and_none_for_a_constant():
     assert agreement(ours, {name: value**3 for name, value in ours.items()})[0] == pytest.approx(1)
     assert agreement(ours, {name: value**3 for name, value in ours.items()})[1] < 0.001
     assert agreement(ours, {name: -value for name, value in ours.items()})[0] == pytest.approx(-1)
-    assert agreement(ours, dict.fromkeys(ours, 1.0)) != agreement(ours, ours)
+    assert all(map(isnan, agreement(ours, dict.fromkeys(ours, 1.0))))
 
 
 @pytest.mark.parametrize("kind", ["bad", "beatable", "best"])

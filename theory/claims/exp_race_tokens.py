@@ -82,8 +82,8 @@ def exp_race_tokens(run: Run) -> Finding:
     tuned on 48 tables and judged on others, at eight reward queries a step, by the mean number of steps until V >= 0.9,
     where a run that does not arrive counts one step more than there are. All fifteen contestants are there: PPO's
     critic has a value for each prefix. Runs are made in numpy, not by the package's loop; each rule is the gradient of
-    the package's objective, to 1e-12 (RLOO to 1e-7, since the package rounds G/(G−1) to float32), and on exp-race's
-    own tables runs wait as long as the loop's (tests/theory).
+    the package's objective, to 1e-12, and on exp-race's own tables runs wait as long as the loop's
+    (tests/theory).
 
     Distribution, seeds, rates, the five links that are read as exp-race's order, and the controls were fixed before any
     method was tuned (`theory/token_race.py`). A link says that one method's mean wait is smaller than another's;
