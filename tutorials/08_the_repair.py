@@ -252,9 +252,10 @@ style.show(
 # GRPO's wait (1.3 to 3.1).
 #
 # **So it is no recommendation for language models.** There the number of ways to fail is huge: a vocabulary alone has
-# tens of thousands of tokens. Answers share weights, so a push on one moves others. The laboratory has not judged the
-# rule there. One more limit: if $R(y)$ is above every reward that samples can reach, for example because $y$ is scored by
-# another rule, the bar imitates $y$ in every step, for ever.
+# tens of thousands of tokens. Answers share weights, so a push on one moves others. Where answers have several tokens,
+# the bar's lead is smaller (exp-race-tokens). On the embedded language model that learns to sort, it is not ahead of GRPO
+# at all ([report](../theory/experiments/REPORT.md)). One more limit: if $R(y)$ is above every reward that samples can
+# reach, for example because $y$ is scored by another rule, the bar imitates $y$ in every step, for ever.
 #
 # Use the repair wherever GRAO is used. Try the bar where answers are few and the optimiser is Adam
 # (`--method grao_ref.methods.neighbours.bar.BAR`).

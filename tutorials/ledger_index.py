@@ -50,7 +50,8 @@ SEVEN = (
     Advice(
         "exp-race",
         CONDITIONS,
-        "Where right answers are rare and few different answers fail, try the method `grao_ref.methods.neighbours.bar.BAR` under Adam.",
+        "Stay with the default method: `grao_ref.methods.neighbours.bar.BAR`, which wins on these tables under Adam, leads "
+        "by less where answers have several tokens, and not at all on a model with shared weights.",
     ),
     Advice(
         "exp-temperature",
