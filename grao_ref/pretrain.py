@@ -1,8 +1,12 @@
-"""`python -m grao_ref.pretrain`: make the embedded model's folder again, its weights from their seed.
+"""Make the embedded model's folder again, its weights from their seed.
+
+    python -m grao_ref.pretrain
+    python -m grao_ref.pretrain --experts 4 --output-dir runs/mixture    # with experts in place of each MLP
 
 It runs on one thread, so the same machine and the same torch give the same bits. Other processors round differently.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +21,7 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.embedded import CHARACTERS, END, tiny_folder, tiny_model
+from grao_ref.policies.embedded import ACTIVE, CHARACTERS, END, tiny_folder, tiny_mixture, tiny_model
 from grao_ref.records import Batch, Scores, Tokens
 from grao_ref.settings.config import Config
 from grao_ref.tasks.interface import references_as_answers
@@ -73,11 +77,20 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=".", pad_token=".")  # type: ignore[no-untyped-call]
 
 
-def main(folder: Path | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Train from random weights, and write the folder; by default the one that the package loads."""
-    folder = folder or tiny_folder()
+    parser = argparse.ArgumentParser("python -m grao_ref.pretrain", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--experts", type=int, default=0, help="of a mixture, two of them active; 0: one dense MLP")
+    parser.add_argument("--output-dir", type=Path, help="default: the folder of the package (without experts)")
+    options = parser.parse_args(arguments)
+    if options.experts and options.experts < ACTIVE:
+        parser.error(f"--experts must be 0 or at least {ACTIVE}, as many as a token uses")
+    if options.experts and options.output_dir is None:
+        parser.error("--experts needs --output-dir: the package's own model has none")
+    folder = options.output_dir or tiny_folder()
     torch.set_num_threads(1)
-    model = tiny_model(seed=SETTINGS.seed)
+    seed = SETTINGS.seed
+    model = tiny_mixture(seed=seed, experts=options.experts) if options.experts else tiny_model(seed=seed)
     for report in pretrain(CausalLMPolicy(model, eos_ids=[END], max_completion_length=ANSWER)):
         if report.step % 100 == 0:
             print(f"step {report.step}: {report.means()['reference/logp_per_token']:.4f} nats a token")

@@ -72,7 +72,7 @@ def test_pretraining_starts_from_nothing_and_repeats_itself():
 
 def test_the_command_writes_the_whole_folder_and_nothing_of_it_differs_but_the_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "SETTINGS", replace(SETTINGS, max_steps=2))
-    assert main(tmp_path / "tiny") == 0
+    assert main(["--output-dir", str(tmp_path / "tiny")]) == 0
     assert "wrote " in capsys.readouterr().out
     for path in tiny_folder().glob("*.json"):
         made, shipped = json.loads((tmp_path / "tiny" / path.name).read_text()), json.loads(path.read_text())
@@ -82,3 +82,22 @@ def test_the_command_writes_the_whole_folder_and_nothing_of_it_differs_but_the_w
     model, tokenizer = (kind.from_pretrained(tmp_path / "tiny") for kind in (AutoModelForCausalLM, AutoTokenizer))
     assert model.num_parameters() == tiny_model().num_parameters()
     assert tokenizer("52914=").input_ids == [5, 2, 9, 1, 4, 10]
+
+
+def test_a_mixture_has_as_many_active_parameters_as_the_dense_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SETTINGS", replace(SETTINGS, max_steps=2))
+    assert main(["--experts", "4", "--output-dir", str(tmp_path)]) == 0
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    config = model.config
+    layers, active, width = config.num_hidden_layers, config.num_experts_per_tok, config.hidden_size
+    expert = 3 * width * config.intermediate_size
+    idle, router = (config.num_local_experts - active) * expert * layers, config.num_local_experts * width * layers
+    assert (config.num_local_experts, active) == (4, 2)
+    assert model.num_parameters() - idle - router == tiny_model().num_parameters()
+
+
+@pytest.mark.parametrize("words", [["--experts", "4"], ["--experts", "1", "--output-dir", "x"]])
+def test_a_mixture_that_cannot_be_made_is_refused(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "--experts" in capsys.readouterr().err

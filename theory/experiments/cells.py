@@ -95,6 +95,7 @@ def runs_of(table: Table, cell: Cell, home: Path) -> list[Line]:
         command, around = python(table.command(rest, str(home), str(folder))), environment(table, home)
         code = _run(command, str(rest), around, allowed=(0, NOT_FINITE))
         found = curves(folder / "run" / "metrics.jsonl")
+        steps = training(folder / "run" / "metrics.jsonl", table.trained)
         seconds = (time.monotonic() - began) / len(found)
         about: Line = {"task": cell.task, "method": cell.method, "rate": cell.rate}
         if code == 0 and len(found) < rest.count:
@@ -103,7 +104,8 @@ def runs_of(table: Table, cell: Cell, home: Path) -> list[Line]:
             _run(python(evaluated), f"the evaluation of {rest}", around)
             about["evaluation"] = json.loads((folder / "evaluation" / "evaluation.json").read_text())
             shutil.rmtree(folder / "evaluation")
-        lines += [about | {"seed": seed, "seconds": round(seconds, 1), "curve": found[seed]} for seed in found]
+        about["seconds"] = round(seconds, 1)
+        lines += [about | {"seed": seed, "curve": found[seed]} | steps.get(seed, {}) for seed in found]
         shutil.rmtree(folder / "run")
     shutil.rmtree(folder)
     return lines
@@ -117,6 +119,17 @@ def curves(path: Path) -> dict[int, dict[str, dict[str, float]]]:
         kept = {name: round(value, 5) for name, value in row.items() if name.startswith("eval_")}
         if kept:
             found.setdefault(row["seed"], {})[str(row["step"])] = kept
+    return found
+
+
+def training(path: Path, names: tuple[str, ...]) -> dict[int, dict[str, dict[str, list[float | None]]]]:
+    """By seed: {"trained": values of each name by training step}; None where a step does not have it."""
+    found: dict[int, dict[str, dict[str, list[float | None]]]] = {}
+    for row in map(json.loads, path.read_text().splitlines() if names else ()):
+        if "step_time" in row:
+            here = found.setdefault(row["seed"], {"trained": {name: [] for name in names}})["trained"]
+            for name in names:
+                here[name].append(None if row.get(name) is None else round(row[name], 4))
     return found
 
 

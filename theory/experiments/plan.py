@@ -75,6 +75,7 @@ class Table:
     makes: tuple[str, ...]  # commands that come before everything
     evaluation: str | None = None  # flags of grao_ref.evaluate on each trained model; a run is one seed then
     environment: tuple[tuple[str, str], ...] = ()
+    trained: tuple[str, ...] = ()  # names in metrics.jsonl that the log keeps of every training step
 
     @cached_property
     def to_tune(self) -> list[Cell]:
@@ -160,6 +161,7 @@ def table_of(name: str, folder: Path = HERE) -> Table:
         makes=tuple(said.get("makes", ())),
         evaluation=said.get("evaluation"),
         environment=tuple(said.get("environment", {}).items()),
+        trained=tuple(said.get("trained", ())),
     )
 
 

@@ -8,7 +8,7 @@ from theory.experiments.pictures import maps
 from theory.experiments.plan import HERE, Table, table_of
 from theory.experiments.readings import Interval, Read, agreement, at_the_edge, on_tables, readings
 
-TABLES = ("knobs", "sorting", "harmless")
+TABLES = ("knobs", "terms", "mixture", "sorting", "harmless")
 
 
 def write(folder: Path = HERE) -> None:
