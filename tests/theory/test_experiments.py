@@ -243,7 +243,9 @@ def test_what_a_trainer_says_is_said_where_it_fails(small):
 
 
 def test_a_table_that_is_not_there_is_named():
-    with pytest.raises(ValueError, match="there is no table nothing; there are harmless, knobs, mixture, sorting, terms"):
+    with pytest.raises(
+        ValueError, match="there is no table nothing; there are harmless, knobs, mixture, sorting, terms"
+    ):
         table_of("nothing")
 
 

@@ -7,7 +7,9 @@ from theory.experiments.cells import LOGS, Line, best_rates, log_of, read
 from theory.experiments.pictures import maps
 from theory.experiments.plan import HERE, Table, table_of
 from theory.experiments.readings import Interval, Read, agreement, at_the_edge, on_tables, readings
+from theory.experiments.scale import Row, rows
 
+AT_THIS_SCALE = "at_this_scale.json"  # what the ledger's pages show of it
 TABLES = ("knobs", "terms", "mixture", "sorting", "harmless")
 
 
@@ -18,6 +20,10 @@ def write(folder: Path = HERE) -> None:
         table, lines = table_of(name), read(log_of(table_of(name)))
         if lines:
             parts.append(section(table, lines, folder))
+    said = [
+        vars(row) | {"table": name} for name in TABLES for row in rows(table_of(name), read(log_of(table_of(name))))
+    ]
+    (folder / AT_THIS_SCALE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n")
     (folder / "REPORT.md").write_text("\n\n".join(parts) + "\n")
 
 
@@ -48,9 +54,23 @@ def section(table: Table, lines: list[Line], folder: Path) -> str:
     parts += [tested(table, task, methods) for task, methods in found.items()]
     if (LOGS / "twin.json").exists() and table.name == "knobs":
         parts.append(twins(found))
-    if table.name == "sorting":
+    if table.name == "sorting" and found:
         parts.append(beside_the_tables(found["sorting"]))
+    if said := rows(table, lines):
+        parts.append(rows_of_the_ledger(said))
     return "\n\n".join(parts)
+
+
+def rows_of_the_ledger(said: list[Row]) -> str:
+    """What a table says of rows of the ledger."""
+    lines = [
+        "### Rows of the ledger, at this scale",
+        "",
+        "| row | task | is it so here? | |",
+        "| --- | --- | --- | --- |",
+        *(f"| {row.id} | {row.task} | {row.verdict} | {row.words} |" for row in said),
+    ]
+    return "\n".join(lines)
 
 
 def beside_the_tables(methods: dict[str, Read]) -> str:
