@@ -7,6 +7,7 @@ from theory.experiments.cells import LOGS, Line, best_rates, log_of, read
 from theory.experiments.pictures import maps
 from theory.experiments.plan import HERE, Table, table_of
 from theory.experiments.readings import Interval, Read, agreement, at_the_edge, on_tables, readings
+from theory.experiments.real import measured
 from theory.experiments.scale import Row, rows
 
 AT_THIS_SCALE = "at_this_scale.json"  # what the ledger's pages show of it
@@ -39,7 +40,8 @@ def section(table: Table, lines: list[Line], folder: Path) -> str:
     write_commands(table, found, folder / "commands")
     done = sum(len(methods) for methods in found.values())
     hours = sum(line["seconds"] for line in lines) / 3600
-    spent = f", {hours:.1f} hours of one process each on a shared CPU" if hours else ""
+    known = all(line["seconds"] for line in lines)
+    spent = f", {hours:.1f} hours of one process each on a shared CPU" if known else ""
     parts = [
         f"## {table.title}",
         table.question.strip(),
@@ -56,6 +58,8 @@ def section(table: Table, lines: list[Line], folder: Path) -> str:
         parts.append(twins(found))
     if table.name == "sorting" and found:
         parts.append(beside_the_tables(found["sorting"]))
+    if table.evaluation and (said_of_it := measured(table, lines)):
+        parts.append(said_of_it)
     if said := rows(table, lines):
         parts.append(rows_of_the_ledger(said))
     return "\n\n".join(parts)
