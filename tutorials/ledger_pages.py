@@ -22,6 +22,7 @@ from tutorials.ledger_links import (
     mentions,
 )
 from tutorials.ledger_pictures import FIGURES, image, panels
+from tutorials.ledger_scale import at_this_scale
 from tutorials.ledger_text import Texts, linked, listed, page_of
 from tutorials.sources import Source
 
@@ -81,9 +82,8 @@ class Pages:
 
     def page(self, row: Row) -> str:
         """What stands in <main>."""
-        id = row["id"]
+        id, topic = row["id"], row["topic"]
         kind, source = kind_of(id)
-        topic = row["topic"]
         text = self.texts.words
         note = f"<p>{text(row['note'], id)}</p>"
         if row["untestable"]:
@@ -101,6 +101,7 @@ class Pages:
             + (f"<h2>Why</h2>{why}" if why else "")
             + self._checks(row)
             + self._numbers(row)
+            + at_this_scale(id)
             + f'<h2>Go on from here</h2><dl class="places">{self._places(row)}</dl>'
         )
 

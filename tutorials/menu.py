@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("from_the_paper_to_the_code", "the_house", "life_of_a_step", "add_a_method"),
         "the_laboratory",
     ),
-    "How well it works": ("speed", "scale", "what_it_survives"),
+    "How well it works": ("results", "speed", "scale", "what_it_survives"),
 }
 OTHERS = "More pages"
 # The places of a page where the menu and the contents are put.
