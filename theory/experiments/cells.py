@@ -54,17 +54,28 @@ def measure(table: Table, line: Line) -> float:
     return value
 
 
-def best_rates(table: Table, lines: list[Line]) -> dict[str, str]:
-    """Each method's rate, by the mean over the tasks and seeds that tune."""
+def best_rates(table: Table, lines: list[Line]) -> dict[str, dict[str, str]]:
+    """By task, each method's rate: the best by the mean over the tasks and seeds that tune it.
+
+    Raises `ValueError` where such a run is missing.
+    """
     if len(table.rates) == 1:
-        return dict.fromkeys(table.entrants, table.rates[0])
-    scores: dict[tuple[str, str], list[float]] = {}
+        return {task: dict.fromkeys(table.entrants, table.rates[0]) for task in table.tasks}
+    scores: dict[tuple[str, str, str], list[float]] = {}
     for cell in table.to_tune:
         found = made(lines, cell)
         if len(found) < cell.count:
             raise ValueError(f"not tuned yet: {cell}")
-        scores.setdefault((cell.method, cell.rate), []).extend(measure(table, line) for line in found.values())
-    return {method: max(table.rates, key=lambda rate: mean(scores[method, rate])) for method in table.entrants}
+        for source in (cell.task, ""):
+            values = scores.setdefault((source, cell.method, cell.rate), [])
+            values.extend(measure(table, line) for line in found.values())
+    return {
+        name: {
+            method: max(table.rates, key=lambda rate, method=method: mean(scores[task.tuned_on, method, rate]))
+            for method in table.entrants
+        }
+        for name, task in table.tasks.items()
+    }
 
 
 def fill(table: Table, cells: list[Cell], place: Place, processes: int) -> Iterator[Cell]:

@@ -24,6 +24,7 @@ class Task:
     flags: str
     makes: tuple[str, ...] = ()  # commands that write its files
     place: tuple[str, ...] = ()
+    tuned_on: str = ""  # the one task whose rates it takes; empty: the mean over all that tune
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ class Table:
             for rate in self.rates
         ]
 
-    def to_judge(self, rates: dict[str, str]) -> list[Cell]:
-        """Every method at its rate on every task."""
-        return [Cell(task, method, rates[method], *self.seeds) for task in self.tasks for method in self.entrants]
+    def to_judge(self, rates: dict[str, dict[str, str]]) -> list[Cell]:
+        """Every method at its rate, by task, on every task."""
+        return [Cell(task, method, rates[task][method], *self.seeds) for task in self.tasks for method in self.entrants]
 
     def task_of(self, cell: Cell) -> Task:
         """Its task, judged or tuning."""
@@ -191,6 +192,12 @@ def python(words: list[str] | tuple[str, ...]) -> list[str]:
 
 def _tasks(said: dict[str, Any]) -> dict[str, Task]:
     return {
-        name: Task(name, about["flags"], tuple(about.get("makes", ())), tuple(about.get("place", ())))
+        name: Task(
+            name,
+            about["flags"],
+            tuple(about.get("makes", ())),
+            tuple(about.get("place", ())),
+            about.get("tuned_on", ""),
+        )
         for name, about in said.items()
     }

@@ -58,7 +58,7 @@ def readings(table: Table, lines: list[Line]) -> dict[str, dict[str, Read]]:
     for task in table.tasks:
         runs = {}
         for method in table.entrants:
-            cell = Cell(task, method, rates[method], *table.seeds)
+            cell = Cell(task, method, rates[task][method], *table.seeds)
             if len(here := made(lines, cell)) == cell.count:
                 runs[method] = (cell, [here[seed] for seed in sorted(here)])
         if table.base not in runs:

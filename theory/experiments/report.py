@@ -147,16 +147,21 @@ def write_commands(table: Table, found: dict[str, dict[str, Read]], folder: Path
     (folder / f"{table.name}.md").write_text("\n\n".join(text) + "\n")
 
 
-def _rates(table: Table, rates: dict[str, str]) -> str:
+def _rates(table: Table, rates: dict[str, dict[str, str]]) -> str:
     if len(table.rates) == 1:
         return f"Every method at the learning rate {table.rates[0]}: tuned for none."
+    sources = {task.tuned_on: rates[name] for name, task in table.tasks.items()}
+    return "\n\n".join(_tuned(table, source or ", ".join(table.tuning), each) for source, each in sources.items())
+
+
+def _tuned(table: Table, source: str, rates: dict[str, str]) -> str:
     by_rate = {rate: ", ".join(method for method in rates if rates[method] == rate) for rate in table.rates}
     said = "; ".join(f"{rate}: {methods}" for rate, methods in by_rate.items() if methods)
     edge = at_the_edge(table, rates)
     beyond = (
-        f" At the edge of what was tried, so that a better one may be beyond it: {', '.join(edge)}." if edge else ""
+        f" At an edge of what was tried, so that a better rate may be beyond it: {', '.join(edge)}." if edge else ""
     )
-    return f"Learning rates, tuned on {', '.join(table.tuning)} with other seeds: {said}.{beyond}"
+    return f"Learning rates, tuned on {source}, with other seeds: {said}.{beyond}"
 
 
 def _word(more: Interval) -> str:
