@@ -109,7 +109,7 @@ def test_shares_are_those_of_the_printed_run():
 def test_what_a_mixture_gains_is_compared_with_what_a_dense_model_gains(more, verdict):
     made = lines(MIXTURE, lambda task, method: 0.6 + (more if "mixture" in task and "GRAO" in method else 0))
     found = of(MIXTURE, made, "claim-16")
-    assert len(found) == 4
+    assert len(found) == 8
     assert {row.verdict for row in found} == {verdict}
 
 

@@ -69,9 +69,10 @@ def best_rates(table: Table, lines: list[Line]) -> dict[str, dict[str, str]]:
         for source in (cell.task, ""):
             values = scores.setdefault((source, cell.method, cell.rate), [])
             values.extend(measure(table, line) for line in found.values())
+    means = {key: mean(values) for key, values in scores.items()}
     return {
         name: {
-            method: max(table.rates, key=lambda rate, method=method: mean(scores[task.tuned_on, method, rate]))
+            method: max((means[task.tuned_on, method, rate], -at, rate) for at, rate in enumerate(table.rates))[2]
             for method in table.entrants
         }
         for name, task in table.tasks.items()

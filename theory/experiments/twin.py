@@ -67,8 +67,7 @@ def main() -> None:
     record: dict[str, dict[str, float]] = {}
     for method in METHODS:
         rates = {
-            kind: max(RATES["adam"], key=lambda rate, kind=kind: success(method, rate, 6, 2, kind, seed=1))
-            for kind in kinds
+            kind: max((success(method, rate, 6, 2, kind, seed=1), rate) for rate in RATES["adam"])[1] for kind in kinds
         }
         found = {name: round(success(method, rates[cell[2]], *cell), 4) for name, cell in cells.items()}
         record[method] = {f"rate, {kind}": rate for kind, rate in rates.items()} | found
