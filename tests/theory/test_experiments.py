@@ -16,7 +16,7 @@ from grao_ref.settings.presets import PRESETS
 from theory.experiments import cells, digits, hh, report, twin
 from theory.experiments.cells import Place, best_rates, fill, measure, runs_of
 from theory.experiments.plan import HERE, Cell, Entrant, table_of
-from theory.experiments.readings import agreement, at_the_edge, interval, on_tables, readings
+from theory.experiments.readings import Read, agreement, at_the_edge, interval, leaders, on_tables, readings
 from theory.ledger import number
 
 TABLES = [table_of(name) for name in report.TABLES]
@@ -272,6 +272,22 @@ def test_the_method_that_is_ahead_is_called_better(table, tmp_path):
         assert methods["LUFFY"].more.mean == pytest.approx(0.1)
         assert {name for name, read in methods.items() if read.more.sure} == {"LUFFY"}
     assert "| LUFFY |" in report.section(table, lines, tmp_path)
+
+
+def test_who_leads_is_the_best_and_whoever_may_be_as_good():
+    def read(values, base=0.1):
+        return Read(None, interval(values), None, None, interval([base] * len(values)), tuple(values))
+
+    spread = [0.5, 0.6, 0.7, 0.8]
+    methods = {
+        "best": read(spread),
+        "as good": read([0.55, 0.5, 0.75, 0.75]),
+        "behind": read([v - 0.1 for v in spread]),
+    }
+    assert leaders(methods) == ["best", "as good"]
+    assert leaders({"flat": read([0.11, 0.12, 0.13])}) == []
+    assert "| 1 in 42 | 0.650 ± 0.205 | best, as good |" in report.who_leads({"1 in 42": methods})
+    assert "| 1 in 42 |  | nobody |" in report.who_leads({"1 in 42": {"flat": read([0.11, 0.12, 0.13])}})
 
 
 def test_a_rate_at_the_grid_s_edge_is_said():

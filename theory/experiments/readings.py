@@ -15,6 +15,8 @@ from scipy import stats
 from theory.experiments.cells import Line, best_rates, made, measure
 from theory.experiments.plan import HERE, Cell, Table
 
+FLOOR = 0.05  # a cell where no method gains more tells nothing of methods
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -49,6 +51,7 @@ class Read:
     end: Interval
     more: Interval
     base: Interval  # before the first step
+    values: tuple[float, ...]  # the measure of each seed
 
 
 def readings(table: Table, lines: list[Line]) -> dict[str, dict[str, Read]]:
@@ -73,8 +76,25 @@ def readings(table: Table, lines: list[Line]) -> dict[str, dict[str, Read]]:
                 interval([at(table, line, last) for line in seeds]),
                 interval([one - other for one, other in zip(whole, base, strict=True)]),
                 interval([at(table, line, first) for line in seeds]),
+                tuple(whole),
             )
     return found
+
+
+def leaders(methods: dict[str, Read]) -> list[str]:
+    """The method with the largest measure, and those whose difference from it, seed by seed, may be 0; largest first.
+
+    Empty where not even the largest is FLOOR above what the model had before.
+    """
+    ordered = sorted(methods, key=lambda name: -methods[name].whole.mean)
+    best = methods[ordered[0]]
+    if best.whole.mean - best.base.mean < FLOOR:
+        return []
+    behind = {
+        name: interval([one - other for one, other in zip(best.values, methods[name].values, strict=True)])
+        for name in ordered
+    }
+    return [name for name in ordered if not behind[name].sure > 0]
 
 
 def at(table: Table, line: Line, step: str) -> float:

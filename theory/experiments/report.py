@@ -6,7 +6,7 @@ from pathlib import Path
 from theory.experiments.cells import LOGS, Line, best_rates, log_of, read
 from theory.experiments.pictures import maps
 from theory.experiments.plan import HERE, Table, table_of
-from theory.experiments.readings import Interval, Read, agreement, at_the_edge, on_tables, readings
+from theory.experiments.readings import FLOOR, Interval, Read, agreement, at_the_edge, leaders, on_tables, readings
 from theory.experiments.real import measured
 from theory.experiments.scale import Row, rows
 
@@ -53,6 +53,8 @@ def section(table: Table, lines: list[Line], folder: Path) -> str:
     ]
     if drawn := maps(table, found, folder / "figures"):
         parts.append(drawn)
+    if any(task.place for task in table.tasks.values()) and found:
+        parts.append(who_leads(found))
     parts += [tested(table, task, methods) for task, methods in found.items()]
     if (LOGS / "twin.json").exists() and table.name == "knobs":
         parts.append(twins(found))
@@ -92,6 +94,24 @@ def beside_the_tables(methods: dict[str, Read]) -> str:
     for optimizer in ("sgd", "adam"):
         rho, p = agreement(ours, {name: -wait for name, wait in on_tables(optimizer).items()})
         lines.append(f"| {optimizer} | {rho:.2f} | {p:.4f} |")
+    return "\n".join(lines)
+
+
+def who_leads(found: dict[str, dict[str, Read]]) -> str:
+    """Of each cell, the methods that no other is surely ahead of."""
+    lines = [
+        "### Who is ahead in which cell",
+        "",
+        "The method with the largest mean, then those whose difference from it, seed by seed, may be 0 (95 %, not "
+        f"corrected). Nobody: no method gains {FLOOR} over the model before training.",
+        "",
+        "| cell | largest mean | ahead, or not surely behind |",
+        "| --- | --- | --- |",
+    ]
+    for task, methods in found.items():
+        ahead = leaders(methods)
+        top = f"{methods[ahead[0]].whole} | {', '.join(ahead)}" if ahead else " | nobody"
+        lines.append(f"| {task} | {top} |")
     return "\n".join(lines)
 
 
