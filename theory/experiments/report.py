@@ -19,13 +19,18 @@ def write(folder: Path = HERE) -> None:
     parts = [(HERE / "CONCLUSIONS.md").read_text().strip()]
     for name in TABLES:
         table, lines = table_of(name), read(log_of(table_of(name)))
-        if lines:
-            parts.append(section(table, lines, folder))
+        parts.append(section(table, lines, folder) if lines else not_run(table))
     said = [
         vars(row) | {"table": name} for name in TABLES for row in rows(table_of(name), read(log_of(table_of(name))))
     ]
     (folder / AT_THIS_SCALE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n")
     (folder / "REPORT.md").write_text("\n\n".join(parts) + "\n")
+
+
+def not_run(table: Table) -> str:
+    """What is said of a table that is decided and has no runs yet."""
+    command = f"    python -m theory.experiments {table.name} --home runs/experiments"
+    return f"## {table.title}\n\n{table.question.strip()}\n\nDecided, not run yet:\n\n{command}"
 
 
 def section(table: Table, lines: list[Line], folder: Path) -> str:
