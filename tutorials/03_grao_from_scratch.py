@@ -197,7 +197,9 @@ for step in range(1, STEPS + 1):
     if step % 10 == 0:
         after = sample(model, test, torch.Generator().manual_seed(2))
         progress[step] = reward(*after, right)
-        print(f"step {step}: objective {total:+.2f}, reward {progress[step].mean():.3f}")
+        print(
+            f"step {step}: objective {total:+.2f}, reward {progress[step].mean():.3f}"
+        )
 print(f"at first {progress[0].mean():.3f}; references {4 / 6:.3f}")
 
 # %% [markdown]

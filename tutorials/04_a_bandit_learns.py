@@ -193,8 +193,9 @@ style.show(
 #   GRAO there**, in the mean of the runs, and is ahead from step 50 to the end.
 #
 # All methods have one learning rate, which was tuned for none. And GRAO's weights on the samples have the factor
-# 1 + λ = 1.6, which GRPO's don't have. So the figure shows how the methods move, and does not rank them. (The settings are
-# those of `make train ARGS="--preset bandit --compare"`, which also trains DPO and the printed GRAO: tutorial 9.)
+# 1 + λ = 1.6, which GRPO's don't have. So the figure shows how the methods move, and does not rank them. (Apart from
+# the number of steps, the settings are those of `make train ARGS="--preset bandit --compare"`, which also trains DPO and
+# the printed GRAO: tutorial 9.)
 #
 # ## The average run differs from following the average step
 #
