@@ -128,7 +128,7 @@ style.show(
 # %% [markdown]
 # The *quality* of the reference decides on which side of 1 the number is. *Rarity* decides how much. In the right column
 # the reference is the best answer, and GRAO's lead grows as success becomes rarer. In the other two the reference can be
-# beaten, and GRAO is behind. (The laboratory's exp-map, with more cells and exact intervals, has the same result.)
+# beaten, and GRAO is behind. (The laboratory's exp-map has more cells, exact intervals and other costs, and agrees.)
 #
 # ## The detour, and the trap
 #
