@@ -65,7 +65,7 @@ print("reference", reference_advantage.numpy().round(3))
 # %% [markdown]
 # > **A choice the paper leaves open.** One can also compute $\mu$ and $\sigma$ from the samples only, and standardise
 # > the reference's reward with them. The package calls the two pools `"with_reference"` and `"outputs"`. The choice
-# > matters: tutorial 7 shows where.
+# > matters: tutorials 5 and 6 show where.
 
 # %%
 alone, reference_outside = group_advantages(rewards, reference_reward, pool="outputs")
@@ -86,8 +86,8 @@ print("reference", reference_outside.numpy().round(2))
 # Say $o_1$ has three tokens of probability 0.5, 0.25 and 0.4: (log 0.5 + log 0.25 + log 0.4) / 3 = −0.9986. (The
 # logarithm is the natural one; its unit is the *nat*.)
 #
-# Both eq-1 and eq-3 divide by the length $|o|$. In a batch, shorter answers are padded, and a *mask* marks the real
-# tokens. Padding must never change the result, even if it is infinite.
+# In a batch, shorter answers are padded, and a *mask* marks the real tokens. Only they count, in the sum and in the
+# length $|o|$. Padding must never change the result, even if its logarithm is infinite.
 
 # %%
 token_logprobs = torch.tensor([0.5, 0.25, 0.4, 1.0]).log()
@@ -136,8 +136,8 @@ for name in ("exploration", "imitation", "alignment", "total"):
 
 # %% [markdown]
 # The total, $-1.825$, is to be **maximised**. Its value is not a reward, and does not measure quality; only its
-# gradient matters. So take the gradient, with the advantages held fixed: how much does the objective gain from one more
-# unit of each log-likelihood?
+# gradient matters: how much does the objective gain from one more unit of each log-likelihood? The advantages are
+# constants here, because the reward of a given answer does not depend on the policy.
 
 # %%
 terms.total.backward()
@@ -145,10 +145,10 @@ print("samples  ", J.grad.numpy().round(3))
 print("reference", J_y.grad.numpy().round(3))
 
 # %% [markdown]
-# These are the *weights* that the objective puts on the five answers. There is a formula for them (thm-1, the subject
-# of tutorial 6). With the reference in the pool, a sample has the weight $(1 + \lambda) \hat A_i / G$, and the
-# reference $(\beta + \lambda / G) \hat A_y$. Here this is 1.6 / 4 = 0.4 times each sample's advantage, and 0.65 · 1.5 =
-# 0.975.
+# These are the *weights* that the objective puts on the five answers. They are the factors of each $J$, collected from
+# the three terms (thm-1, tutorial 6). A sample has the weight $(1 + \lambda) \hat A_i / G$, here 1.6 / 4 = 0.4 times its
+# advantage. With the reference in the pool all advantages add up to 0. So the reference has the weight
+# $(\beta + \lambda / G) \hat A_y$, here 0.65 · 1.5 = 0.975.
 
 # %%
 weights, reference_weight = likelihood_weights(
@@ -178,9 +178,9 @@ style.show(
 #
 # A weight pushes one log-likelihood. But probabilities add up to 1, so pushing one moves all of them. Take the smallest
 # possible policy, a *table*: one number (a *logit*) for each of six possible answers, the five above and one that was
-# not sampled. Softmax turns the logits into probabilities. All answers are equally likely, except the reference, which
-# is rarer. We take one step of size 1 along the gradient. We also compute the *expected reward*: the sum of each
-# answer's reward times its probability, where the unsampled answer earns 0.
+# not sampled. Softmax turns the logits into probabilities, and $J(o)$ is simply $\log \pi(o)$. All answers are equally
+# likely, except the reference, which is rarer. We take one step of size 1 along the gradient. We also compute the
+# *expected reward*: the sum of each answer's reward times its probability. The unsampled answer earns 0.
 
 # %%
 logits = torch.tensor([0.0, 0.0, 0.0, 0.0, -1.0, 0.0], requires_grad=True)

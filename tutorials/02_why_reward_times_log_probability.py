@@ -60,7 +60,7 @@ print("gradient of V", slope.numpy().round(4))
 # gradient of its log-probability, and take the mean.
 #
 # We check the formula by *enumeration*: we go through all six answers instead of sampling. Row $o$ of `scores` is
-# $\nabla \log \pi(o)$, by autograd.
+# $\nabla \log \pi(o)$ (in statistics, the *score*), by autograd.
 
 # %%
 scores = torch.autograd.functional.jacobian(
@@ -74,8 +74,8 @@ print(f"largest difference {(enumerated - slope).abs().max().item():.0e}")
 # %% [markdown]
 # ## A constant may be subtracted
 #
-# The probabilities add up to 1, whatever the logits are. So the gradient of their sum is 0, and by the same logarithm
-# as above,
+# The probabilities add up to 1, whatever the logits are. So the gradient of their sum is 0. With
+# $\pi \, \nabla \log \pi = \nabla \pi$, as above,
 #
 # $$ E\left[\nabla \log \pi(o)\right] = \sum_o \nabla \pi(o) = \nabla 1 = 0 $$
 #
@@ -84,29 +84,28 @@ print(f"largest difference {(enumerated - slope).abs().max().item():.0e}")
 # $$ E\left[(R(o) - b) \, \nabla \log \pi(o)\right] = \nabla V - b \cdot 0 = \nabla V $$
 #
 # Such a constant is called a *baseline*. The condition is that $b$ is the same for every answer. As a control, we also
-# subtract something that depends on the answer, half of its own reward:
+# subtract something that depends on the answer, the square of its own reward. The largest differences:
 
 # %%
 flat = pi @ scores
 shifted = pi @ ((rewards - 10)[:, None] * scores)
-control = pi @ ((rewards - rewards / 2)[:, None] * scores)
+control = pi @ ((rewards - rewards**2)[:, None] * scores)
 for what, difference in (
-    ("mean of the scores, from 0", flat),
-    ("b = 10, from the gradient", shifted - slope),
-    ("half of the own reward", control - slope),
+    ("mean of the scores, and 0", flat),
+    ("b = 10, and ∇V", shifted - slope),
+    ("the own reward's square, ∇V", control - slope),
 ):
-    print(f"{what:27}{difference.abs().max().item():.0e}")
+    print(f"{what:28}{difference.abs().max().item():.0e}")
 
 # %% [markdown]
 # > **Predict, then run.** Now *add* 10 to every reward. No answer has become better than another. What happens to the
-# > mean of $R(o) \, \nabla \log \pi(o)$, and what to its variance? Write your two answers into `prediction` of exercise
-# > 2 (below), before you read on.
+# > mean of the vector $R(o) \, \nabla \log \pi(o)$, and what to its *variance*, the mean squared distance of one sample's
+# > vector from that mean? Write your two answers into `prediction` of exercise 2 (below), before you read on.
 #
 # ## Why one subtracts it: the noise
 #
-# From few samples the estimate is *noisy*: each sample gives another vector. Its *variance* is the mean squared
-# distance of a single sample's vector from $\nabla V$. The baseline does not change the mean, but it changes the
-# variance. Again we enumerate all answers. (`run_noise` returns the variance for one sample.)
+# From few samples the estimate is *noisy*: each sample gives another vector. The baseline does not change the mean of
+# these vectors, but it changes their variance. Again we enumerate all answers.
 
 
 # %%
@@ -210,9 +209,10 @@ for pair, by_sigma in zip(pairs, divided, strict=True):
     print("     ".join(columns))
 
 # %% [markdown]
-# (`pool="outputs"` takes μ and σ from the samples alone, as in tutorial 1.) A gap of 0.01 counts as much as a gap of
-# 0.8. This has an advantage: the unit of the rewards no longer matters, and a prompt whose rewards differ little still
-# teaches something. The price: the mean of the estimate is no longer the gradient of $V$, nor a multiple of it.
+# (`pool="outputs"` takes μ and σ from the samples alone, as in tutorial 1. The zeros are references, which it ignores.) A
+# gap of 0.01 counts as much as a gap of 0.8. The benefit: the unit of the rewards no longer matters, and a prompt whose
+# rewards differ little still teaches something. The price: the mean of the estimate is no longer the gradient of $V$, nor
+# a multiple of it.
 
 # %%
 by_sigma, _ = group_advantages(earned, torch.zeros(len(earned)), pool="outputs")
@@ -224,8 +224,8 @@ print(f"cosine of the angle between them {cosine:.3f}")
 # %% [markdown]
 # The six ratios differ, so no step size can make up for it. On this table the directions still nearly agree (a cosine
 # of 1 is the same direction). This is not always so. There are tables where the average step with σ points *away* from
-# the gradient, so that a small step lowers $V$. The project's ledger proves it in the row thm-6; tutorial 12 computes
-# an example by hand. In practice both forms are used: with σ (eq-4) and without.
+# the gradient, so that a small step lowers $V$ (thm-6; tutorial 12 computes an example by hand). In practice both forms
+# are used: with σ (eq-4) and without.
 #
 # ## Back to the objective of tutorial 1
 #
@@ -254,8 +254,8 @@ print("the estimate", by_formula.numpy().round(4))
 #   for each length, so it is a choice, not part of the derivation.
 # - The imitation term has the same form, but the reference was not sampled from the policy. So it estimates no part of
 #   $\nabla V$. It makes a given answer likelier, with a weight.
-# - The reference's reward may be among those that $\mu$ and $\sigma$ come from. Then the samples' weights no longer add
-#   up to 0.
+# - The reference's reward may be among those that $\mu$ and $\sigma$ come from. Then the baseline is not the samples' own
+#   mean, and their weights no longer add up to 0.
 #
 # The next tutorial writes all of it as a training loop.
 #
@@ -293,6 +293,6 @@ assert abs(objective.item() - V.item()) > 0.1  # its value is another
 #
 # 1. `prediction`: what adding 10 to every reward changes. Predict first, then read the section about the noise.
 # 2. `best_baseline`: the baseline with the smallest variance. It is close to $V$, but it is not $V$. Derive it.
-# 3. `group_objective`: a function with one planted bug. Training code has shipped it. Find it, and mend it.
+# 3. `group_objective`: a function with one planted bug, which real training code has had. Find it, and mend it.
 #
 # Ours are in `tutorials/solutions/solution_2.py`.

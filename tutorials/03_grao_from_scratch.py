@@ -136,8 +136,9 @@ def advantages(R, R_y):
 # Three terms, as in tutorial 1. `.mean(-1)` is the mean over a group.
 #
 # The line with `repaired` is **not in the paper**. Once the samples are better than the reference, its advantage is
-# negative, and the printed objective makes the reference less likely, without end. With the line, the reference is left
-# alone then. Tutorial 8 shows why this matters, and the package's default is the same.
+# negative, and the objective as the paper prints it makes the reference less likely, without end. With the line, $J(y)$
+# is then replaced by 0, which has no gradient: the reference is left alone. The package's default is the same; tutorial 8
+# shows why.
 
 
 # %% tags=["scratch"]
@@ -154,14 +155,14 @@ def objective(J, J_y, A, A_y, repaired=True):
 # %% [markdown]
 # ## One step
 #
-# Rewards of samples and references, advantages, log-likelihoods, objective, gradient, step. PyTorch's optimisers make
-# a number smaller, and the objective is to become larger: hence the one minus sign. A gradient longer than 1 is
-# shortened to length 1 (*clipping*), which protects against a single bad step.
+# In this order: rewards of samples and references, advantages, log-likelihoods, objective, gradient, step. PyTorch's
+# optimisers make a number smaller, and the objective is to become larger: hence the one minus sign. A gradient longer
+# than 1 is shortened to length 1 (*clipping*), which protects against a single bad step.
 
 
 # %% tags=["scratch"]
 def update(model, adam, prompts, best, references, answers, mask, repaired=True):
-    """Change the model by one step on n prompts with G answers each; returns J."""
+    """Change the model by one step on n prompts with G answers each; returns the objective."""
     many = prompts.repeat_interleave(G, 0)  # each prompt once for each of its answers
     whole = torch.ones_like(references, dtype=torch.bool)
     R = reward(answers, mask, best.repeat_interleave(G, 0)).view(-1, G)
@@ -192,16 +193,18 @@ progress = {0: reward(*before, right)}
 for step in range(1, STEPS + 1):
     prompts, best, references = draw(PROMPTS, rng)
     answers, mask = sample(model, prompts.repeat_interleave(G, 0), rng)
-    J = update(model, adam, prompts, best, references, answers, mask)
+    total = update(model, adam, prompts, best, references, answers, mask)
     if step % 10 == 0:
         after = sample(model, test, torch.Generator().manual_seed(2))
         progress[step] = reward(*after, right)
-        print(f"step {step}: J = {J:+.2f}, reward {progress[step].mean():.3f}")
+        print(
+            f"step {step}: objective {total:+.2f}, reward {progress[step].mean():.3f}"
+        )
 print(f"at first {progress[0].mean():.3f}; references {4 / 6:.3f}")
 
 # %% [markdown]
 # That is all. The reward has passed that of the references: the model sorts better than the teacher whose answers it
-# was given. The objective $J$ does not rise along with it. As tutorial 2 showed, its value does not measure quality.
+# was given. The objective does not rise along with it. As tutorial 2 showed, its value does not measure quality.
 
 # %% tags=["picture"]
 from tutorials import style
@@ -255,8 +258,8 @@ style.table(["prompt", "reference", "before", "reward", "after", "reward"], rows
 # parameters at the end.
 #
 # Both versions are compared, as printed and repaired. At the start of training they hardly differ, because few
-# references are beaten yet. So we also start from the model that was just trained. As a control, one replay is of two different
-# versions: our printed one against the package's repaired one.
+# references are beaten yet. So we also start from the model that was just trained. As a control, one replay compares
+# different versions: our printed one with the package's repaired one.
 
 # %%
 from dataclasses import replace
@@ -274,12 +277,12 @@ def run_flat(tensors):
 
 
 def run_replay(start, ours_repaired, package_repaired):
-    """Three steps: the largest relative differences of J, gradient and parameters."""
+    """Three steps: the largest relative differences of objective, gradient, parameters."""
     config = replace(
         PRESETS["tiny"],
         per_device_train_batch_size=PROMPTS * G,
         max_steps=3,
-        imitate_only_when_ahead=package_repaired,
+        imitate_only_when_ahead=package_repaired,  # the package's name for the repair
     )
     package, ours = prepare(config), LlamaForCausalLM.from_pretrained(tiny_folder())
     theirs = package.policy.model
@@ -291,7 +294,7 @@ def run_replay(start, ours_repaired, package_repaired):
         best = pad(batch.prompts.ids[:, :DIGITS].sort(-1).values, (0, 1), value=END)
         data = (batch.prompts.ids, best, batch.references.ids)
         answers = (sampled.ids.flatten(0, 1), sampled.mask.flatten(0, 1))
-        J, expected = (
+        total, expected = (
             update(ours, optimiser, *data, *answers, ours_repaired),
             -report.means()["loss"],
         )
@@ -299,7 +302,7 @@ def run_replay(start, ours_repaired, package_repaired):
             run_flat(p.grad for p in each.parameters()) for each in (ours, theirs)
         )
         apart = ((mine - wanted).norm() / wanted.norm()).item()
-        differences.append((abs(J - expected) / abs(expected), apart))
+        differences.append((abs(total - expected) / abs(expected), apart))
     end, wanted, began = (run_flat(each.parameters()) for each in (ours, theirs, start))
     moved = ((end - wanted).norm() / (wanted - began).norm()).item()
     return [max(each) for each in zip(*differences, strict=True)] + [moved]
@@ -343,9 +346,10 @@ assert (A_y == 0).all()
 # Run `make exercise 3`: it makes the file `my_answers/exercise_3.py`. Write your answers there, and run the command
 # again to check them:
 #
-# 1. `prediction`: how large is the reference's advantage where all samples fail? Predict, then run `advantages` above.
-# 2. `mean_log_likelihood`: eq-1 from the outputs of a model, with one planted bug. Training code has shipped it. Mend
-#    it.
-# 3. `settings`: the best policy from 500 rewards. Choose the group size, the learning rate, β and λ.
+# 1. `prediction`: how large is the reference's advantage where all samples earn the same? Predict, then run
+#    `advantages` above.
+# 2. `mean_log_likelihood`: eq-1 from the outputs of a model, with one planted bug, which real training code has had.
+# 3. `settings`: a challenge. Train the best policy that 500 rewards allow: choose the group size, the learning rate, β
+#    and λ.
 #
 # Ours are in `tutorials/solutions/solution_3.py`.

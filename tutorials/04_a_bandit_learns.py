@@ -32,7 +32,8 @@ from tutorials.live_bandit import live_bandit
 #
 # $$ V = \sum_a \pi(a) R(a) $$
 #
-# It is 0.17 at the start: a tenth of 1, plus a tenth of 0.7.
+# It is 0.17 at the start: a tenth of 1, plus a tenth of 0.7. (`theory` is this project's *laboratory*: exact computations,
+# and experiments. `runs.start` takes the rewards, the probabilities at the start and the number of tables.)
 
 # %%
 RUNS, STEPS, RATE = 1000, 200, 0.2
@@ -46,13 +47,13 @@ print("V at the start", round(bandit.value(start), 3))
 # ## Four methods
 #
 # - *SFT* (supervised fine-tuning) makes the reference likelier, and does not use rewards (eq-1).
-# - *PPO* (Proximal Policy Optimization) has a second table, the *critic*, which learns the expected reward. An answer is
-#   pushed by its reward minus the critic's value. The critic is a baseline.
+# - *PPO* (Proximal Policy Optimization) also trains a *critic*, which learns to predict the expected reward; here it is
+#   one number. An answer is pushed by its reward minus the critic's prediction. So the critic is a baseline.
 # - *GRPO* (Group Relative Policy Optimization) is GRAO's exploration alone: the advantages of the samples, standardised
 #   over the samples only. It does not use the reference.
 # - *GRAO* is eq-3 with the weights of tutorial 1, and one change: if the weight on the reference would be negative, it is
-#   0. So the reference may be pushed up, and is never pushed down. This is the default of the trainer. Tutorial 8 has
-#   the reason.
+#   0. So the reference may be pushed up, and is never pushed down. This *repair* is the default of the trainer. Tutorial
+#   8 has the reason.
 #
 # The package's own training loop, which also trains language models, trains 1,000 tables at once. The tables share
 # nothing: they are 1,000 independent *runs* with different random samples. A *step* of a run samples a group of $G = 8$
@@ -81,8 +82,8 @@ for k in (0, 1, 2, 5, 20, 50, 200):
 #
 # The mean of a method's directions over all groups, each weighted by its probability, is the *expected update* $F$. On
 # a bandit it can be computed exactly. A group's weights depend only on the number of samples of each reward. With three
-# different rewards there are 45 ways to split eight samples. `ExactBandit` goes through all of them (*enumeration*). For
-# PPO no enumeration is needed: by tutorial 2 its expected update is the gradient of $V$.
+# different rewards there are 10 · 9 / 2 = 45 ways to split eight samples. `ExactBandit` goes through all of them
+# (*enumeration*). For PPO no enumeration is needed: by tutorial 2 its expected update is the gradient of $V$.
 
 # %%
 own_pool = {"beta": 0, "lam": 0, "pool": "outputs"}  # GRPO: no reference at all
@@ -136,18 +137,19 @@ style.show(
 )
 
 # %% [markdown]
-# The black dots agree with the bars. This checks the loop: the bars are an expectation over groups, as in the paper's
-# eq-2. The grey dots are far apart. A single step is very different from the mean, because a group of eight is a small
-# sample of ten answers.
+# The black dots agree with the bars. This checks the loop: the bars are an expectation over groups (eq-2). The grey dots
+# are far apart. A single step is very different from the mean, because a group of eight is a small sample of ten answers.
 #
-# The two methods push different answers. GRPO pushes the best answer most, but only a little more than $y$. Only groups
-# that hold both can tell them apart, and 31 % of the groups of eight do ($1 - 2 \cdot 0.9^8 + 0.8^8 = 0.307$). GRAO
-# pushes the reference far more: the reference is given in every group, and does not have to be sampled.
+# The two methods push different answers. GRPO pushes the best answer most, but only a little more than $y$. If a group
+# holds one of the two and failures, dividing by $\sigma$ gives that one the same advantage, whichever it is. Only groups
+# that hold both can tell them apart, and 31 % of the groups of eight do ($1 - 2 \cdot 0.9^8 + 0.8^8 = 0.307$). GRAO pushes
+# the reference far more: the reference is given in every group, and does not have to be sampled.
 
 # %% [markdown]
-# Make such steps yourself: *sample a group* shows what a group of eight teaches each method, and *step* applies it. The
-# fourth method, *reference as bar*, pushes a sample up by how far it is above the better of the reference and the
-# group's mean.
+# On the page you can make such steps yourself: *sample a group* shows what a group of eight teaches each method, and
+# *step* applies it. There, *GRAO repaired* is the GRAO of this page, and *GRAO printed* is eq-3 as it is. *Reference as
+# bar* pushes a sample up by how far its reward is above a bar: the reference's reward or the group's mean, whichever is
+# larger (tutorial 8).
 
 # %% tags=["picture"]
 live_bandit("eight failing answers", seed=1)
@@ -190,11 +192,11 @@ style.show(
 #   policy is almost certain of the reference, and has to sample the best answer before it can learn it. **GRPO overtakes
 #   GRAO there**, in the mean of the runs, and is ahead from step 50 to the end.
 #
-# There is one learning rate for all methods, tuned for none. The figure shows how the methods move, and does not rank
-# them. (The settings are those of `make train ARGS="--preset bandit --compare"`, which prints DPO and the objective as
-# printed as well.)
-
-# %% [markdown]
+# All methods have one learning rate, which was tuned for none. And GRAO's weights on the samples have the factor
+# 1 + λ = 1.6, which GRPO's don't have. So the figure shows how the methods move, and does not rank them. (Apart from
+# the number of steps, the settings are those of `make train ARGS="--preset bandit --compare"`, which also trains DPO and
+# the printed GRAO: tutorial 9.)
+#
 # ## The average run differs from following the average step
 #
 # We can also follow the expected update: a table that makes exactly the step $F$, two hundred times. For the first step
@@ -251,8 +253,7 @@ style.show(
 #
 # Why does a run wait at 0.7? There nearly all its samples are the reference, so all earn the same: a group that teaches
 # nothing. [Tutorial 5](05_groups_that_teach_nothing.py) is about such groups.
-
-# %% [markdown]
+#
 # ## What was claimed
 
 # %% tags=["claims"]
@@ -294,6 +295,6 @@ assert 0.01 < stuck["GRAO"] < 0.06
 #
 # 1. `expected_update`: GRPO's, by going through all $K^G$ groups. It is compared with that of `ExactBandit`.
 # 2. `who_is_ahead`: predict, then run. Which of GRPO and GRAO is ahead after 60 steps, on each of four bandits?
-# 3. `best_settings`: you may ask for 500 rewards. Which method, learning rate and group size reach the a mean $V$ of 0.98?
+# 3. `best_settings`: you may ask for 500 rewards. Which method, learning rate and group size reach a mean $V$ of 0.98?
 #
 # Ours are in `tutorials/solutions/solution_4.py`.

@@ -22,21 +22,17 @@ beta, lam, G = 0.5, 0.6, 8  # the paper's values
 # %% [markdown]
 # ## Collect by likelihood (thm-1)
 #
-# The objective of eq-3 has three terms, and each of them is a sum of numbers times log-likelihoods. So we can collect
-# the factors of each log-likelihood. A sample's $J(o_i)$ gets $\hat A_i / G$ from exploration and
-# $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$ gets $\beta \hat A_y$ from imitation, and alignment
-# subtracts $\lambda \hat A_i / G$ for each sample. That is $\lambda \bar A$ in all, where $\bar A$ is the samples' mean
-# advantage. So eq-3 is
+# Each term of eq-3 is a sum of numbers times log-likelihoods. So we can collect the factors of each log-likelihood. A
+# sample's $J(o_i)$ gets $\hat A_i / G$ from exploration and $\lambda \hat A_i / G$ from alignment. The reference's $J(y)$
+# gets $\beta \hat A_y$ from imitation, and alignment subtracts $\lambda \hat A_i / G$ for each sample. That is
+# $\lambda \bar A$ in all, where $\bar A$ is the samples' mean advantage. So eq-3 is
 #
 # $$ \sum_i w_i J(o_i) + w_y J(y) $$
 #
-# $$ w_i = \frac{(1 + \lambda) \hat A_i}{G} $$
+# $$ w_i = \frac{(1 + \lambda) \hat A_i}{G}, \qquad w_y = \beta \hat A_y - \lambda \bar A $$
 #
-# $$ w_y = \beta \hat A_y - \lambda \bar A $$
-#
-# Alignment is exploration once more, times $\lambda$, minus $\lambda \bar A$ on the reference. *Three terms are two*:
-# the likelihoods of the samples, and the likelihood of the reference. This is exact. We check it on a thousand random
-# groups for each pool: the three terms as printed against the two.
+# Alignment is exploration once more, times $\lambda$, minus $\lambda \bar A$ on the reference. *Three terms are two*: one
+# for the samples, one for the reference. We compare values and gradients on a thousand random groups for each pool.
 
 # %%
 rng = torch.Generator().manual_seed(0)
@@ -50,20 +46,17 @@ for pool in ("with_reference", "outputs"):
     three = grao_objective(J, J_y, A, A_y, beta=beta, lam=lam).total
     w, w_y = likelihood_weights(A, A_y, beta=beta, lam=lam)
     two = (w * J).sum(-1) + w_y * J_y
-    gradients = torch.autograd.grad((three - two).sum(), (J, J_y))
-    difference[pool] = max(
-        each.abs().max().item() for each in (three - two, *gradients)
-    )
+    apart = (three - two, *torch.autograd.grad((three - two).sum(), (J, J_y)))
+    difference[pool] = max(each.abs().max().item() for each in apart)
     print(f"{pool:14} apart by at most {difference[pool]:.0e}")
 
 # %% [markdown]
 # ## What alignment does to the reference
 #
-# That depends on $\bar A$, and so on the pool of eq-4 (tutorial 1).
+# That depends on $\bar A$, and so on the pool of eq-4 (tutorial 1):
 #
-# - `outputs`: the advantages of the samples add up to 0, so $\bar A = 0$. Then $w_y = \beta \hat A_y$: **the
-#   reference's part of the alignment term is always 0.** The term is meant to compare each sample with the reference,
-#   but the reference's likelihood cancels; what is left is $\lambda$ times exploration.
+# - `outputs`: the samples' advantages add up to 0, so $\bar A = 0$ and $w_y = \beta \hat A_y$. **The reference's part of
+#   alignment is always 0.** The term is meant to compare samples with it, but only $\lambda$ times exploration is left.
 # - `with_reference`: the advantages add up to 0 over samples *and* reference, so $\bar A = -\hat A_y / G$ and
 #   $w_y = (\beta + \lambda/G) \hat A_y$: on the reference, alignment acts as a little more imitation.
 #
@@ -76,10 +69,8 @@ parts = {}
 for pool in ("outputs", "with_reference"):
     A, A_y = group_advantages(graded, torch.ones(G + 1), pool=pool)
     parts[pool] = {"imitation": beta * A_y, "alignment": -lam * A.mean(-1)}
-    print(
-        f"{pool:14}  from alignment:",
-        (parts[pool]["alignment"].round(decimals=2) + 0.0).tolist(),
-    )
+    cells = (f"{round(each, 2) + 0:.2f}" for each in parts[pool]["alignment"].tolist())
+    print(f"{pool:14}  alignment's part of w_y:", *cells)
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=2.4)
@@ -96,17 +87,15 @@ panels[1].set_xlabel("right answers among the 8 samples")
 style.show(
     drawn,
     "The weight of eq-3 on the reference's mean log-likelihood. Above, alignment adds nothing in any group. Below, it adds "
-    "λ/G = 0.075 to β = 0.5. (The group without a right answer is dead above, and full of imitation below: tutorial 5.)",
-    alt="Stacked bars by number of right answers, for both pools; the alignment part is absent in the first and small "
-    "in the second.",
+    "λ/G = 0.075 to β = 0.5. (Without a right answer the group is dead above; below, the reference's weight is largest.)",
+    alt="Stacked bars by number of right answers, for both pools: alignment's part is absent in one, small in the other.",
 )
 
 # %% [markdown]
 # ## One setting and a step size
 #
-# From here on the reference is in the pool, the default of the package. The objective is eq-3 *as printed*: a weight on
-# the reference that is negative stays so. (The runs of tutorial 4 replaced it by 0; `imitate_only_when_ahead=False` turns
-# that off.)
+# From here on the reference is in the pool, the package's default. The objective is eq-3 *as printed*: the reference may
+# have a negative weight. (`imitate_only_when_ahead=False` turns off the repair that tutorial 4's runs had.)
 #
 # Take the common factor out. What is left between the brackets depends on one number, $\rho$:
 #
@@ -146,48 +135,36 @@ interactive.sliders(
 # %% [markdown]
 # Under plain gradient ascent (*SGD*), a gradient that is $1 + \lambda$ times as long has the effect of a larger learning
 # rate, and no other. *Adam*, the optimiser of the paper, divides each step by the recent size of the gradient, parameter
-# by parameter. A gradient that is 2.5 times as long gives the same step. So under Adam **one setting is left**.
-#
+# by parameter. A gradient that is longer by a constant factor gives the same step. So under Adam **one setting is left**.
 # To test this we take two pairs (β, λ) with the same ρ: the paper's, and one with λ = 3. Its gradients are 4 / 1.6 = 2.5
 # times as long. Each trains 300 runs of tutorial 4's bandit, at the same learning rate.
 
 # %%
 rho_paper = (beta + lam / G) / (1 + lam)
-pairs = {"A": (beta, lam), "B": (rho_paper * (1 + 3) - 3 / G, 3.0)}
+pairs = {"A": (beta, lam), "B": (rho_paper * (1 + 3) - 3 / G, 3.0)}  # solved for β
 for name, (b, a) in pairs.items():
     print(f"{name}: β = {b:.4f}, λ = {a}, ρ = {(b + a / G) / (1 + a):.4f}")
 
 
-def run_bandit(steps=60, **settings):
+def run_bandit(β, λ, optimizer="adam", learning_rate=0.05, **settings):
     """V by step and run, and the tables at the end."""
-    table = torch.tensor([1.0, 0.7, *[0.0] * 8])
-    rewards, logits = runs.start(table, [0.1] * 10, 300)
-    config = runs.settings(
-        **{"max_steps": steps, "imitate_only_when_ahead": False} | settings
-    )
-    *path, last = runs.run(rewards, 1, logits, config)
-    return torch.stack([each.value for each in (*path, last)]), last.theta
+    settings |= {"optimizer": optimizer, "learning_rate": learning_rate}
+    settings |= {"imitation_coef": β, "alignment_coef": λ, "max_steps": 60}
+    rewards, logits = runs.start(torch.tensor([1.0, 0.7, *[0.0] * 8]), [0.1] * 10, 300)
+    config = runs.settings(imitate_only_when_ahead=False, **settings)
+    steps = list(runs.run(rewards, 1, logits, config))
+    return torch.stack([each.value for each in steps]), steps[-1].theta
 
 
-ADAM = {"optimizer": "adam", "learning_rate": 0.05}
-SGD = {"optimizer": "sgd", "learning_rate": 0.2}
-SHORTER = {"optimizer": "sgd", "learning_rate": 0.2 / 2.5}
-found = {
-    (rule, name): run_bandit(imitation_coef=b, alignment_coef=a, **settings)
-    for rule, settings in (("Adam", ADAM), ("SGD", SGD))
-    for name, (b, a) in pairs.items()
-}
-b, a = pairs["B"]
-found["SGD, rate / 2.5", "B"] = run_bandit(
-    imitation_coef=b, alignment_coef=a, **SHORTER
-)
+found = {("Adam", name): run_bandit(*pair) for name, pair in pairs.items()}
+found |= {("SGD", name): run_bandit(*pair, "sgd", 0.2) for name, pair in pairs.items()}
+found["SGD, rate / 2.5", "B"] = run_bandit(*pairs["B"], "sgd", 0.2 / 2.5)
 apart = {}
 print("largest difference of a logit after 60 steps, pair B against pair A")
-for (rule, name), (_, tables) in found.items():
-    if name == "B":
-        against = found[rule.split(",")[0], "A"][1]
-        apart[rule] = (tables - against).abs().max().item()
-        print(f"  {rule:16} {apart[rule]:.2g}")
+for rule in ("Adam", "SGD", "SGD, rate / 2.5"):
+    against = found[rule.split(",")[0], "A"][1]
+    apart[rule] = (found[rule, "B"][1] - against).abs().max().item()
+    print(f"  {rule:16} {apart[rule]:.2g}")
 
 # %% tags=["picture"]
 drawn, panels = style.figure(2, height=2.5)
@@ -201,20 +178,20 @@ panels[0].legend(loc="lower right")
 panels[1].set_xlabel("step (8 samples each)")
 style.show(
     drawn,
-    "Two settings of equal ρ, medians of 300 runs. Under Adam both follow the same curve; under SGD the second takes longer steps.",
+    "Two settings of equal ρ, medians of 300 runs. Under Adam the two curves are the same; under SGD the second rises sooner.",
     alt="Upper panel, Adam: the two curves coincide. Lower panel, SGD: the second rises sooner.",
 )
 
 # %% [markdown]
 # Under SGD with the learning rate divided by 2.5, the second pair repeats the first up to rounding: λ acted as a learning
-# rate. (Under Adam a small difference remains, because of its ε of $10^{-8}$. One operation, which the paper also has,
-# would make the two pairs differ: clipping the gradient to a fixed norm comes before Adam and depends on the length.)
+# rate. (Under Adam a small difference remains, because of its ε of $10^{-8}$. Clipping the gradient to a fixed norm, as in
+# the paper, would make the two pairs differ: it comes before Adam and depends on the length.)
 #
 # ## The paper's ablation
 #
 # An *ablation* leaves out a part of a method to see its effect. The paper's table-3 leaves out one term at a time, on its
-# two models. By thm-1 each row is a value of ρ. Without the exploration term, whose coefficient is 1, the samples' factor
-# is $\lambda$ in place of $1 + \lambda$. (`knob` computes ρ from the three coefficients and G.)
+# two models. By thm-1 each row is a value of ρ, which `knob` computes from the three coefficients and G. (Without
+# exploration, whose coefficient is 1, the samples' factor is $\lambda$ in place of $1 + \lambda$.)
 
 # %%
 ROWS = {  # coefficients of exploration, imitation and alignment
@@ -226,41 +203,30 @@ ROWS = {  # coefficients of exploration, imitation and alignment
 rho = {name: knob(row, G) for name, row in ROWS.items()}
 
 # %% tags=["table"]
-style.table(
-    ["left out", "ρ", "Qwen2.5-7B, NAG %", "Moonlight-16B, NAG %"],
-    [
-        [name, f"{rho[name]:.3f}"]
-        + [f"{ABLATION[name][m]:.2f} ± {ERRORS['full'][m]:.2f}" for m in (0, 1)]
-        for name in ROWS
-    ],
-)
+rows = []
+for name in ROWS:
+    nags = zip(ABLATION[name], ERRORS["full"], strict=True)
+    rows.append([name, f"{rho[name]:.3f}", *(f"{x:.2f} ± {e:.2f}" for x, e in nags)])
+style.table(["left out", "ρ", "Qwen2.5-7B, NAG %", "Moonlight-16B, NAG %"], rows)
 
 # %% [markdown]
-# (NAG, eq-6: the share of prompts whose answer is better than before training. ±: the error that table-1 gives for the
-# full method; table-3 has none.)
+# (NAG, eq-6: the share of prompts answered better than before training. ±: the full method's error, from table-1.)
 #
 # Look at the last row. **Without exploration, the policy still explores**: alignment contains a second copy of
 # exploration, times λ. Only the balance changes: ρ goes from 0.359 to 0.958. We let the package leave the terms out, and
-# compare with runs that have no alignment term and β equal to that ρ:
+# compare with runs that have no alignment term and β equal to that ρ. They agree, but for Adam's ε. So the four rows are
+# four points of one curve, $V$ as a function of ρ. A few more values of ρ show the curve.
 
 # %%
-LEFT_OUT = {"full": (), "without regulariser": ("alignment",)}
-LEFT_OUT |= {f"without {term}": (term,) for term in ("imitation", "exploration")}
 curves, distance = {}, {}
-for name, terms in LEFT_OUT.items():
-    _, ablated = run_bandit(ablate=terms, **ADAM)
-    curves[rho[name]], tables = run_bandit(
-        imitation_coef=rho[name], alignment_coef=0.0, **ADAM
-    )
+for name, row in ROWS.items():
+    left_out = tuple(t for t, c in zip(style.TERMS, row, strict=True) if c == 0)
+    _, ablated = run_bandit(beta, lam, ablate=left_out)
+    curves[rho[name]], tables = run_bandit(rho[name], 0.0)
     distance[name] = (ablated - tables).abs().max().item()
 print("logits differ by at most", f"{max(distance.values()):.0e}")
-
-# %% [markdown]
-# So the four rows are four points of one curve, $V$ as a function of ρ. A few more values of ρ show the curve:
-
-# %%
 for each in (0.0, 0.15, 0.25, 0.7, 1.2, 1.6):
-    curves[each], _ = run_bandit(imitation_coef=each, alignment_coef=0.0, **ADAM)
+    curves[each], _ = run_bandit(each, 0.0)
 grid = sorted(curves)
 middle = {each: V.median(1).values for each, V in curves.items()}
 
@@ -288,8 +254,8 @@ style.show(
 # general: [tutorial 7](07_when_the_reference_helps.py) is about when the reference helps.
 #
 # The paper's numbers for Moonlight rise and fall with ρ, as expected from one setting with one best value. Qwen's fall
-# and rise again, by more than twice the error of the two rows together. So either Qwen's curve has two maxima, or
-# something other than the objective (seeds, clipping, tuning) differs between the rows. Four points can't decide this.
+# and rise again, by more than twice the error of a difference (√2 times a row's). So either Qwen's curve has two maxima,
+# or something other than the objective (seeds, clipping, tuning) differs between the rows. Four points can't decide this.
 #
 # ## What was claimed
 
@@ -298,8 +264,7 @@ assert max(difference.values()) < 1e-12
 assert parts["outputs"]["alignment"].abs().max() < 1e-12  # nothing for y
 pooled = parts["with_reference"]
 assert torch.allclose(pooled["alignment"], pooled["imitation"] * lam / G / beta)
-assert abs(knob((1, *pairs["A"]), G) - knob((1, *pairs["B"]), G)) < 1e-12
-assert abs(knob((1, *pairs["A"]), G) - rho_paper) < 1e-12
+assert all(abs(knob((1, *each), G) - rho_paper) < 1e-12 for each in pairs.values())
 A, A_y = group_advantages(FOUR, torch.tensor(0.8))  # the slider: β moves y's bar alone
 (w, w_y), (v, v_y) = (likelihood_weights(A, A_y, beta=b, lam=lam) for b in (0.5, 1))
 assert torch.equal(w, v)
@@ -310,10 +275,7 @@ assert apart["SGD, rate / 2.5"] < 1e-9
 sooner, later = (found["SGD", name][0].median(1).values[20] for name in "BA")
 assert sooner > later + 0.1
 
-printed = {"full": 0.359, "without regulariser": 0.5}
-printed |= {"without exploration": 0.958, "without imitation": 0.047}
-assert all(abs(rho[name] - value) < 5e-4 for name, value in printed.items())
-assert list(rho) == sorted(rho, key=rho.get)
+assert [round(each, 3) for each in rho.values()] == [0.047, 0.359, 0.5, 0.958]
 assert max(distance.values()) < 1e-4  # ablations are values of ρ
 assert middle[rho["full"]][20] > middle[0.0][20] + 0.02  # imitation helps early
 full = middle[rho["full"]][60]

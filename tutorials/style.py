@@ -104,14 +104,20 @@ def image(drawn: Figure, alt: str, *, dpi: int = 200, hidden: bool = False) -> s
 
 
 def table(heading: list[str], rows: Iterable[Iterable[str]]) -> None:
-    """Show a table of words; what stands between `backticks` is code."""
+    """Show a table of words; what stands between `backticks` is code. A plain script prints it."""
+    whole = [heading, *(list(row) for row in rows)]
+    if get_ipython() is None:
+        widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+        for row in whole:
+            padded = (cell.ljust(n) for cell, n in zip(row, widths, strict=True))
+            print("  ".join(padded).rstrip())
 
     def line(cells: Iterable[str], tag: str) -> str:
         words = (CODE.sub(r"<code>\1</code>", html.escape(cell)) for cell in cells)
         left = 'style="text-align: left"'
         return f"<tr>{''.join(f'<{tag} {left}>{each}</{tag}>' for each in words)}</tr>"
 
-    body = "".join(line(row, "td") for row in rows)
+    body = "".join(line(row, "td") for row in whole[1:])
     head = f"<thead>{line(heading, 'th')}</thead>"
     present(f"<table>{head}<tbody>{body}</tbody></table>", ", ".join(heading))
 

@@ -319,6 +319,12 @@ def test_too_many_pictures_are_an_error_before_any_is_drawn():
         sliders(draw, many, dict.fromkeys(many, 0), "A caption.", alt="A line")
 
 
+def test_a_plain_script_prints_its_tables(capsys):
+    """The text speaks of their rows."""
+    style.table(["word", "n"], [["`longer`", "1"], ["x", "20"]])
+    assert capsys.readouterr().out.splitlines() == ["word      n", "`longer`  1", "x         20"]
+
+
 def test_a_plain_script_draws_every_frame_and_shows_nothing(monkeypatch, capsys):
     drawn = []
     monkeypatch.setattr(interactive, "image", lambda figure, *words, **options: drawn.append(figure) or "<img>")

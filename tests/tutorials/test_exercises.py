@@ -59,6 +59,39 @@ def test_a_wrong_answer_is_told_what_is_wrong(number, name):
     assert not AN_ERROR.search(hint.splitlines()[0]), hint
 
 
+@pytest.mark.parametrize(
+    ("number", "name", "cause"),
+    [
+        (1, "advantages__sample_deviation", "divided by 5"),
+        (1, "advantages__something_added_to_the_deviation", "nothing is added"),
+        (1, "objective__terms_already_weighted", "neither 1/G nor β"),
+        (3, "settings__a_larger_rate_alone", "if imitation is strong"),
+        (3, "settings__a_rate_far_too_large", "far too long"),
+        (3, "settings__no_imitation", "imitation has to be there"),
+        (4, "who_is_ahead__imitation_hinders_who_knows_y", "1 + λ = 1.6 times"),
+        (5, "fewest_dead__a_longer_step", "sampled before its step"),
+        (5, "logged_loss__sample_deviation", "yours is -0.03536"),
+        (5, "probability_dead__two_rewards", "how likely is a group"),
+    ],
+)
+def test_a_hint_names_the_cause(number, name, cause):
+    answers = load(WRONG / f"wrong_{number}.py")
+    function = name.partition("__")[0]
+    setattr(answers, function, getattr(answers, name))
+    assert cause in judge(answers, checks(number))[function]
+
+
+def test_on_the_second_bandit_of_exercise_4_a_longer_step_is_the_whole_difference():
+    """What its hint says."""
+    check = checks(4)
+
+    def value(method, rate):
+        return check._value(*check.BANDITS[1], method=method, learning_rate=rate, max_steps=60)
+
+    assert value("grao", 0.2) > value("grpo", 0.2) + 0.1
+    assert value("grpo", 1.6 * 0.2) == pytest.approx(value("grao", 0.2), abs=0.02)
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_every_exercise_has_two_wrong_answers(number):
     wrong = [name.partition("__")[0] for of, name in WRONG_ANSWERS if of == number]

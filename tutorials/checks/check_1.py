@@ -10,6 +10,12 @@ import torch
 from grao_ref import grao_objective, group_advantages
 
 Answer = Callable[..., Any]
+FORMULAS = {
+    "exploration": "it is the mean of Â_i J(o_i) over the samples",
+    "imitation": "it is Â_y J(y), with neither 1/G nor β",
+    "alignment": "it is the mean of Â_i (J(o_i) − J(y)) over the samples, without λ",
+    "total": "it is exploration + β · imitation + λ · alignment",
+}
 
 
 def check_advantages(answer: Answer) -> None:
@@ -19,7 +25,8 @@ def check_advantages(answer: Answer) -> None:
         "over the pool, advantages add up to 0; is the reference in it?"
     )
     assert reference == pytest.approx(1.5), (
-        f"the tutorial's group has Â_y = 1.5, yours {reference:.4g}: which rewards is σ computed from?"
+        f"the tutorial's group has Â_y = 1.5, yours {reference:.8g}: σ² is the sum of the five squared distances from the "
+        "mean, divided by 5, and nothing is added to σ"
     )
     flat = answer([0.95] * 7, 0.95)
     assert flat == ([0.0] * 7, 0.0), (
@@ -68,7 +75,7 @@ def check_objective(answer: Answer) -> None:
     )
     for name, mine, yours in zip(names, wanted, got, strict=True):
         assert yours == pytest.approx(mine), (
-            f"{name} of the tutorial's group is {mine}, yours {yours:.6g}"
+            f"{name} of the tutorial's group is {mine}, yours {yours:.6g}: {FORMULAS[name]}"
         )
     J, A = [-0.3, -1.1, -2.2], [1.2, -0.1, -0.4]
     J_y, A_y = torch.tensor(-0.7).double(), torch.tensor(-0.7).double()

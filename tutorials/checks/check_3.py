@@ -14,7 +14,7 @@ from grao_ref.tasks.bandit import Bandit
 from grao_ref.training.loop import train
 
 Answer = Callable[..., Any]
-REWARDS, RUNS, SIZES, GOAL = 500, 50, (10, 2000), 0.8
+REWARDS, RUNS, SIZES, GOAL = 500, 50, (10, 2000), 0.82
 NAMES = {"group_size", "learning_rate", "beta", "lam"}
 
 
@@ -91,9 +91,11 @@ def check_settings(answer: Answer) -> None:
     small, large = (value(chosen, answers) for answers in SIZES)
     score = (small + large) / 2
     advice = (
-        "Among 2,000 answers almost every group fails, and only the reference teaches something"
+        "Among 2,000 answers almost every group fails, and only the reference teaches something: imitation has to be there, "
+        "and steps that are long enough"
         if large < 0.6
-        else "The small table stays near the reference's 0.7: imitation is strong there, or steps are few or short"
+        else "Among 2,000 answers the reference's 0.7 is the most that can be had, so the rest has to come from the 10. There "
+        "runs wait at the reference's 0.7 if imitation is strong, and end too early if steps are few, short or far too long"
     )
     assert score >= GOAL, (
         f"the score is {score:.3f}, and the goal {GOAL}: {small:.3f} with {SIZES[0]} answers, {large:.3f} with "

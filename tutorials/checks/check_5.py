@@ -48,7 +48,10 @@ def check_probability_dead(answer: Answer) -> None:
     expected = bandit.expectation(np.log(probabilities), flat)
     assert answer(probabilities.tolist(), rewards.tolist(), 5) == pytest.approx(
         expected
-    ), "with three rewards and four answers the result differs from the laboratory's"
+    ), (
+        "with rewards 1, 0.5, 0 and 0.5 the result differs from the exact one: how likely is a group in which all earn "
+        "1, or 0.5, or 0?"
+    )
 
 
 def check_fewest_dead(answer: Answer) -> None:
@@ -57,16 +60,19 @@ def check_fewest_dead(answer: Answer) -> None:
     assert len(predicted) == 5, "five changes, five answers"
     hot = 0.02 ** (1 / 0.3) / (0.02 ** (1 / 0.3) + 0.98 ** (1 / 0.3))
     now = 0.02**8 + 0.98**8
-    changed = (
-        0.02**32 + 0.98**32,
-        0.98**8 + 0.02**8,
-        now,
-        0.02**8 + 2 * 0.49**8,
-        hot**8 + (1 - hot) ** 8,
-    )
-    for number, (got, dead) in enumerate(zip(predicted, changed, strict=True), start=1):
+    changed = {
+        "with 32 samples it is harder for all to fail": 0.02**32 + 0.98**32,
+        "groups that are all right are dead as well": 0.98**8 + 0.02**8,
+        "a group is sampled before its step, so the step's length does not matter": now,
+        "failures can be told apart by their rewards": 0.02**8 + 2 * 0.49**8,
+        "a low temperature makes the likely answers, the failures, likelier": hot**8
+        + (1 - hot) ** 8,
+    }
+    for number, (got, (why, dead)) in enumerate(
+        zip(predicted, changed.items(), strict=True), start=1
+    ):
         assert got == (dead < now - 1e-9), (
-            f"change {number}: {now:.1%} of the groups are dead now, {dead:.1%} with the change. Why?"
+            f"change {number}: {now:.1%} of the groups are dead now, {dead:.1%} with the change: {why}"
         )
 
 
@@ -79,9 +85,10 @@ def check_logged_loss(answer: Answer) -> None:
     assert answer([0.5, 0.5], [0.5, 0.5], [0.7, 0.7], 0.2) == 0, (
         "in a dead group every advantage is 0; don't divide by σ = 0"
     )
-    assert answer([0.11, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.05), (
-        "the better of two answers is now 1.1 times as likely, within the clip: the objective is (1.1 − 1) / 2 = 0.05, "
-        "and the loss is minus that"
+    got = answer([0.11, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2)
+    assert got == pytest.approx(-0.05), (
+        "the better of two answers is now 1.1 times as likely, within the clip. Advantages are 1 and −1, so the objective "
+        f"is (1.1 − 1) / 2 = 0.05, and the loss is minus that; yours is {got:.4g}"
     )
     assert answer([0.2, 0.1], [0.1, 0.1], [1.0, 0.0], 0.2) == pytest.approx(-0.1), (
         "the better answer is twice as likely: its ratio counts as 1.2, no more"

@@ -29,11 +29,11 @@ def mean_log_likelihood(
 
 
 def settings() -> dict[str, float]:
-    """A challenge: the best policy from 500 rewards, on two tables with one choice of settings.
+    """A challenge: with only 500 rewards, train the best policy. The same settings are used on two tables.
 
     In both tables one answer earns 1, the reference 0.7, all others 0. The first has 10 answers, the second 2,000, all
     equally likely at first. The package's loop (GRAO repaired, plain gradient steps) makes 500 // group_size steps, with
-    one group each, in 50 runs. Your score is the mean expected reward over the runs of both tables; the goal is 0.8.
+    one group each, in 50 runs. Your score is the mean expected reward over the runs of both tables; the goal is 0.82.
     """
     raise NotImplementedError  # remove this line first, and see what the settings below score
     return {"group_size": 8, "learning_rate": 0.2, "beta": 0.5, "lam": 0.6}

@@ -18,6 +18,7 @@ def who_is_ahead() -> list[str]:
     """Predict, then run: which method has the larger mean V after 60 steps, "GRPO" or "GRAO"? Four bandits, in order.
 
     G = 8, learning rate 0.2, ten answers: the best (1), the reference y (0.7 unless said otherwise), eight failures (0).
+    Think of two differences: what GRAO does with y, and the factor 1 + λ = 1.6 of its weights on the samples.
 
     1. All ten answers start at 10 % (the tutorial's).
     2. The policy already writes y: π(y) = 87 %, the best answer 5 %, each failure 1 %.

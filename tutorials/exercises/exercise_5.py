@@ -2,7 +2,10 @@
 
 
 def equal_rewards() -> list[float]:
-    """Find the planted bug: equal rewards for which `tutorials.planted.advantages` returns an advantage other than 0."""
+    """Find the planted bug: equal rewards for which `tutorials.planted.advantages` returns an advantage other than 0.
+
+    The function is in `tutorials/planted.py`. Read it, and try groups.
+    """
     raise NotImplementedError
 
 
@@ -17,13 +20,13 @@ def probability_dead(
 
 
 def fewest_dead() -> list[bool]:
-    """Predict, then compute: which change makes a group dead *less often*? Five answers, True or False.
+    """Predict, then compute: a group is about to be sampled. Which change makes it dead *less often*?
 
-    Now: success rate 2 %, G = 8, rewards 1 and 0, temperature 1. One change at a time:
+    Five answers, True or False. Now: success rate 2 %, G = 8, rewards 1 and 0, temperature 1. One change at a time:
 
     1. G = 32.
     2. A success rate of 98 %.
-    3. Twice the learning rate, for the next group.
+    3. Twice the learning rate, in the step that this group makes.
     4. Half of the failing answers earn 0.1, the others 0.
     5. Sampling at temperature 0.3: probabilities to the power 1 / 0.3, normalised again.
     """
@@ -33,8 +36,9 @@ def fewest_dead() -> list[bool]:
 def logged_loss(
     new: list[float], old: list[float], rewards: list[float], epsilon: float
 ) -> float:
-    """GRPO's loss, as it is logged: minus the mean over the group of min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â).
+    """GRPO's loss, as it is logged: minus the mean over the group of min(r Â, clip(r, 1 − ε, 1 + ε) Â).
 
-    `new` and `old` are the *probabilities* of the samples now and when they were sampled; ρ = new / old.
+    `new` and `old` are the *probabilities* of the samples now and when they were sampled; r = new / old. Â is eq-4 over
+    the samples only, with the population deviation; in a dead group it is 0.
     """
     raise NotImplementedError

@@ -12,7 +12,10 @@ def collapsed_weights(
 
 
 def knob(beta: float, lam: float, group_size: int, pool: str) -> float:
-    """ρ: the weight of the reference relative to the samples. `pool` is "with_reference" or "outputs"."""
+    """ρ: the weight of the reference relative to the samples, the factor of Â_y J(y) once 1 + λ is taken out of eq-3.
+
+    `pool` is "with_reference" or "outputs".
+    """
     raise NotImplementedError
 
 

@@ -29,7 +29,9 @@ def _advantages(rewards: list[float]) -> list[float]:
 
 
 def who_is_ahead() -> list[str]:
-    """GRAO's plateau is behind only on the first. On the others y leads to the best answer, is it, or is all there is."""
+    """GRAO waits at y on the first only. On the second its steps are longer, on the third y is the best answer, on the
+    fourth y is all that can be learned.
+    """
     return ["GRPO", "GRAO", "GRAO", "GRAO"]
 
 

@@ -77,3 +77,11 @@ def objective__the_total_alone(J, J_y, advantages, reference_advantage, beta, la
     exploration = sum(A * each for A, each in zip(advantages, J, strict=True)) / size
     alignment = sum(A * (each - J_y) for A, each in zip(advantages, J, strict=True)) / size
     return exploration + beta * reference_advantage * J_y + lam * alignment
+
+
+def advantages__something_added_to_the_deviation(rewards, reference_reward):
+    pool = [*rewards, reference_reward]
+    mean = sum(pool) / len(pool)
+    deviation = sqrt(sum((reward - mean) ** 2 for reward in pool) / len(pool))
+    *samples, reference = [(reward - mean) / (deviation + 1e-6) for reward in pool]
+    return samples, reference

@@ -48,3 +48,11 @@ def settings__a_name_of_the_package():
 
 def settings__a_negative_weight():
     return {"group_size": 8, "learning_rate": 1.0, "beta": -0.1, "lam": 0.0}
+
+
+def settings__a_larger_rate_alone():
+    return {"group_size": 8, "learning_rate": 0.4, "beta": 0.5, "lam": 0.6}
+
+
+def settings__a_rate_far_too_large():
+    return {"group_size": 8, "learning_rate": 50.0, "beta": 0.5, "lam": 0.6}

@@ -89,3 +89,8 @@ def best_settings__of_the_tutorial() -> dict[str, str | float | int]:
 def best_settings__grao() -> dict[str, str | float | int]:
     """The plateau."""
     return {"method": "grao", "learning_rate": 0.4, "num_generations": 8}
+
+
+def who_is_ahead__imitation_hinders_who_knows_y() -> list[str]:
+    """As if GRAO differed by its imitation alone: its steps are longer too."""
+    return ["GRPO", "GRPO", "GRAO", "GRAO"]

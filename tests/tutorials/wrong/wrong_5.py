@@ -63,3 +63,21 @@ def logged_loss__is_the_objective(new: list[float], old: list[float], rewards: l
     """Forgets the minus."""
     ratio, advantages = _terms(new, old, rewards)
     return float(np.minimum(ratio * advantages, ratio.clip(1 - epsilon, 1 + epsilon) * advantages).mean())
+
+
+def fewest_dead__a_longer_step() -> list[bool]:
+    """As if the step came before its group."""
+    return [True, False, True, True, False]
+
+
+def logged_loss__sample_deviation(new: list[float], old: list[float], rewards: list[float], epsilon: float) -> float:
+    """Divides by G - 1 in the deviation."""
+    ratio, advantages = _terms(new, old, rewards)
+    advantages = advantages * ((len(rewards) - 1) / len(rewards)) ** 0.5
+    return -float(np.minimum(ratio * advantages, ratio.clip(1 - epsilon, 1 + epsilon) * advantages).mean())
+
+
+def probability_dead__two_rewards(probabilities: list[float], rewards: list[float], group_size: int) -> float:
+    """As if there were only the best reward and the rest."""
+    best = sum(p for p, reward in zip(probabilities, rewards, strict=True) if reward == max(rewards))
+    return best**group_size + (1 - best) ** group_size
