@@ -221,7 +221,7 @@ def test_a_run_whose_loss_is_not_finite_counts_as_far_as_it_came(small, monkeypa
     table, place = small
     codes = iter([cells.NOT_FINITE, 0])
 
-    def run(command, what, around, allowed=(0,)):
+    def run(command, what, around, until, allowed=(0,)):
         folder, seed = Path(command[-1]), int(command[command.index("--seed") + 1])
         folder.mkdir(parents=True)
         code = next(codes)

@@ -116,7 +116,7 @@ ALT = (
 
 
 def _draw(run: Run, found: dict[str, dict[str, dict[str, Array]]]) -> None:
-    with figure(run, "exp-curves", columns=2) as axes:
+    with figure(run, "exp-curves", columns=2, legend="below") as axes:
         if axes is not None:
             for each, kind in zip(axes, STARTS, strict=True):
                 for name, rows in found[kind].items():

@@ -114,5 +114,6 @@ def _draw(run: Run) -> None:
             for each, reward in ((axes[1], 0.0), (axes[2], 1.0)):
                 each.semilogx(grid, [float(closed_form(name, group([1 - reward] * 8, reward, p))[1]) for p in grid])
         axes[0].set(xlabel="of 8 samples, better than the reference", ylabel="weight on log π(y)", title="π(y) = 0.2")
+        axes[0].set_ylim(bottom=-2.2)  # room for the legend
         axes[1].set(xlabel="π(y)", ylabel="weight on log π(y)", title="reference behind all samples")
         axes[2].set(xlabel="π(y)", ylabel="weight on log π(y)", title="reference ahead of all samples")

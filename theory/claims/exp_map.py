@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.figures import figure
+from theory.figures import SMALLEST, figure
 from theory.groups import Array
 from theory.ledger import Check, Finding, Run, claim, number
 from theory.race import ADAM_RATE, CONTROL, METHODS, ONE_RATE, grid, range_of, ratio, steps_to_goal
@@ -32,7 +32,7 @@ def _draw(run: Run) -> None:
         for row, name in zip(axes, ("GRAO repaired", "SFT, then GRPO"), strict=True):
             for column, (view, words) in zip(row, VIEWS.items(), strict=True):
                 _panel(column, ratio(name, run.size, view))
-                column.set_title(f"{name}: {words}", fontsize=8)
+                column.set_title(f"{name}: {words}", fontsize=SMALLEST)
                 column.set_xticks(range(len(cells.qualities)), [f"{q:g}" for q in cells.qualities])
                 column.set_yticks(range(len(cells.rates)), [f"{p:g}" for p in cells.rates])
                 column.set(xlabel="reward of the reference (best answer: 1)", ylabel="initial success rate")
@@ -40,12 +40,12 @@ def _draw(run: Run) -> None:
 
 def _panel(axes: Any, ends: Array) -> None:
     shade = np.log2(ends[0])
-    axes.imshow(shade, origin="lower", cmap="PuOr_r", vmin=-4, vmax=4)
+    axes.imshow(shade, origin="lower", cmap="PuOr_r", vmin=-4, vmax=4, aspect="auto")
     for i, j in np.ndindex(ends[0].shape):
         ink = "white" if abs(shade[i, j]) > 2.5 else "black"
         axes.text(j, i + 0.12, number(float(ends[0, i, j])), ha="center", va="center", color=ink)
         between = f"[{number(float(ends[1, i, j]))}, {number(float(ends[2, i, j]))}]"
-        axes.text(j, i - 0.15, between, ha="center", va="center", fontsize=7, color=ink)
+        axes.text(j, i - 0.15, between, ha="center", va="center", fontsize=SMALLEST, color=ink)
 
 
 @claim(

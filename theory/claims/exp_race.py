@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from theory.contest import CANDIDATES, CONTESTANTS, tuned
-from theory.figures import COLOURS, figure
+from theory.figures import COLOURS, SMALLEST, figure
 from theory.judged import (
     BEATABLE,
     CROWDS,
@@ -206,5 +206,5 @@ def _panel(axis: Any, size: str, optimizer: str, places: tuple[str, ...]) -> Non
     axis.set(xscale="log", xlabel="mean wait over GRPO's", xlim=(0.05, 16))
     axis.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axis.minorticks_off()
-    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_yticks(range(len(names)), names, fontsize=SMALLEST)
     axis.invert_yaxis()

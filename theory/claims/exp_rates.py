@@ -67,13 +67,13 @@ ALT = (
 def _draw(run: Run, paths: dict[str, Array], decaying: dict[str, Array], short: Array) -> None:
     """1 − V by step, both axes logarithmic: a power of t is a straight line."""
     steps = len(paths["gradient"])
-    with figure(run, "exp-rates", legend="lower left") as axes:
+    with figure(run, "exp-rates", legend="below") as axes:
         if axes is not None:
             for kind, path in paths.items():
                 axes.loglog(np.arange(1, steps + 1), path, label=kind)
             for kind, path in decaying.items():
                 axes.loglog(np.arange(1, steps + 1), path, "--", label=f"{kind}, Robbins-Monro steps")
-            axes.loglog(np.arange(1, len(short) + 1), short, label="entropy (distance from its optimum)")
+            axes.loglog(np.arange(1, len(short) + 1), short, label="entropy (from its optimum)")
             axes.loglog([10, steps], [3, 3 * 10 / steps], "k:", label="1/t")
             axes.loglog([10, steps], [3, 3 * (10 / steps) ** 0.5], "k--", label="1/√t")
             axes.set(xlabel="step", ylabel="1 − V", ylim=(1e-6, 5), xlim=(1, None))

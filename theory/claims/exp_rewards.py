@@ -149,7 +149,7 @@ ALT = (
 
 
 def _draw(run: Run, found: dict[tuple[str, str, bool, bool], Array]) -> None:
-    with figure(run, "exp-rewards", columns=2, legend="lower left") as axes:
+    with figure(run, "exp-rewards", columns=2, legend="upper right") as axes:
         if axes is None:
             return
         for each, (name, rows) in zip(axes, TABLES.items(), strict=True):
@@ -161,4 +161,5 @@ def _draw(run: Run, found: dict[tuple[str, str, bool, bool], Array]) -> None:
             each.plot(ends[:, 0], ends[:, 1], "s", ms=13, fillstyle="none", label="after, unit of reward 1 a tenth")
             ends = found[name, BEFORE, False, True]
             each.plot(ends[:, 0], ends[:, 1], "+", ms=9, label="before, y in the middle")
-            each.set(xlabel="reward 1", ylabel="reward 2", title=name, xlim=(-0.08, 1.08), ylim=(-0.08, 1.08))
+            each.set(xlabel="reward 1", ylabel="reward 2", title=name, xlim=(-0.08, 1.08), ylim=(-0.08, 1.6))
+            each.set_yticks(np.linspace(0, 1, 6))  # above: the legend

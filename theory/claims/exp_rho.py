@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from theory import runs
-from theory.figures import figure
+from theory.figures import SMALLEST, figure
 from theory.groups import Array
 from theory.knob import ROWS, G, knob
 from theory.ledger import Check, Finding, Run, claim
@@ -44,9 +44,12 @@ def exp_rho(run: Run) -> Finding:
             for repaired, curve in curves.items():
                 axes.plot(grid, np.median(curve, 1), marker="o", label="repaired" if repaired else "as printed")
                 axes.fill_between(grid, *np.quantile(curve, [0.25, 0.75], axis=1), alpha=0.15, linewidth=0)
+            low, high = axes.get_ylim()
+            axes.set_ylim(bottom=low - (high - low) / 2)  # room for the rows' names under the curves
             for name, row in ROWS.items():
                 axes.axvline(knob(row, G), color="grey", linestyle=":", linewidth=1)
-                axes.text(knob(row, G), axes.get_ylim()[0], " " + name, rotation=90, fontsize=7, va="bottom")
+                place = {"rotation": 90, "fontsize": SMALLEST, "va": "bottom"}
+                axes.text(knob(row, G), axes.get_ylim()[0], " " + name, **place)
             axes.set(xlabel="ρ = β_eff / (1 + λ)", ylabel=f"V after {steps} steps, quartiles")
     combined = float(np.hypot(ERRORS["without exploration"][0], ERRORS["without regulariser"][0]))
     return Finding(

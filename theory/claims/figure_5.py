@@ -33,7 +33,7 @@ def figure_5(run: Run) -> Finding:
         name: np.abs(found[name]["objective/alignment"] - LAM * found[name]["objective/exploration"]).max()
         for name in names
     }
-    with figure(run, "figure-5", columns=3) as axes:
+    with figure(run, "figure-5", columns=3, legend="below") as axes:
         if axes is not None:
             for each, name in zip(axes, names, strict=True):
                 each.stackplot(range(len(shares(found[name]))), shares(found[name]).T, labels=TERMS, alpha=0.7)

@@ -152,7 +152,7 @@ ALT = (
 
 
 def _draw(run: Run) -> None:
-    with figure(run, "thm-9") as axes:
+    with figure(run, "thm-9", legend="below") as axes:
         if axes is None:
             return
         rates = np.geomspace(1e-4, 0.9, 25)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from math import inf
 from os import environ
 from pathlib import Path
 from statistics import mean
@@ -83,29 +84,45 @@ def fill(table: Table, cells: list[Cell], place: Place, processes: int) -> Itera
     """Make what is missing, `processes` at once; yields each cell when its runs are in the log."""
     lines = read(place.log)
     missing = [cell for cell in cells if len(made(lines, cell)) < cell.count]
-    needed = dict.fromkeys(words for cell in missing for words in table.task_of(cell).makes)
-    for words in (*table.makes, *needed) if missing else ():
-        _make(words, place.home, table)
+    for _ in prepare(table, missing, place.home):
+        pass
     with ThreadPoolExecutor(processes) as pool:
         running = {pool.submit(runs_of, table, cell, place.home): cell for cell in missing}
         for job in as_completed(running):
-            with place.log.open("a") as log:
-                log.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in job.result())
+            append(place.log, job.result())
             yield running[job]
 
 
-def runs_of(table: Table, cell: Cell, home: Path) -> list[Line]:
-    """Train a cell: a line for each seed. Raises `RuntimeError` with what the trainer said where it fails."""
+def append(log: Path, lines: Iterable[Line]) -> None:
+    """Lines at the end of a log."""
+    with log.open("a") as file:
+        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def prepare(table: Table, cells: list[Cell], home: Path, until: float = inf) -> Iterator[str]:
+    """Make the files that these cells read; yields each command when it is done. `until`: see `runs_of`."""
+    needed = dict.fromkeys(words for cell in cells for words in table.task_of(cell).makes)
+    for words in (*table.makes, *needed) if cells else ():
+        _make(words, home, table, until)
+        yield words
+
+
+def runs_of(table: Table, cell: Cell, home: Path, until: float = inf) -> list[Line]:
+    """Train a cell: a line for each seed.
+
+    Raises `RuntimeError` with what the trainer said where it fails, and `subprocess.TimeoutExpired` where a process
+    still runs at `until`, on the clock of `time.monotonic`: the process is ended.
+    """
     lines: list[Line] = []
     folder = home / cell.folder
     shutil.rmtree(folder, ignore_errors=True)
     if first := table.first(cell, str(home), str(folder)):
-        _run(python(first), f"the SFT run before {cell}", environment(table, home))
+        _run(python(first), f"the SFT run before {cell}", environment(table, home), until)
     while len(lines) < cell.count:
         rest = table.rest(cell, len(lines))
         began = time.monotonic()
         command, around = python(table.command(rest, str(home), str(folder))), environment(table, home)
-        code = _run(command, str(rest), around, allowed=(0, NOT_FINITE))
+        code = _run(command, str(rest), around, until, allowed=(0, NOT_FINITE))
         found = curves(folder / "run" / "metrics.jsonl")
         steps = training(folder / "run" / "metrics.jsonl", table.trained)
         seconds = (time.monotonic() - began) / len(found)
@@ -113,7 +130,7 @@ def runs_of(table: Table, cell: Cell, home: Path) -> list[Line]:
         if code == 0 and len(found) < rest.count:
             raise RuntimeError(f"{rest}: {len(found)} runs of {rest.count}")
         if code == 0 and (evaluated := table.evaluated(str(folder))):
-            _run(python(evaluated), f"the evaluation of {rest}", around)
+            _run(python(evaluated), f"the evaluation of {rest}", around, until)
             about["evaluation"] = json.loads((folder / "evaluation" / "evaluation.json").read_text())
             shutil.rmtree(folder / "evaluation")
         about["seconds"] = round(seconds, 1)
@@ -151,7 +168,7 @@ def environment(table: Table, home: Path) -> dict[str, str]:
     return {"OMP_NUM_THREADS": "1"} | environ | added
 
 
-def _make(words: str, home: Path, table: Table) -> None:
+def _make(words: str, home: Path, table: Table, until: float) -> None:
     """A command that writes {home}/..., unless a file says that it was run; its last word names what it writes.
 
     {data}: the folder that the variable GRAO_TEST_DATA names.
@@ -161,12 +178,13 @@ def _make(words: str, home: Path, table: Table) -> None:
     done = home / (Path(asked[-1]).name + ".made")
     if done.exists() and done.read_text() == shlex.join(asked):
         return
-    _run(python(asked[1:]), words, environment(table, home))
+    _run(python(asked[1:]), words, environment(table, home), until)
     done.write_text(shlex.join(asked))
 
 
-def _run(command: list[str], what: str, around: dict[str, str], allowed: tuple[int, ...] = (0,)) -> int:
-    told = subprocess.run(command, env=around, capture_output=True, text=True)
+def _run(command: list[str], what: str, around: dict[str, str], until: float, allowed: tuple[int, ...] = (0,)) -> int:
+    limit = None if until == inf else max(until - time.monotonic(), 0.0)
+    told = subprocess.run(command, env=around, capture_output=True, text=True, timeout=limit)
     if told.returncode not in allowed:
         raise RuntimeError(f"{what}: exit code {told.returncode}: {told.stderr[-800:]}")
     return told.returncode
