@@ -19,7 +19,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 def chance(p: float) -> str:
     """A p-value."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def share(of: float) -> str:
@@ -120,7 +120,7 @@ def several() -> None:
         ]
         for method in sorted(found, key=lambda name: found[name])
     ]
-    heading = ["method", f"more than {BASE}", "p", "p, Holm", "p, Bonferroni"]
+    heading = ["method", f"more than {BASE}", "p", "Holm", "Bonferroni"]
     style.table(heading, rows)
 
 

@@ -39,6 +39,7 @@ def said():
     narrow = comparing.narrower()
     against = [pair for pair in narrow if BASE in pair]
     alike = comparing.paired(*comparing.ALIKE).half, comparing.unpaired(*comparing.ALIKE).half
+    plain = ("bar, no imitation", BASE)
     every = {name for step in (None, *comparing.TABLE.steps) for name in comparing.sure_at(step)}
     assert min(printed, key=lambda rate: -printed[rate]) == comparing.TABLE.rates[0]
     return [
@@ -59,6 +60,7 @@ def said():
         f"CHORD-φ's {seeds.seeds_needed(comparing.more(CHORD))}.",
         f"If a difference needs {seeds.seeds_needed(comparing.more(CHORD))} seeds",
         f"{alike[0]:.4f} against {alike[1]:.4f} for `surprise` and repaired GRAO",
+        f"{comparing.paired(*plain).half:.4f} against {comparing.unpaired(*plain).half:.4f} for GRPO and `bar` without",
         f"for {len(against)} of the {len(near) - 1} methods, and in {len(narrow)} of the {len(pairs)} pairs",
         f"is {stats.t.ppf(0.975, 4):.2f}, against {stats.t.ppf(0.975, 8):.2f} for the 8",
         f"different with probability {1 - 0.95 ** len(found):.0%}".replace("%", " %"),
