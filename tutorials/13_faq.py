@@ -11,6 +11,7 @@
 from dataclasses import replace
 
 import torch
+from rich.console import Console
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -27,13 +28,13 @@ from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.embedded import END, tiny_model
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Scores
+from grao_ref.runs.dry_run import dry_run
 from grao_ref.settings.config import Config
 from grao_ref.settings.presets import TINY
 from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
 from grao_ref.text.encoding import Encoder
 from grao_ref.text.remarks import remarks
-from grao_ref.train import main
 from grao_ref.training.loop import train
 from theory.claims.exp_length import long_wrong_share
 from theory.runs import settings
@@ -502,7 +503,9 @@ for name, need in needs.items():
 # `--device-memory` sets the GB that the run may use, to plan for a card that is not here:
 
 # %%
-code = main(["--dry-run", "--device", "cuda", "--device-memory", "0.01"])
+# python -m grao_ref.train --dry-run --device cuda --device-memory 0.01
+config = replace(TINY, device="cuda", device_memory=0.01)
+code = dry_run(config, Console(force_jupyter=False, width=72))
 print(f"exit code {code}")
 
 # %% [markdown]
@@ -547,19 +550,21 @@ chat = (
     "{% for m in messages %}<begin>{{ m.role }}\n{{ m.content }}<stop>\n{% endfor %}"
     "{% if add_generation_prompt %}<begin>assistant\n{% endif %}"
 )
-block = "<think>\n\n</think>\n\n"
-thinking = chat.replace(
-    "{{ m.content }}",
-    "{% if m.role == 'assistant' %}" + block + "{% endif %}{{ m.content }}",
-).replace(
-    "<begin>assistant\n{% endif %}",
-    "<begin>assistant\n{% if enable_thinking is false %}"
-    + block
-    + "{% endif %}{% endif %}",
+thinking = (
+    "{% for m in messages %}<begin>{{ m.role }}\n"
+    "{% if m.role == 'assistant' %}<think>\n\n</think>\n\n{% endif %}"
+    "{{ m.content }}<stop>\n{% endfor %}"
+    "{% if add_generation_prompt %}<begin>assistant\n"
+    "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
 opens = chat.replace("<begin>assistant\n", "<begin>assistant\n<think>\n")
 
+# %% [markdown]
+# For each case: the prompt as the model gets it, what is trained behind it, and the text of a sample with these tokens.
+# Or the error that refuses it.
 
+
+# %%
 def run_template(template, prompt, answer="4", **options):
     """The prompt, what is trained behind it, and the answer's text; or why it is refused."""
     tokenizer.chat_template = template
@@ -585,7 +590,7 @@ written = {
     "a base model, text": run_template(None, "2 + 2 =", " 4"),
 }
 for name, (before, *rest) in written.items():
-    print(f"{name}\n  {before!r}")
+    print(f"{name}\n  {repr(before) if rest else before}")
     for label, text in zip(("trained:", "text:"), rest, strict=False):
         print(f"    {label:9}{text!r}")
 
@@ -626,8 +631,8 @@ for ids, mask in zip(answers.ids, answers.mask, strict=True):
 for name in ("chat", "a system prompt", "thinking switched off"):
     assert written[name][1:] == ("4<stop>", "4")
 assert written["a system prompt"][0].startswith("<begin>system\nBe brief.<stop>\n")
-assert written["thinking"][1:] == (block + "4<stop>", "4")
-assert written["thinking switched off"][0].endswith(block)
+assert written["thinking"][1:] == ("<think>\n\n</think>\n\n4<stop>", "4")
+assert written["thinking switched off"][0].endswith("<think>\n\n</think>\n\n")
 assert "before an answer is generated" in written["thoughts are opened"][0]
 assert written["and the reference has them"][1:] == (
     "Sum.</think>4<stop>",
