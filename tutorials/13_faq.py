@@ -2,14 +2,18 @@
 # # Questions, with answers that run
 #
 # My loss is 0. My loss grows. My reward does not move, my answers grow and grow, my KL is negative, my ratio is not 1,
-# I have NaNs: each symptom is produced or measured in a few lines, with its cause and what to do.
+# I have NaNs, my run does not fit, my template is strange: each symptom is produced or measured in a few lines, with its cause and what to do.
 #
 # You need tutorial 1, tutorial 11 for the KL, and tutorial 4 for the bandit: many tables with ten answers each, the best
 # (reward 1), the reference (0.7) and eight failures (0). Names in `code` are those of a run's `metrics.jsonl`.
 
 # %%
+from dataclasses import replace
+
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from rich.console import Console
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from grao_ref import group_advantages, mean_log_likelihood
 from grao_ref.equations.advantage import scored_advantages
@@ -17,17 +21,25 @@ from grao_ref.equations.divergence import exact_kl, k1, k3
 from grao_ref.equations.grpo import GRPO_LOSS_TYPES, grpo_objective
 from grao_ref.equations.logprob import probability_ratio
 from grao_ref.equations.reduce import batch_loss
+from grao_ref.memory.counting import GRADIENTS, MOMENTS, OTHER, WEIGHTS
+from grao_ref.memory.estimate import estimate
+from grao_ref.memory.lengths import by_settings
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.embedded import END, tiny_model
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Scores
+from grao_ref.runs.dry_run import dry_run
+from grao_ref.settings.config import Config
 from grao_ref.settings.presets import TINY
 from grao_ref.setups import prepare
 from grao_ref.tasks.bandit import Bandit
+from grao_ref.text.encoding import Encoder
+from grao_ref.text.remarks import remarks
 from grao_ref.training.loop import train
 from theory.claims.exp_length import long_wrong_share
 from theory.runs import settings
 from tutorials import style
+from tutorials.scale import architecture
 
 REWARDS = torch.tensor([1.0, 0.7, *[0.0] * 8], dtype=torch.float64)
 
@@ -443,6 +455,204 @@ assert partly[-1]["V"] > 0.8
 assert "finite" in refusal
 
 # %% [markdown]
+# ## My run does not fit into memory
+#
+# **What you see.** A line that says how much memory the run needs and how much is free, before a model is loaded. Or, if
+# the estimate was too low, an error "out of memory" in the middle of a run.
+#
+# Here is what a model of half a billion parameters needs on a GPU: a step of 8 groups of 8 answers, with prompts of 256
+# tokens and answers of 512. Then three changes, one after the other. Nothing is loaded: the package's own code runs on
+# outlines of the model, which have shapes and no numbers.
+
+# %%
+half_billion = architecture("Qwen2.5-0.5B")
+whole = Config(
+    per_device_train_batch_size=64,
+    max_prompt_length=256,
+    max_completion_length=512,
+)
+in_parts = replace(whole, per_device_train_batch_size=8, gradient_accumulation_steps=8)
+again = replace(in_parts, gradient_checkpointing=True)
+adapter = replace(again, use_peft=True, dtype="bfloat16")
+steps = {
+    "all at once": whole,
+    "a group at a time": in_parts,
+    "and checkpointing": again,
+    "and an adapter, bfloat16": adapter,
+}
+needs = {
+    name: estimate(config, half_billion, by_settings(config), cuda=True)
+    for name, config in steps.items()
+}
+print("GB                          peak  state  activations  in the")
+for name, need in needs.items():
+    parts = need.phases[need.phase]
+    state = sum(parts.get(kind, 0) for kind in (WEIGHTS, GRADIENTS, MOMENTS))
+    print(
+        f"{name:25}{need.peak / 1e9:7.1f}{state / 1e9:7.1f}"
+        f"{parts[OTHER] / 1e9:13.1f}  {need.phase}"
+    )
+
+# %% [markdown]
+# **Why.** Two things fill the memory. The *state*, weights, gradients and Adam's two moments, has up to 16 bytes for each
+# parameter that is trained in float32. The *activations*, what the backward pass needs of each token, grow with the
+# answers of a micro-batch and their length. The run has several phases (sampling, update, evaluation), and needs the
+# largest of them, not their sum. [Scale](pages/scale.md) has every part.
+#
+# **What to do.** `--dry-run` prints the same for your own command, phase by phase, and the setting that saves most.
+# `--device-memory` sets the GB that the run may use, to plan for a card that is not here:
+
+# %%
+# python -m grao_ref.train --dry-run --device cuda --device-memory 0.01
+config = replace(TINY, device="cuda", device_memory=0.01)
+code = dry_run(config, Console(force_jupyter=False, width=72))
+print(f"exit code {code}")
+
+# %% [markdown]
+# Change first what changes no sample and costs little time: fewer answers in `--per-device-train-batch-size` and as many
+# more `--gradient-accumulation-steps`, down to one group. Then `--gradient-checkpointing`, for a third more time. Then
+# an adapter on a model in bfloat16, `--use-peft --dtype bfloat16`, which needs another learning rate
+# ([LoRA and a GPU run](pages/lora_and_a_gpu_run.md)). A smaller `--max-completion-length` changes what is learned. What
+# is still too large needs several cards ([GRAO on TRL](pages/grao_on_trl.md)). If a run is refused and the estimate is
+# wrong, `--device-memory` starts it all the same.
+
+# %%
+peaks = [need.peak for need in needs.values()]
+assert peaks == sorted(peaks, reverse=True)
+assert peaks[0] > 3 * peaks[1] > 3 * peaks[2] > 9 * peaks[3]
+found = needs["all at once"].phases["update"]
+assert found[OTHER] > 0.8 * peaks[0]
+state = 16 * needs["and checkpointing"].parameters
+assert 0.9 * state < peaks[2] < 1.35 * state
+assert code == 2  # the embedded model needs more than 10 MB
+
+# %% [markdown]
+# ## What does the chat template write, and what is trained?
+#
+# **What you see.** A model that answers well elsewhere answers strangely here, or never stops. Or an error: the
+# tokenizer has no chat template.
+#
+# A chat model's *template* writes a conversation as one text, with special tokens around each message. Here is a small
+# tokenizer of bytes with three templates. The first knows no thoughts. The second writes an empty `<think>` block before
+# an answer, as models with a switch for thinking do. The third opens the thoughts before the model answers.
+
+# %%
+letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+inner = Tokenizer(models.BPE({letter: n for n, letter in enumerate(letters)}, []))
+inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+inner.decoder = decoders.ByteLevel()
+marks = ("<eos>", "<begin>", "<stop>")
+inner.add_special_tokens([AddedToken(mark, special=True) for mark in marks])
+tokenizer = PreTrainedTokenizerFast(
+    tokenizer_object=inner, eos_token="<eos>", pad_token="<eos>"
+)
+chat = (
+    "{% for m in messages %}<begin>{{ m.role }}\n{{ m.content }}<stop>\n{% endfor %}"
+    "{% if add_generation_prompt %}<begin>assistant\n{% endif %}"
+)
+thinking = (
+    "{% for m in messages %}<begin>{{ m.role }}\n"
+    "{% if m.role == 'assistant' %}<think>\n\n</think>\n\n{% endif %}"
+    "{{ m.content }}<stop>\n{% endfor %}"
+    "{% if add_generation_prompt %}<begin>assistant\n"
+    "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+)
+opens = chat.replace("<begin>assistant\n", "<begin>assistant\n<think>\n")
+
+# %% [markdown]
+# For each case: the prompt as the model gets it, what is trained behind it, and the text of a sample with these tokens.
+# Or the error that refuses it.
+
+
+# %%
+def run_template(template, prompt, answer="4", **options):
+    """The prompt, what is trained behind it, and the answer's text; or why it is refused."""
+    tokenizer.chat_template = template
+    encoder = Encoder(tokenizer, **options)
+    try:
+        opened = encoder.opened([prompt])
+        (ids,) = encoder.answer_ids(opened, [answer])
+    except ValueError as error:
+        return (str(error),)
+    return opened.texts[0], tokenizer.decode(ids), encoder.text(ids, prompt)
+
+
+ask = [{"role": "user", "content": "2 + 2?"}]
+off = {"enable_thinking": False}
+written = {
+    "chat": run_template(chat, ask),
+    "a system prompt": run_template(chat, ask, system="Be brief."),
+    "thinking": run_template(thinking, ask),
+    "thinking switched off": run_template(thinking, ask, options=off),
+    "thoughts are opened": run_template(opens, ask),
+    "and the reference has them": run_template(opens, ask, "<think>\nSum.</think>4"),
+    "a base model, messages": run_template(None, ask),
+    "a base model, text": run_template(None, "2 + 2 =", " 4"),
+}
+for name, (before, *rest) in written.items():
+    print(f"{name}\n  {repr(before) if rest else before}")
+    for label, text in zip(("trained:", "text:"), rest, strict=False):
+        print(f"    {label:9}{text!r}")
+
+# %% [markdown]
+# **Why.** The template is the one that came with the tokenizer, or that of `--chat-template-path`. The first line of each
+# case is the prompt, up to where sampling begins; a refused case has its error there. A reference is trained as the
+# template writes it behind that place: its tokens and the token that ends the turn, and no token of the prompt. So the
+# model learns to stop. An answer that is truncated has no end token. A reward sees a sample's text, without what the
+# template writes around it, and references as the data have them.
+#
+# In a batch the prompts are apart, and a mask says which tokens of the answers are real. Padding is masked. Here are two
+# references of the sorting task:
+
+# %%
+rows = task.rows(range(2))
+answers = rows.references
+for ids, mask in zip(answers.ids, answers.mask, strict=True):
+    print(f"{ids[mask].tolist()}, of which {END} is the end")
+
+# %% [markdown]
+# **What to do.** Read `completions/` after one step, before a long run. Then, for each case:
+#
+# - **A base model without a template.** Give it prompts that are text: no template is used, and an answer ends with the
+#   tokenizer's end-of-sequence token. Messages are refused until `--chat-template-path` names a file or a model that has
+#   a template; the template is saved with the trained model. Text is given to a chat model without a template too.
+# - **A system prompt.** `--system-prompt` adds one to conversations that have none. It is refused where prompts are
+#   text, and where the template refuses it.
+# - **Thoughts.** An empty block that the template writes before a reference is trained with it. With
+#   `--chat-template-kwargs '{"enable_thinking": false}'` the block is part of the prompt, for samples too. Where the
+#   template opens the thoughts, references have to begin with thoughts; a method that needs no reference, with prompts
+#   alone, is not refused. Thoughts are tokens of the answer: `--max-completion-length` has to leave room for them.
+# - **Tags that a reward looks for** may be special tokens of the tokenizer. Then they are cut out of samples before the
+#   reward sees them, and a note at the start of the run says so. `--no-skip-special-tokens` leaves them in.
+#
+# [Train your own model](pages/train_your_own_model.md) has these flags in commands.
+
+# %%
+for name in ("chat", "a system prompt", "thinking switched off"):
+    assert written[name][1:] == ("4<stop>", "4")
+assert written["a system prompt"][0].startswith("<begin>system\nBe brief.<stop>\n")
+assert written["thinking"][1:] == ("<think>\n\n</think>\n\n4<stop>", "4")
+assert written["thinking switched off"][0].endswith("<think>\n\n</think>\n\n")
+assert "before an answer is generated" in written["thoughts are opened"][0]
+assert written["and the reference has them"][1:] == (
+    "Sum.</think>4<stop>",
+    "Sum.</think>4",
+)
+assert "has no chat template" in written["a base model, messages"][0]
+assert written["a base model, text"] == ("2 + 2 =", " 4<eos>", " 4")
+text_only = run_template(None, "2 + 2 =", system="Be brief.")
+assert "this prompt is text" in text_only[0]
+inner.add_special_tokens([AddedToken("<think>", special=True)])
+tagged = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<eos>")
+for skipped in (True, False):
+    encoder = Encoder(tagged, skip_special_tokens=skipped)
+    (ids,) = encoder.answer_ids(["2 + 2 ="], ["<think>4"])
+    assert encoder.text(ids) == ("4" if skipped else "<think>4")
+    assert bool(remarks(encoder, ["<think>4"])) == skipped
+assert (answers.ids[:, -1] == END).all()
+assert (answers.mask.sum(dim=-1) == 6).all()  # five digits and the end
+
+# %% [markdown]
 # ## My reward rises, and my answers get worse
 #
 # **What you see.** The reward that you train on rises. You read the answers, and they are worse. Here the best answer
@@ -464,7 +674,8 @@ for report in train(mistaken, policy, settings(method="grpo", max_steps=100)):
 # **Why.** Training finds whatever the reward function pays for, also its mistakes. This is *reward hacking*.
 #
 # **What to do.** Read samples (`completions/` in the run's folder), and compare with a second measure that is not
-# trained on. Tutorial 11 does both for a real model. A KL penalty limits the damage, and does not correct the reward.
+# trained on. Tutorial 11 does both for a real model, and [Write a reward, and attack it](pages/writing_a_reward.md)
+# looks for the mistakes before the policy does. A KL penalty limits the damage, and does not correct the reward.
 
 # %%
 assert both[-1][0] > both[0][0] + 0.5

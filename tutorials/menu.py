@@ -19,6 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "choosing_settings",
         "writing_a_reward",
         "six_broken_curves",
+        "comparing_methods_fairly",
         "lora_and_a_gpu_run",
     ),
     "Read and extend the code": (

@@ -53,15 +53,17 @@ class ChatTemplate:
         behind a generation prompt that opens thoughts. Raises `ValueError` where the opened prompt is not how the
         prompt with an answer begins, and where the template leaves the answer out.
         """
+        alone = True
         try:
             first, second = (self.tail(opened, self.whole(prompt, probe)) for probe in PROBES)
         except ValueError:
+            alone = False
             first, second = (self.tail(opened, self.whole(prompt, answer + probe)) for probe in PROBES)
         if first == second:
             raise ValueError("the chat template leaves the assistant's answer out; chat_template_path names another")
         before, after = _shared(first, second), _shared(first[::-1], second[::-1])[::-1]
         exact = first == before + PROBES[0] + after
-        before = without_special(self.tokenizer, before) if exact else ""
+        before = without_special(self.tokenizer, before) if exact and alone else ""  # else the answer is part of it
         return Turn(before, after, *first_special(self.tokenizer, after))
 
     def end_id(self, prompt: Sequence[Message]) -> int | None:

@@ -165,6 +165,13 @@ def test_what_the_template_writes_around_an_answer_is_no_part_of_its_text():
     assert encoder.text(thoughts, ASK) == "<think>\nWhy.\n</think>\n\nCity"  # thoughts of its own stay
 
 
+def test_an_answer_that_begins_as_the_first_reference_does_is_kept_whole_behind_thoughts_that_the_prompt_opens():
+    encoder = Encoder(byte_tokenizer(cases.FORCED))
+    first, other = encoder.answer_ids([ASK, ASK], ["<think>\nWhy.</think>City", "<think>\nWhy.</think>City 2"])
+    assert encoder.text(first, ASK) == "Why.</think>City"
+    assert encoder.text(other, ASK) == "Why.</think>City 2"
+
+
 def test_special_tokens_are_kept_on_request_but_for_the_end():
     reader = byte_tokenizer(None, extra=("<think>", "</think>"))
     text = "<think>1</think>City"

@@ -83,7 +83,7 @@ def test_a_prompt_that_the_answer_does_not_stand_behind_is_refused_with_both_tex
         turn("FORCED")
     made = template("FORCED")
     found = made.turn(ASK, made.opened(ASK), "<think>\nWhy.</think>")  # answers that begin with the thoughts fit
-    assert (found.after, found.end) == ("<stop>\n", "<stop>")
+    assert (found.before, found.after, found.end) == ("", "<stop>\n", "<stop>")
 
 
 def test_a_template_that_leaves_answers_out_is_refused():

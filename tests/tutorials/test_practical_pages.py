@@ -13,7 +13,7 @@ from grao_ref.settings.presets import PRESETS
 from tutorials import broken_curves as broken
 from tutorials.sources import HERE
 
-PAGES = ("choosing_settings", "lora_and_a_gpu_run", "six_broken_curves", "writing_a_reward")
+PAGES = ("choosing_settings", "comparing_methods_fairly", "lora_and_a_gpu_run", "six_broken_curves", "writing_a_reward")
 TEXTS = {name: (HERE / "pages" / f"{name}.md").read_text() for name in PAGES}
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BEGINS = re.compile(r"(?:python -m grao_ref\.|grao )(train|evaluate|reward[_-]head) ?(.*)")
