@@ -41,8 +41,8 @@ def log() -> list[Line]:
 @cache
 def runs() -> dict[str, list[Line]]:
     """The judged runs of each method, in the order of their seeds."""
-    rates = best_rates(TABLE, log())
     (task,) = TABLE.tasks
+    rates = best_rates(TABLE, log())[task]
     found = {}
     for method in TABLE.entrants:
         here = made(log(), Cell(task, method, rates[method], *TABLE.seeds))
@@ -146,7 +146,11 @@ def turned() -> list[tuple[str, str]]:
 
 def readers() -> list[str]:
     """The methods that ask for the reference's reward."""
-    return [name for name in others() if CONTESTANTS[name].reads_reference]
+    return [
+        name
+        for name in others()
+        if name in CONTESTANTS and CONTESTANTS[name].reads_reference
+    ]
 
 
 def at_equal_queries(method: str) -> Interval:

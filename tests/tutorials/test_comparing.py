@@ -19,7 +19,7 @@ from tutorials.sources import HERE
 PAGE = (HERE / "pages" / "comparing_methods_fairly.md").read_text()
 PROSE = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"\d+\.\d+|\d+ %")
-WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 9: "nine", 11: "eleven", 13: "thirteen"}
+WORDS = dict(enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()))
 GRAO, CHORD, BASE = "GRAO repaired", "CHORD-φ", comparing.BASE
 
 
