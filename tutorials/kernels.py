@@ -118,9 +118,8 @@ def for_so_many(
 
 def serve(modules: list[str]) -> None:
     """Import, then fork for every line of standard input."""
-    os.environ["JPY_PARENT_PID"] = str(
-        os.getpid()
-    )  # a kernel ends when this process has
+    # A kernel ends when the process of this id has; ipykernel reads it where it is imported.
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
     for module in [*modules, "ipykernel.kernelapp"]:
         import_module(module)
     gc.collect()
