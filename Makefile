@@ -86,7 +86,7 @@ exercise: $(VENV)/.done-tutorials  ## judge your answers to a tutorial's exercis
 	@$(BIN)/python -m tutorials.exercise $(N) $(ARGS)
 
 parity: $(VENV)/.done-parity  ## the same numbers from TRL, an independent oracle
-	GRAO_REQUIRE_PARITY=1 $(PYTEST) tests/parity $(ARGS)
+	GRAO_REQUIRE_PARITY=1 $(PYTEST) -n 2 tests/parity $(ARGS)
 
 # Without `make smollm2` its scenarios are left out, without a GPU those of a GPU.
 bench: $(VENV)/.done-parity  ## a step's time and memory beside TRL and a bare loop (ARGS="--only step": some; --short: CI's)

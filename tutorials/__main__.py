@@ -5,10 +5,11 @@ import os
 import platform
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 
+from jupyter_client.manager import AsyncKernelManager, KernelManager
 from nbclient.exceptions import (
     CellExecutionError,
     CellTimeoutError,
@@ -23,6 +24,7 @@ from tutorials.finish import finish
 from tutorials.formulas import words
 from tutorials.glossary import FILE, glossary, read_terms
 from tutorials.index import index_page
+from tutorials.kernels import for_so_many
 from tutorials.ledger_pages import HOME, write_ledger
 from tutorials.notebooks import write_notebook
 from tutorials.sources import HERE, Source, pages, place_of, plain, tutorials
@@ -74,29 +76,17 @@ def main(arguments: list[str] | None = None) -> int:
         for each in every
         if each in chosen or (folder / f"{each.name}.html").exists()
     ]
-    if ours and (not options.only or REFERENCE in options.only):
-        began = time.perf_counter()
-        names = write_reference(folder, footer())
-        took = time.perf_counter() - began
-        console.print(f"reference, {len(names)} pages  {took:.0f} s")
-    if ours and (not options.only or LEDGER in options.only):
-        names = write_ledger(folder, footer(), present)
-        console.print(f"ledger, {len(names)} pages")
-    if chosen:
-        console.print(f"running {len(chosen)}, {AT_ONCE} at once: up to a minute each")
-    seconds, failed = {}, []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(build, each, present, folder): each for each in chosen}
-        for job in as_completed(running):
-            source = running[job]
-            name = source.name
-            try:
-                seconds[name] = job.result()
-                console.print(f"{name}  {seconds[name]:.0f} s")
-            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                failed.append(name)
-                console.print(f"[red]{name} fails[/]{escape(place_of(error, source))}")
-                console.print(plain(error), markup=False)
+    wanted = {REFERENCE, LEDGER}.intersection(options.only or known)
+    with for_so_many(len(chosen)) as kernels, ThreadPoolExecutor(AT_ONCE) as pool:
+        if chosen:
+            console.print(
+                f"running {len(chosen)}, {AT_ONCE} at once: up to a minute each"
+            )
+        running = {
+            pool.submit(build, each, present, folder, kernels): each for each in chosen
+        }
+        _look_ups(wanted, present, folder, console)
+        seconds, failed = _ended(running, console)
     present = [each for each in present if (folder / f"{each.name}.html").exists()]
     if terms:
         body = f"<main>{glossary(terms)}</main>"
@@ -114,13 +104,50 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def build(source: Source, present: list[Source], folder: Path) -> float:
+def _look_ups(
+    wanted: set[str], present: list[Source], folder: Path, console: Console
+) -> None:
+    """Write the reference and the ledger, while others run."""
+    if REFERENCE in wanted:
+        began = time.perf_counter()
+        names = write_reference(folder, footer())
+        took = time.perf_counter() - began
+        console.print(f"reference, {len(names)} pages  {took:.0f} s")
+    if LEDGER in wanted:
+        names = write_ledger(folder, footer(), present)
+        console.print(f"ledger, {len(names)} pages")
+
+
+def _ended(
+    running: dict[Future[float], Source], console: Console
+) -> tuple[dict[str, float], list[str]]:
+    """The seconds of those that ended well, and the names of those that failed."""
+    seconds, failed = {}, []
+    for job in as_completed(running):
+        source = running[job]
+        name = source.name
+        try:
+            seconds[name] = job.result()
+            console.print(f"{name}  {seconds[name]:.0f} s")
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            failed.append(name)
+            console.print(f"[red]{name} fails[/]{escape(place_of(error, source))}")
+            console.print(plain(error), markup=False)
+    return seconds, failed
+
+
+def build(
+    source: Source,
+    present: list[Source],
+    folder: Path,
+    kernels: type[KernelManager] = AsyncKernelManager,
+) -> float:
     """Execute one, and write its page with links to its neighbours in `present`; of a tutorial, also the notebook.
 
     Returns its seconds.
     """
     began = time.perf_counter()
-    notebook = execute(source)
+    notebook = execute(source, kernels)
     seconds = time.perf_counter() - began
     if not source.is_page:
         write_notebook(notebook, folder / "notebooks" / f"{source.name}.ipynb")

@@ -12,6 +12,7 @@ from typing import Any
 
 import nbformat
 from bs4 import BeautifulSoup
+from jupyter_client.manager import AsyncKernelManager, KernelManager
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from traitlets.config import Config
@@ -26,9 +27,10 @@ LINK = re.compile(r'href="(?:\.\./|pages/)?(\d\d_\w+\.py|[a-z]\w*\.md)(#[^"]*)?"
 OURS = re.compile(r'href="\.\./\.\./grao_ref/(?:(\w+)/)?(\w+)\.py"')
 
 
-def execute(source: Source) -> Any:
+def execute(source: Source, kernels: type[KernelManager] = AsyncKernelManager) -> Any:
     """Run a script or a page as a notebook, from the project's root, on one core and without a network.
 
+    `kernels` makes the process that it runs in.
     Raises `nbclient`'s `CellExecutionError` if a cell fails, `CellTimeoutError` and `DeadKernelError`.
     """
     notebook = notebook_of(source.path)
@@ -52,6 +54,7 @@ def execute(source: Source) -> Any:
         NotebookClient(
             notebook,
             config=config,
+            kernel_manager_class=kernels,
             timeout=SECONDS,
             resources={"metadata": {"path": str(HERE.parent)}},
             coalesce_streams=True,  # a loop that prints has one output, not one a line

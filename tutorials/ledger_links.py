@@ -88,8 +88,13 @@ def imports(path: Path) -> list[tuple[str, str]]:
 
     `from theory import runs` is ("theory.runs", "runs").
     """
+    return _imports(path.read_text())
+
+
+@cache  # a helper is imported by most rows
+def _imports(text: str) -> list[tuple[str, str]]:
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 is_module = (
@@ -130,8 +135,8 @@ def naming(id: str) -> re.Pattern[str]:
 
 
 @cache
-def _test_functions() -> list[tuple[str, str]]:
-    """(file::name, source) of every test."""
+def _test_functions() -> list[tuple[str, str, str]]:
+    """(file::name, source, source with hyphens for its underscores) of every test."""
     found = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         file, text = path.relative_to(ROOT).as_posix(), path.read_text()
@@ -144,14 +149,18 @@ def _test_functions() -> list[tuple[str, str]]:
                     [node.lineno, *(each.lineno for each in node.decorator_list)]
                 )
                 words = "\n".join(lines[first - 1 : node.end_lineno])
-                found.append((f"{file}::{node.name}", words))
+                found.append((f"{file}::{node.name}", words, words.replace("_", "-")))
     return found
 
 
 def checked_by(id: str) -> list[str]:
     """The tests that name a row or use its module, after the one that settles every row on smaller samples."""
     pattern = naming(id)
-    named = [name for name, words in _test_functions() if pattern.search(words)]
+    named = [
+        name
+        for name, words, hyphened in _test_functions()
+        if id in hyphened and pattern.search(words)  # the first is quicker
+    ]
     return ["::".join(EVERY) + f"[{id}]", *named]
 
 

@@ -1,6 +1,7 @@
 """The ledger's figures as data inside a page: whole, or the first panel made small."""
 
 import base64
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,14 @@ def panels(size: int, axis: int = 0) -> int:
 
 def image(path: Path, width: int = 0) -> str:
     """A figure as data; with a width, its first panel alone, made smaller."""
+    return _image(path.read_bytes(), width)
+
+
+@cache  # a second build in the same process has the same figures
+def _image(data: bytes, width: int) -> str:
     from PIL import Image
 
-    with Image.open(path) as opened:
+    with Image.open(BytesIO(data)) as opened:
         picture = opened.convert("RGB")
     if width:
         picture = first_panel(picture)
@@ -32,8 +38,8 @@ def image(path: Path, width: int = 0) -> str:
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     small = BytesIO()
     picture.quantize(128 if width else 256).save(small, "PNG", optimize=True)
-    data = base64.b64encode(small.getvalue()).decode()
-    return f'width="{picture.width}" height="{picture.height}" src="data:image/png;base64,{data}"'
+    coded = base64.b64encode(small.getvalue()).decode()
+    return f'width="{picture.width}" height="{picture.height}" src="data:image/png;base64,{coded}"'
 
 
 def first_panel(picture: Any) -> Any:
