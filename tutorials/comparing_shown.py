@@ -166,9 +166,9 @@ def differences() -> None:
         f"{len(comparing.others())} comparisons. PPO, GRAO printed and SRFT are far to the left and left out."
     )
     alt = (
-        "Ten rows of five dots around a vertical line at zero, the best method on top. Of surprise all five dots and the "
-        "bar are right of zero, of bar without imitation all are left; these two are blue. In rows between them dots "
-        "lie on both sides: RLOO, Dr. GRPO, HPT, CHORD-φ and bar."
+        "Twelve rows of five dots around a vertical line at zero, the best method on top. Of ten steps of SFT before GRPO "
+        "and of surprise all five dots and the bar are right of zero, of bar without imitation all are left; these three "
+        "are blue. In five rows between them dots lie on both sides: RLOO, Dr. GRPO, HPT, CHORD-φ and bar."
     )
     style.show(drawn, caption, alt=alt)
 

@@ -18,6 +18,8 @@ from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
+from tutorials.sources import HERE
+
 ENOUGH = 4  # notebooks for which the imports are made in advance
 IMPORTED = ("grao_ref.setups", "theory.runs", "tutorials.style", "scipy.integrate")
 PICTURES = "module://matplotlib_inline.backend_inline"  # as ipykernel sets it, but before matplotlib is imported
@@ -39,7 +41,7 @@ class Server:
                 self.process = subprocess.Popen(
                     command,
                     env={"MPLBACKEND": PICTURES} | dict(environment),
-                    cwd=folder,
+                    cwd=HERE.parent,  # where `tutorials` and `theory` are found
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

@@ -19,9 +19,8 @@ def lines(table, height, *, slope=None, share=0.5, spread=0.01, lost=0.0):
     last, found = table.steps[-1], []
     for task in table.tasks:
         for method in table.entrants:
-            rng = random.Random(f"{task} {method}")
             for seed in range(*table.seeds):
-                top, noise = height(task, method), rng.gauss(0, 0.002)
+                top, noise = height(task, method), random.Random(seed).gauss(0, 0.002)
                 ramp = slope(method) * last if slope else last
                 curve = {
                     str(step): {

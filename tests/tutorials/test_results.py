@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from PIL import Image
 
 from tutorials import ledger_scale, results, style
 
@@ -41,8 +42,11 @@ def test_a_section_that_the_report_does_not_have_is_named():
         results.section("The race on the moon")
 
 
-def test_pictures_are_in_the_page_and_commands_lead_nowhere_outside():
-    page = results.markup("![A map.](figures/knobs-best.png) See [commands/knobs.md](commands/knobs.md).")
+def test_pictures_are_in_the_page_and_commands_lead_nowhere_outside(tmp_path, monkeypatch):
+    (tmp_path / "figures").mkdir()
+    Image.new("RGB", (40, 30), "white").save(tmp_path / "figures" / "map.png")
+    monkeypatch.setattr(results, "HERE", tmp_path)
+    page = results.markup("![A map.](figures/map.png) See [commands/knobs.md](commands/knobs.md).")
     assert '<img alt="A map." width=' in page
     assert "base64," in page
     assert "<code>theory/experiments/commands/knobs.md</code>" in page
