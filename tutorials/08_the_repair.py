@@ -249,10 +249,12 @@ style.show(
 # **So it is no recommendation for language models.** There the number of ways to fail is huge: a vocabulary alone has
 # tens of thousands of tokens. Answers share weights, so a push on one moves others. Where answers have several tokens,
 # the bar's lead is smaller (exp-race-tokens). On the embedded language model that learns to sort, it is not ahead of GRPO
-# at all ([report](../theory/experiments/REPORT.md)). One more limit: if $R(y)$ is above every reward that samples can
+# at all ([Results](pages/results.md)). One more limit: if $R(y)$ is above every reward that samples can
 # reach, for example because $y$ is scored by another rule, the bar imitates $y$ in every step, for ever.
 #
-# Use the repair wherever GRAO is used. Try the bar where answers are few and the optimiser is Adam
+# Use the repair wherever GRAO is used. It ends an unlearning; it does not make imitation harmless: where only another
+# kind of answer beats the references, the repaired objective, too, ends at the reference ([Results](pages/results.md)).
+# Try the bar where answers are few and the optimiser is Adam
 # (`--method grao_ref.methods.neighbours.bar.BAR`).
 #
 # ## What was claimed
