@@ -176,13 +176,6 @@ def test_the_conclusions_have_the_numbers_of_the_map():
         assert leaders(found[f"{cell}, best"]) == ["SFT 40, then GRPO"]
 
 
-def test_the_conclusions_have_the_numbers_of_the_mixture():
-    rows = json.loads((HERE / "at_this_scale.json").read_text())
-    said = [row["words"].split("More on the mixture: ")[1].rstrip(".") for row in rows if row["id"] == "claim-16"]
-    assert len(said) == 8
-    assert {row["verdict"] for row in rows if row["id"] == "claim-16"} == {"open"}
-
-
 # Real preferences.
 
 

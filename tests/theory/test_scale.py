@@ -116,7 +116,9 @@ def test_a_table_with_missing_runs_says_nothing():
     made = lines(TERMS, by_rho)
     assert {row.task for row in rows(TERMS, made)} == {"beatable", "best"}
     assert {row.task for row in rows(TERMS, made[:-1])} == {"beatable"}
-    assert rows(MIXTURE, lines(MIXTURE, lambda task, method: 0.5)[:-1]) == []
+    assert (
+        len(rows(MIXTURE, lines(MIXTURE, lambda task, method: 0.5)[:-1])) == 6
+    )  # of four kinds of task one lacks a run
     assert rows(table_of("knobs"), []) == []
 
 

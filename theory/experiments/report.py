@@ -58,8 +58,9 @@ def section(table: Table, lines: list[Line], folder: Path) -> str:
     ]
     if drawn := maps(table, found, folder / "figures"):
         parts.append(drawn)
-    if any(task.place for task in table.tasks.values()) and found:
-        parts.append(who_leads(found))
+    whole = {task: methods for task, methods in found.items() if len(methods) == len(table.entrants)}
+    if any(task.place for task in table.tasks.values()) and whole:
+        parts.append(who_leads(whole))
     parts += [tested(table, task, methods) for task, methods in found.items()]
     if (LOGS / "twin.json").exists() and table.name == "knobs":
         parts.append(twins(found))
