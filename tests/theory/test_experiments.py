@@ -176,6 +176,33 @@ def test_the_conclusions_have_the_numbers_of_the_map():
         assert leaders(found[f"{cell}, best"]) == ["SFT 40, then GRPO"]
 
 
+def test_the_conclusions_have_the_numbers_of_the_bandit():
+    found, twins = found_in("knobs"), json.loads((cells.LOGS / "twin.json").read_text())
+
+    def rho(cell):
+        ours = {name: read.whole.mean for name, read in found[cell].items()}
+        return f"{agreement(ours, {name: each[cell] for name, each in twins.items()})[0]:.2f}"
+
+    best, bad = ([rho(f"{cell}, {kind}") for cell in ("1 in 42", "1 in 210", "1 in 840")] for kind in ("best", "bad"))
+    assert f"rank correlations {best[0]}, {best[1]} and {best[2]}" in CONCLUSIONS
+    assert minus(f"({bad[0]}, {bad[1]} and {bad[2]})") in CONCLUSIONS
+    assert f"({rho('1 in 42, beatable')} and {rho('1 in 210, beatable')})" in CONCLUSIONS
+    cell = "1 in 42, beatable"
+    theirs = [f"{twins[name][cell]:.3f}" for name in ("bar", "LUFFY")]
+    here = [f"{found[cell][name].whole.mean:.3f}" for name in ("bar", "LUFFY")]
+    assert f"reach {theirs[0]} and {theirs[1]} on the bandit" in CONCLUSIONS
+    assert f"reach {here[0]} and {here[1]} here" in CONCLUSIONS
+
+
+def test_the_conclusions_have_the_numbers_of_the_mixture():
+    rows = [row for row in json.loads((HERE / "at_this_scale.json").read_text()) if row["id"] == "claim-16"]
+    more = {row["task"]: row["words"].split("More on the mixture: ")[1].rstrip(".") for row in rows}
+    assert {row["verdict"] for row in rows} == {"open"}
+    assert f"by {minus(more['references: best, 1 in 42'])} where" in CONCLUSIONS
+    largest = max(more.values(), key=lambda words: abs(float(words.split()[0])))
+    assert largest == more["references: best, 1 in 42"]
+
+
 # Real preferences.
 
 
