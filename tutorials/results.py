@@ -11,6 +11,7 @@ from tutorials.ledger_pictures import image
 REPORT = HERE / "REPORT.md"
 PICTURE = re.compile(r'<img src="(figures/[^"]+)" alt="([^"]*)" ?/?>')
 LINK = re.compile(r"\[(commands/[^\]]+)\]\([^)]+\)")
+PAGES = "../../tutorials/pages/"  # a page of the site, as the report names it
 html = mistune.create_markdown(plugins=["table"])
 
 
@@ -45,7 +46,8 @@ def present(text: str) -> None:
 
 def markup(text: str) -> str:
     """As HTML; pictures are in it, and a table scrolls by itself where it is wider than the page."""
-    body = str(html(LINK.sub(r"`theory/experiments/\1`", text)))
+    text = LINK.sub(r"`theory/experiments/\1`", text).replace(PAGES, "")
+    body = str(html(text))
     body = body.replace("<table>", '<div class="wide" tabindex="0"><table>').replace(
         "</table>", "</table></div>"
     )

@@ -6,7 +6,7 @@ import re
 import pytest
 from PIL import Image
 
-from tutorials import ledger_scale, results, style
+from tutorials import ledger_scale, results, sources, style
 
 SECTION = "The race on the sorting model"
 
@@ -35,6 +35,13 @@ def test_the_conclusions_are_the_report_s_without_its_title(shown):
     (page,) = shown
     assert "<h1>" not in page
     assert page.count("<li>") >= 5
+
+
+def test_which_method_to_use_is_on_the_page_with_its_links(shown):
+    results.section("Which method should I use?")
+    assert shown[0].count("<tr>") == 7
+    assert '<a href="choosing_settings.md">' in shown[0]  # the build makes it a link to the page
+    assert 'results.section("Which method should I use?")' in (sources.HERE / "pages" / "results.md").read_text()
 
 
 def test_a_section_that_the_report_does_not_have_is_named():
