@@ -252,8 +252,9 @@ style.show(
 # at all ([Results](pages/results.md)). One more limit: if $R(y)$ is above every reward that samples can
 # reach, for example because $y$ is scored by another rule, the bar imitates $y$ in every step, for ever.
 #
-# Use the repair wherever GRAO is used. It ends an unlearning; it does not make imitation harmless: where only another
-# kind of answer beats the references, the repaired objective, too, ends at the reference ([Results](pages/results.md)).
+# Use the repair wherever GRAO is used. It ends an unlearning; it does not make imitation harmless. Where only another
+# kind of answer beats the references, small transformers ended at the reference before the repair ever acted
+# ([Results](pages/results.md)).
 # Try the bar where answers are few and the optimiser is Adam
 # (`--method grao_ref.methods.neighbours.bar.BAR`).
 #

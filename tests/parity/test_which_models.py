@@ -9,9 +9,10 @@ import transformers
 from tests.policies.table_of_models import PAGE, disagreement, row_of, rows_of
 
 RECORDED = rows_of(PAGE.read_text())
-# Their formulas for many tokens and for one differ more in float32; all others are within the first number.
+# Their formulas for many tokens and for one differ more in float32; all others are within the first number. The largest
+# of these differs between processors: less than 2e-5 on an Intel, 2.6e-5 (granitemoe) on an AMD.
 CLOSE, COARSE = (
-    2e-5,
+    4e-5,
     {"qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text", "qwen3_next", "hrm_text", "rembert"},
 )
 

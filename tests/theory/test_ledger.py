@@ -155,6 +155,17 @@ def test_staleness_sees_a_flip_a_new_text_and_a_number_and_forgives_the_last_dig
     assert "the text differs" in staleness(base, base.replace("a note", "another note"))[0]
 
 
+def test_what_depends_on_a_processor_s_rounding_may_differ_by_more():
+    def said(name, value):
+        return report([row(finding([PASSED], numbers={name: value}))], "figures")
+
+    assert staleness(said("SRFT, all", 0.286), said("SRFT, all", 0.266)) == []
+    assert staleness(said("SRFT, all", 0.286), said("SRFT, all", 0.246)) == ["a number differs: 0.286 -> 0.246"]
+    assert staleness(said("SRFT, all", math.inf), said("SRFT, all", 347.0)) == []
+    assert staleness(said("GRPO, all", 0.286), said("GRPO, all", 0.266)) == ["a number differs: 0.286 -> 0.266"]
+    assert staleness(said("GRPO, all", math.inf), said("GRPO, all", 347.0)) == ["a number differs: ∞ -> 347"]
+
+
 def test_a_statement_may_hold_what_markdown_and_json_would_trip_over(tmp_path):
     path = write([row(finding([PASSED], numbers={"largest |x|": math.inf}))], tmp_path)
     assert r"the moon is a \| cheese" in path.read_text()
