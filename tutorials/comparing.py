@@ -20,7 +20,7 @@ from theory.experiments.cells import (
     read,
 )
 from theory.experiments.plan import Cell, table_of
-from theory.experiments.readings import Interval, interval
+from theory.experiments.readings import Interval, interval, welch
 from tutorials import seeds
 from tutorials.seeds import Array
 
@@ -109,7 +109,7 @@ def paired(method: str, other: str = BASE, step: int | None = None) -> Interval:
 
 def unpaired(method: str, other: str = BASE) -> Interval:
     """The same as if the two methods had different seeds."""
-    return seeds.unpaired(scores()[method], scores()[other])
+    return welch(scores()[method].tolist(), scores()[other].tolist())
 
 
 def narrower() -> list[tuple[str, str]]:

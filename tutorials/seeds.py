@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from theory.experiments.readings import Interval
-
 Array = NDArray[np.float64]
 # Risk of a difference where there is none; how surely one that is there is to be found.
 SURE, POWER = 0.05, 0.8
@@ -47,13 +45,6 @@ def seeds_needed(differences: Array, most: int = 1000) -> float:
 def about(differences: Array) -> float:
     """The same by a rule of thumb: 8 (s / difference)², and two more."""
     return float(8 * (differences.std(ddof=1) / differences.mean()) ** 2 + 2)
-
-
-def unpaired(one: Array, other: Array) -> Interval:
-    """Welch's interval, 95 %, of the difference: as if the two had different seeds."""
-    found = stats.ttest_ind(one, other, equal_var=False).confidence_interval()
-    half = float(found.high - found.low) / 2
-    return Interval(float(one.mean() - other.mean()), half)
 
 
 def chance(differences: Array) -> float:

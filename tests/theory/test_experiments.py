@@ -7,7 +7,9 @@ from collections import Counter
 from dataclasses import replace
 from math import isnan, perm
 from pathlib import Path
+from statistics import mean
 
+import numpy as np
 import pytest
 
 from grao_ref.methods.registry import method_of
@@ -18,6 +20,7 @@ from theory.experiments.cells import Place, best_rates, fill, measure, runs_of
 from theory.experiments.plan import HERE, Cell, Entrant, table_of
 from theory.experiments.readings import Read, agreement, at_the_edge, interval, leaders, on_tables, readings
 from theory.ledger import number
+from tutorials import seeds
 
 TABLES = [table_of(name) for name in report.TABLES]
 TUNED = [table for table in TABLES if len(table.rates) > 1]
@@ -200,6 +203,74 @@ def test_the_conclusions_have_the_numbers_of_the_bandit():
     here = [f"{found[cell][name].whole.mean:.3f}" for name in ("bar", "LUFFY")]
     assert f"reach {theirs[0]} and {theirs[1]} on the bandit" in CONCLUSIONS
     assert f"reach {here[0]} and {here[1]} here" in CONCLUSIONS
+
+
+def ends(line):
+    return line["curve"]["100"]["eval_success"]
+
+
+def test_the_conclusions_have_the_runs_that_they_count():
+    """Single runs of the map, corrections for several comparisons, and what SFT and GRAO read."""
+    table = table_of("knobs")
+    lines = cells.read(cells.log_of(table))
+    rates = best_rates(table, lines)
+
+    def last(task, method):
+        return [
+            ends(line) for line in cells.made(lines, Cell(task, method, rates[task][method], *table.seeds)).values()
+        ]
+
+    assert sum(value > 0.5 for value in last("1 in 42, beatable", "CHORD-φ")) == 5
+    assert "five runs of eight escape" in CONCLUSIONS
+    rare = [last(f"1 in 840, {kind}", name) for kind, name in
+            (("beatable", "RLOO"), ("beatable", "Dr. GRPO"), ("bad", "CHORD-φ"))]  # fmt: skip
+    assert [sum(value > 0.2 for value in each) for each in rare] == [1, 1, 1]
+    assert f"reaches {min(map(max, rare)):.2f} or more" in CONCLUSIONS
+    bad = {name: read.whole.mean for name, read in found_in("knobs")["1 in 210, bad"].items()}
+    assert f"40 steps of SFT before it ({bad['SFT 40, then GRPO']:.3f}) or RLOO ({bad['RLOO']:.3f})" in CONCLUSIONS
+    config = parsed(table.command(Cell("1 in 42, best", "GRAO repaired", "1e-3", 0, 8), "runs", "x"))
+    groups = config.per_device_train_batch_size // config.num_generations
+    assert f"({40 * config.per_device_train_batch_size:,} references; GRAO reads {100 * groups} in all)" in CONCLUSIONS
+
+
+def test_the_conclusions_have_the_corrections_for_several_comparisons():
+    found = found_in("sorting")["sorting"]
+    base = found["GRPO"].values
+    chances = {name: seeds.chance(np.subtract(read.values, base)) for name, read in found.items() if name != "GRPO"}
+    holm, bonferroni = seeds.holm(chances), seeds.bonferroni(chances)
+    assert f"Holm's (p = {holm['surprise']:.3f}) and not Bonferroni's ({bonferroni['surprise']:.3f})" in CONCLUSIONS
+    ahead = [name for name, read in found.items() if name != "GRPO" and read.more.mean > 0]
+    assert [name for name in ahead if holm[name] < 0.05] == ["SFT 10, then GRPO", "surprise"]
+    assert [name for name in ahead if bonferroni[name] < 0.05] == ["SFT 10, then GRPO"]
+    twins, map_ = json.loads((cells.LOGS / "twin.json").read_text()), found_in("knobs")
+    p = {}
+    for cell in (task for task, each in table_of("knobs").tasks.items() if each.place):
+        ours = {name: read.whole.mean for name, read in map_[cell].items()}
+        p[cell] = agreement(ours, {name: each[cell] for name, each in twins.items()})[1]
+    assert seeds.survive(seeds.holm(p)) == ["1 in 42, beatable", "1 in 840, best"]
+    assert "two survive Holm's correction: beatable at one in 42, and best at one in 840" in CONCLUSIONS
+
+
+def test_the_graded_task_is_as_the_table_of_methods_says():
+    more = {name: read.more.sure for name, read in found_in("knobs")["graded"].items()}
+    assert (more["SFT 40, then GRPO"], more["SFT 10, then GRPO"], more["surprise"]) == (1, -1, -1)
+    assert "for fifteen of the sixteen methods" in CONCLUSIONS
+    assert len(more) == 15
+
+
+def test_the_first_design_had_left_what_its_successor_s_file_says():
+    first = cells.read(cells.LOGS / "knobs-first.jsonl")
+    judged = [line for line in first if line["seed"] < 8]
+    assert (len(judged), len(first) - len(judged)) == (64, 288)
+    reached = {}
+    for line in judged:
+        values = [line["curve"][step]["eval_success"] for step in ("15", "30", "45", "60")]
+        reached.setdefault(line["method"], []).append(mean(values))
+    means = {name: mean(values) for name, values in reached.items()}
+    said = " ".join((HERE / "knobs.toml").read_text().replace("\n#", "").split())
+    assert f"reached {means['GRPO']:.2f} at one in 42" in said
+    others = [means[name] for name in ("RLOO", "Dr. GRPO", "PPO", "CHORD-φ", "SFT 10, then GRPO")]
+    assert f"reached {min(others):.2f} to {max(others):.2f}" in said
 
 
 def test_the_conclusions_have_the_numbers_of_the_mixture():

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from theory.experiments.plan import table_of
-from theory.experiments.scale import LEVEL, NEVER, RHO, SWEEP, against_one_top, rows, steps_to, welch
+from theory.experiments.readings import welch
+from theory.experiments.scale import LEVEL, NEVER, RHO, SWEEP, against_one_top, rows, steps_to
 
 TERMS, MIXTURE = table_of("terms"), table_of("mixture")
 

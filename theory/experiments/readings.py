@@ -7,7 +7,7 @@ prompts and the same order of training prompts.
 import json
 from dataclasses import dataclass
 from math import nan, sqrt
-from statistics import mean, stdev
+from statistics import mean, stdev, variance
 
 import numpy as np
 from scipy import stats
@@ -40,6 +40,13 @@ def interval(values: list[float]) -> Interval:
         return Interval(mean(values), nan)
     half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / sqrt(len(values))
     return Interval(mean(values), half)
+
+
+def welch(one: list[float], other: list[float]) -> Interval:
+    """Difference of the means of independent samples, 95 %."""
+    a, b = variance(one) / len(one), variance(other) / len(other)
+    freedom = (a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(other) - 1)) if a + b else 1.0
+    return Interval(mean(one) - mean(other), float(stats.t.ppf(0.975, freedom)) * sqrt(a + b))
 
 
 @dataclass(frozen=True)

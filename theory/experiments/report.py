@@ -16,13 +16,11 @@ TABLES = ("knobs", "terms", "mixture", "sorting", "harmless")
 
 def write(folder: Path = HERE) -> None:
     """Everything that is rebuilt, into a folder: the report, the figures, the commands."""
-    parts = [(HERE / "CONCLUSIONS.md").read_text().strip()]
+    parts, said = [(HERE / "CONCLUSIONS.md").read_text().strip()], []
     for name in TABLES:
         table, lines = table_of(name), read(log_of(table_of(name)))
         parts.append(section(table, lines, folder) if lines else not_run(table))
-    said = [
-        vars(row) | {"table": name} for name in TABLES for row in rows(table_of(name), read(log_of(table_of(name))))
-    ]
+        said += [vars(row) | {"table": name} for row in rows(table, lines)]
     (folder / AT_THIS_SCALE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n")
     (folder / "REPORT.md").write_text("\n\n".join(parts) + "\n")
 

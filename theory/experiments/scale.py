@@ -6,14 +6,12 @@ How each row is read off was written into the tables' files before their runs.
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import exp, log, sqrt
-from statistics import mean, median, stdev, variance
-
-from scipy import stats
+from math import exp, log
+from statistics import mean, median, stdev
 
 from theory.experiments.cells import Line, best_rates, made, measure
 from theory.experiments.plan import Cell, Table
-from theory.experiments.readings import Interval, at, interval
+from theory.experiments.readings import Interval, at, interval, welch
 
 LEVEL, NEVER = 0.5, 110.0  # of claim-12: the success that is reached, and what counts where it is not
 WINDOW = 20  # steps at either end of a run, for claim-13 and claim-15
@@ -201,10 +199,3 @@ def claim_16(table: Table, found: dict[str, Runs]) -> list[Row]:
             )
             said.append(Row("claim-16", f"references: {kind}", verdict, words))
     return said
-
-
-def welch(one: list[float], other: list[float]) -> Interval:
-    """Difference of the means of independent samples, 95 %."""
-    a, b = variance(one) / len(one), variance(other) / len(other)
-    freedom = (a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(other) - 1)) if a + b else 1.0
-    return Interval(mean(one) - mean(other), float(stats.t.ppf(0.975, freedom)) * sqrt(a + b))
