@@ -74,6 +74,8 @@ def policy_as_it_is(
     )
     if config.sampler == "paged":
         policy.page()
+    if config.sampler == "eager":
+        policy.replayed = False
     return policy
 
 

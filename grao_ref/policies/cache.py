@@ -68,10 +68,56 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self._keys, self._values = self._keys[beam_idx], self._values[beam_idx]
         self._show(self._written)
 
+    def fixed(self, place: Int[Tensor, "1"]) -> "FixedLayer":
+        """The same tensors, as a layer of which every token sees the whole width: nothing in it may be NaN."""
+        for room in (self._keys, self._values):
+            room[:, :, self._written :] = 0
+        return FixedLayer(self._keys, self._values, place, is_sliding=self.is_sliding)
+
     def _show(self, length: int) -> tuple[Tensor, Tensor]:
         self._written = length
         self.keys, self.values = keys, values = self._keys[:, :, :length], self._values[:, :, :length]
         return keys, values
+
+
+class FixedLayer(DynamicLayer):
+    """Keys and values that stay where they are: a token's are written at `place`, and all are given.
+
+    What was not written yet is given too: a mask has to hide it.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, place: Int[Tensor, "1"], *, is_sliding: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.keys, self.values, self.place, self.is_sliding = keys, values, place, is_sliding
+        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
+        """Write one token's states."""
+        assert self.keys is not None
+        assert self.values is not None
+        self.keys.index_copy_(2, self.place, key_states.to(self.keys.dtype))
+        self.values.index_copy_(2, self.place, value_states.to(self.values.dtype))
+        return self.keys, self.values
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """The whole width, from the first token on."""
+        return self.get_seq_length(), 0
+
+    def fixed(self, place: Int[Tensor, "1"]) -> "FixedLayer":
+        """The same layer, which writes at another place."""
+        self.place = place
+        return self
+
+
+def fix(cache: DynamicCache, place: Int[Tensor, "1"]) -> bool:
+    """Make the layers of a cache fixed ones, in place; False, and nothing is done, where one of them can't be."""
+    layers: list[DynamicLayer] = cache.layers  # type: ignore[assignment]
+    able = all(isinstance(layer, RoomyLayer | FixedLayer) for layer in layers)
+    if able:
+        layers[:] = [layer.fixed(place) for layer in layers]  # type: ignore[attr-defined]
+    return able
 
 
 def _with_room(states: Tensor, prompts: Tensor, length: int) -> Tensor:

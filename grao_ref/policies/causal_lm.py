@@ -23,7 +23,7 @@ from grao_ref.policies.drawing import Choose, drawer, likeliest, require_drawn
 from grao_ref.policies.lora import adapter_of, load_adapter, save_adapter, set_dropout, swapped, trained_tensors
 from grao_ref.policies.modes import get_ready
 from grao_ref.policies.paged import PagedSampler, require_paged
-from grao_ref.policies.probe import READING, probed, refusing
+from grao_ref.policies.probe import READING, probed, refusing, replays
 from grao_ref.policies.sampler import decode_in_turn
 from grao_ref.policies.scoring import Scorer, is_head_alone
 from grao_ref.policies.weights import load_weights
@@ -65,6 +65,7 @@ class CausalLMPolicy:
         self.vocabulary = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
         self.stop_at(eos_ids)
         self.critic, self.paged = new_critic(model) if critic else None, False
+        self.replayed = self.device.type == "cuda" and replays(self.scorer)
 
     def page(self) -> None:
         """Draw groups from a paged cache (`paged.py`) from now on. Raises `ValueError` where that can't be done."""
@@ -179,7 +180,8 @@ class CausalLMPolicy:
             return choose.sample(prompts, group, eos_ids=ends, max_length=length)
         half = self.bf16 and self.device.type != "cpu"
         with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
-            return decode_in_turn(self.model, prompts, group, choose, eos_ids=ends, max_length=length, parts=parts)
+            how: dict[str, Any] = {"eos_ids": ends, "max_length": length, "replayed": self.replayed}
+            return decode_in_turn(self.model, prompts, group, choose, parts=parts, **how)
 
 
 class _EarlierAdapter(CausalLMPolicy):

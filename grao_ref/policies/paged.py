@@ -15,8 +15,9 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 
-from grao_ref.policies.probe import HALF, SINGLE, refusing, trial_of
+from grao_ref.policies.probe import HALF, SINGLE, refusing
 from grao_ref.policies.scoring import Scorer
+from grao_ref.policies.trial import trial_of
 from grao_ref.records import Samples, Tokens
 
 WAIT = 1.0  # seconds for an answer, until it is asked whether the sampler still runs

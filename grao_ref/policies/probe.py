@@ -17,25 +17,20 @@ What takes more than a few tokens to show, such as a window of attention, is not
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from grao_ref.equations.logprob import token_logprobs
 from grao_ref.plugins.blame import briefly
 from grao_ref.policies.cache import ATTENTION, RECURRENT, kinds_of_layers
 from grao_ref.policies.drawing import score
 from grao_ref.policies.lora import dropout_as_it_was, set_dropout
-from grao_ref.policies.sampler import PATIENCE, decode
+from grao_ref.policies.sampler import decode
 from grao_ref.policies.scoring import Scorer
-from grao_ref.records import Tokens
+from grao_ref.policies.trial import Logprobs, Trial, plainly, trial_of
 
-LENGTHS = (5, 2)  # of the prompts
-ENDS = 2  # the shorter answer's length, its end included
 READING, SCORING, SAMPLING = "a forward pass", "scoring answers in a batch", "sampling a group from one prompt's cache"
 # How far log-probabilities may be off, as a share of how far they move when the prompt is another one. SmolLM2's (30
 # layers) are off by 7e-6 of that in float32 and by 0.06 in bfloat16. An answer that goes on from another one's state,
@@ -43,17 +38,7 @@ READING, SCORING, SAMPLING = "a forward pass", "scoring answers in a batch", "sa
 # recurrent states compute in float32 whatever the weights are.
 SINGLE, HALF = 1e-4, 0.25
 ROUNDING = 1e-5  # is never more than float32's rounding, where the prompt hardly matters
-Logprobs = Float[Tensor, "2 2 T"]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Two prompts, the same two answers to each, and the token that ends the shorter one."""
-
-    prompts: Tokens
-    ids: Int[Tensor, "2 2 T"]
-    mask: Bool[Tensor, "2 2 T"]
-    end: int
+_OF_A_MODEL = (RuntimeError, TypeError, ValueError, AttributeError, AssertionError)  # what its own code may raise
 
 
 def probed(scorer: Scorer) -> Scorer:
@@ -88,40 +73,20 @@ def probed(scorer: Scorer) -> Scorer:
     return replace(scorer, shares_prompts=shared)
 
 
-def trial_of(model: PreTrainedModel) -> Trial:
-    """Tokens from the first half of the vocabulary, without its first eighth: special ones are rare there.
+def replays(scorer: Scorer) -> bool:
+    """Whether steps of sampling that are captured and replayed give what the model says (`steps.py`).
 
-    On a GPU the sampler looks for ended rows only after every so many tokens; the longer answer goes on behind these.
-    It is shorter where a model of a test has no place for so many.
+    `scorer` was tried out itself. They do not where a model waits for the GPU in its forward pass, reads another mask
+    than attention's, or keeps something else than all keys and values.
     """
-    device, places = model.device, getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    length = PATIENCE.get(device.type, 8) + 7
-    length = max(ENDS + 1, min(length, (places or 2**31) - max(LENGTHS)))
-    layers: tuple[Any, ...] = (model.get_input_embeddings(), model.get_output_embeddings())  # type: ignore[no-untyped-call]
-    vocabulary = min(len(layer.weight) for layer in layers)
-    first, span, count = vocabulary // 8, vocabulary // 2, sum(LENGTHS) + 2 * length
-    tokens = first + torch.arange(count, device=device) * 11 % count * span // count
-    attended = torch.arange(max(LENGTHS), device=device) < torch.tensor(LENGTHS, device=device)[:, None]
-    prompts = torch.zeros(attended.shape, dtype=torch.long, device=device)
-    prompts[attended] = tokens[: sum(LENGTHS)]
-    answers, end = tokens[sum(LENGTHS) :].view(2, length), first + span
-    answers[1, ENDS - 1] = end
-    counted = torch.arange(length, device=device) < torch.tensor([length, ENDS], device=device)[:, None]
-    return Trial(Tokens(prompts, attended), answers.expand(2, -1, -1), counted.expand(2, -1, -1), end)
-
-
-def plainly(model: PreTrainedModel, trial: Trial) -> Logprobs:
-    """One forward pass of each whole sequence, alone: without padding, a mask, positions or a cache."""
-    found = torch.zeros(trial.ids.shape, dtype=torch.promote_types(model.dtype, torch.float32), device=model.device)
-    for place in torch.cartesian_prod(torch.arange(2), torch.arange(2)).tolist():
-        prompt, row = place
-        before = trial.prompts.ids[prompt, trial.prompts.mask[prompt]]
-        counted = trial.mask[prompt, row]
-        answer = trial.ids[prompt, row, counted]
-        logits = model(torch.cat([before, answer])[None], use_cache=False).logits[0, len(before) - 1 : -1]
-        every = torch.ones_like(answer, dtype=torch.bool)
-        found[prompt, row, counted] = token_logprobs(logits.to(found.dtype), answer, every, temperature=1.0)
-    return found
+    try:
+        with _as_it_is_tried(replace(scorer, bf16=scorer.bf16 and _computes_in_half_alone(scorer.model))):
+            trial = trial_of(scorer.model)
+            expected = plainly(scorer.model, trial)
+            limit = allowed(expected, trial, half=_has_half_weights(scorer.model))
+            return _error(decoded(scorer.model, trial, replayed=True), expected, trial) <= limit
+    except _OF_A_MODEL:
+        return False
 
 
 def scored(scorer: Scorer, trial: Trial) -> Logprobs:
@@ -130,7 +95,7 @@ def scored(scorer: Scorer, trial: Trial) -> Logprobs:
         return scorer.score(trial.prompts, trial.ids, trial.mask, temperature=1.0)[0].detach()
 
 
-def decoded(model: PreTrainedModel, trial: Trial) -> Logprobs:
+def decoded(model: PreTrainedModel, trial: Trial, *, replayed: bool = False) -> Logprobs:
     """The sampler's, of tokens that are given instead of drawn."""
     script = trial.ids.flatten(0, 1)
 
@@ -138,7 +103,8 @@ def decoded(model: PreTrainedModel, trial: Trial) -> Logprobs:
         return script[rows, t], score(logits, script[rows, t], 1.0)
 
     end = torch.tensor([trial.end], device=script.device)
-    return decode(model, trial.prompts, 2, choose, eos_ids=end, max_length=script.shape[1]).logprobs
+    how = {"eos_ids": end, "max_length": script.shape[1], "replayed": replayed}
+    return decode(model, trial.prompts, 2, choose, **how).logprobs  # type: ignore[arg-type]
 
 
 def allowed(expected: Logprobs, trial: Trial, *, half: bool) -> float:
@@ -156,7 +122,7 @@ def _error(found: Logprobs, expected: Logprobs, trial: Trial) -> float:
 def _shares(scorer: Scorer, trial: Trial, expected: Logprobs, limit: float) -> bool:
     try:
         return _error(scored(scorer, trial), expected, trial) <= limit
-    except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError):  # of a model's own code
+    except _OF_A_MODEL:
         return False
 
 

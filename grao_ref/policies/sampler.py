@@ -14,12 +14,14 @@ from transformers import DynamicCache, PreTrainedModel
 
 from grao_ref.policies.cache import repeat_with_room
 from grao_ref.policies.drawing import Choose
+from grao_ref.policies.steps import Rows, step_of
 from grao_ref.records import Samples, Tokens, split, take
 
 # Asking a GPU whether rows go on means waiting for it, so it is done after every so many tokens. What is decoded
 # meanwhile of rows that have ended is dropped.
 PATIENCE = {"cpu": 1, "cuda": 8}
 LEAVE = 0.75  # ended rows leave a batch of which at most this share goes on: the others' caches are copied for it
+LEAVE_REPLAYED = 0.5  # the same where a step is captured anew for the rows that stay
 
 
 def decode_in_turn(
@@ -31,6 +33,7 @@ def decode_in_turn(
     eos_ids: Int[Tensor, "E"],
     max_length: int,
     parts: int,
+    replayed: bool = False,
 ) -> Samples:
     """`decode` for a part of the prompts at a time, so that no more than a part's cache is in memory.
 
@@ -42,7 +45,15 @@ def decode_in_turn(
         return lambda logits, rows, t: choose(logits, rows + first, t)
 
     pieces = [
-        decode(model, take(prompts, rows), group, of_part(rows.start * group), eos_ids=eos_ids, max_length=max_length)
+        decode(
+            model,
+            take(prompts, rows),
+            group,
+            of_part(rows.start * group),
+            eos_ids=eos_ids,
+            max_length=max_length,
+            replayed=replayed,
+        )
         for rows in split(len(prompts.ids), parts)
     ]
     return pieces[0] if len(pieces) == 1 else _joined(pieces)
@@ -50,13 +61,20 @@ def decode_in_turn(
 
 @torch.no_grad()
 def decode(
-    model: PreTrainedModel, prompts: Tokens, group: int, choose: Choose, *, eos_ids: Int[Tensor, "E"], max_length: int
+    model: PreTrainedModel,
+    prompts: Tokens,
+    group: int,
+    choose: Choose,
+    *,
+    eos_ids: Int[Tensor, "E"],
+    max_length: int,
+    replayed: bool = False,
 ) -> Samples:
     """Prefill each prompt once, repeat its cache for the group, then a token at a time until all have ended.
 
     `choose` turns the logits of the rows in the batch into their next tokens and log-probabilities (`drawing.py`). A
     row ends with its first end-of-sequence token, which is part of the answer, or after `max_length` tokens. What it
-    is given after that, until it leaves the batch, is dropped.
+    is given after that, until it leaves the batch, is dropped. `replayed`: see `steps.py`.
     """
     left = _narrowed(push_right(prompts))
     cache = DynamicCache(config=model.config)
@@ -66,20 +84,22 @@ def decode(
         of = torch.arange(len(logits), device=logits.device).repeat_interleave(group)  # an answer's prompt
         repeat_with_room(cache, of, max_length)
         logits, attended = logits[of], left.mask[of]
-        rows = _Rows(attended, max_length, padded="attention_mask" in prefill)
+        rows = Rows(attended, max_length, padded="attention_mask" in prefill)
+        go_on = step_of(model, cache, rows, max_length - 1, replayed=replayed)
         ids = torch.zeros(len(attended), max_length, dtype=torch.long, device=logits.device)
         logprobs = torch.zeros(ids.shape, dtype=torch.promote_types(logits.dtype, torch.float32), device=logits.device)
         for t in range(max_length):
             token, scores = choose(logits.to(logprobs.dtype), rows.answers, t)
             ids[rows.answers, t], logprobs[rows.answers, t] = token, scores
-            kept = rows.still_going(token, eos_ids, t)
+            kept = _still_going(rows, token, eos_ids, t, LEAVE_REPLAYED if replayed else LEAVE)
             if t + 1 == max_length or (kept is not None and not len(kept)):
                 break
             if kept is not None:
                 rows.keep(kept)
                 cache.reorder_cache(kept)  # type: ignore[arg-type]
                 token = token[kept]
-            logits = model(**rows.inputs(token, t), past_key_values=cache, use_cache=True).logits[:, -1]
+                go_on = step_of(model, cache, rows, max_length - 1 - t, replayed=replayed)
+            logits = go_on(token, t)
     return _samples(ids, logprobs, eos_ids, group)
 
 
@@ -101,38 +121,17 @@ def weights_cast_once(model: PreTrainedModel) -> Iterator[None]:
             weight.requires_grad_(False)
 
 
-class _Rows:
-    """The rows in the batch: which answers they are, what of them is attended to, and which of them go on."""
-
-    def __init__(self, attended: Bool[Tensor, "B P"], max_length: int, *, padded: bool) -> None:
-        self.answers = torch.arange(len(attended), device=attended.device)
-        self.going = torch.ones_like(attended[:, 0])
-        self.positions = attended.sum(dim=-1)  # of an answer's first token
-        self.prompt_length = attended.shape[-1]
-        self.attended = torch.nn.functional.pad(attended, (0, max_length), value=True).long() if padded else None
-
-    def inputs(self, token: Int[Tensor, "B"], t: int) -> dict[str, Tensor]:
-        """Model inputs for the answers' token t."""
-        step = {"input_ids": token[:, None], "position_ids": (self.positions + t)[:, None]}
-        if self.attended is not None:
-            step["attention_mask"] = self.attended[:, : self.prompt_length + t + 1]
-        return step
-
-    def still_going(self, token: Int[Tensor, "B"], eos_ids: Int[Tensor, "E"], t: int) -> Int[Tensor, "K"] | None:
-        """The rows of the batch that go on, where these are few enough for the others to leave it."""
-        if not len(eos_ids):
-            return None
-        self.going &= ~(token[:, None] == eos_ids).any(dim=-1)
-        if (t + 1) % PATIENCE.get(token.device.type, 8):
-            return None
-        kept = self.going.nonzero()[:, 0]
-        return kept if len(kept) <= LEAVE * len(self.going) else None
-
-    def keep(self, kept: Int[Tensor, "K"]) -> None:
-        """Let the other rows leave the batch."""
-        self.answers, self.going, self.positions = self.answers[kept], self.going[kept], self.positions[kept]
-        if self.attended is not None:
-            self.attended = self.attended[kept]
+def _still_going(
+    rows: Rows, token: Int[Tensor, "B"], eos_ids: Int[Tensor, "E"], t: int, share: float
+) -> Int[Tensor, "K"] | None:
+    """The rows of the batch that go on, where these are a share small enough for the others to leave it."""
+    if not len(eos_ids):
+        return None
+    rows.going &= ~(token[:, None] == eos_ids).any(dim=-1)
+    if (t + 1) % PATIENCE.get(token.device.type, 8):
+        return None
+    kept = rows.going.nonzero()[:, 0]
+    return kept if len(kept) <= share * len(rows.going) else None
 
 
 def _samples(ids: Int[Tensor, "B T"], logprobs: Float[Tensor, "B T"], eos_ids: Int[Tensor, "E"], group: int) -> Samples:

@@ -110,8 +110,15 @@ def memory(sizes: Sizes) -> list[dict[str, Any]]:
     return rows
 
 
+def sampling(sizes: Sizes) -> list[dict[str, Any]]:
+    """Groups drawn with steps that are captured and replayed, and with eager ones."""
+    command = [sys.executable, "-m", "tests.gpu.sampling", sizes.device]
+    return [json.loads(line) for line in told(command, sizes.limit).splitlines() if line.startswith("{")]
+
+
 PARTS: dict[str, Callable[[Sizes], Any]] = {
     "GPU tests": gpu_tests,
+    "sampling": sampling,
     "training": training,
     "memory": memory,
     "benchmark": benchmark,

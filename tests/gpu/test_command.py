@@ -37,8 +37,8 @@ def test_without_smollm2_only_the_parts_that_need_it_are_skipped(tmp_path):
     card = {"gpu": "a card", "lacks": {"smollm2": "not installed"}}
     code, written, said = ran(tmp_path, dict.fromkeys(PARTS, lambda sizes: 1), Sizes(), card)
     assert code == 0
-    assert list(written) == ["GPU tests", "memory"]
-    assert said[1] == "training: skipped, not installed"
+    assert list(written) == ["GPU tests", "sampling", "memory"]
+    assert said[2] == "training: skipped, not installed"
 
 
 def test_a_part_that_fails_is_recorded_and_the_others_go_on(tmp_path):

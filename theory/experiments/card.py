@@ -1,18 +1,18 @@
 """A dozen runs of a real model side by side on one GPU, within minutes. Logs are all that remains of them.
 
-    python -m theory.experiments.card --parts PART1 PART2 --sha256 HEX --data FILE --home DIR --output-dir OUT
+    python -m theory.experiments.card harmless --parts PART1 PART2 --sha256 HEX --data DIR --home DIR --output-dir OUT
 
-The parts are joined to the model's GGUF file, and its hash is checked. The model is converted once, the parts of the
-data and the reward head are made. Then the cells of the table `harmless` are run, one seed each: all methods with the
-first seed, then all with the next. The minutes count from the start of the command. A cell is not begun where a cell of
-its method that is done (without one: the longest that is done) took more time than is left. A process that still runs
-at the deadline is ended, and its run leaves no line. OUT gets `harmless.jsonl`, the lines of `logs/` with the card's
-name and versions, and `card.log`: what happened, and when.
+The parts are joined to the model's GGUF file, and its hash is checked. The model is converted once, and what the table
+reads is made: the parts of the data, the reward head. Then the table's cells are run, one seed each: all methods with
+the first seed, then all with the next. The minutes count from the start of the command. A cell is not begun where a
+cell of its method that is done (without one: the longest that is done) took more time than is left. A process that
+still runs at the deadline is ended, and its run leaves no line. OUT gets `harmless.jsonl`, the lines of `logs/` with
+the card's name and versions, and `harmless.log`: what happened, and when.
 
 No share of the card's memory is given to a process, and PYTORCH_CUDA_ALLOC_CONF is left as it is: 13 processes with
 this model ran at once on an H100 of 80 GB without either (tutorials/recorded/h100.json). Not known until a card has run
 this: how long conversion, head and a run take there, what more processes at once cost each of them, and the most
-memory that they take together, which is written to `card.log` where nvidia-smi is found.
+memory that they take together, which is written to the log where nvidia-smi is found.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from importlib.util import find_spec
+from os import environ
 from pathlib import Path
 
 from theory.experiments.cells import Line, Place, append, best_rates, log_of, made, prepare, read, runs_of
 from theory.experiments.plan import Cell, Table, python, table_of
 
-DATA = "{data}/hh/harmless-base.jsonl.gz"  # as the table's commands name it
 CONVERT = (
     'python -c "import sys; from pathlib import Path; from grao_ref.policies.smollm2 import convert; '
     'convert(*map(Path, sys.argv[1:]))" {gguf} {{home}}/grao_ref/SmolLM2-135M-Instruct'
@@ -96,14 +96,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     began = time.monotonic()
     limits = Limits(options.side_by_side, began + 60 * options.minutes)
-    table = table_of("harmless")
     try:
+        table = table_of(options.table)
         if find_spec("gguf") is None or find_spec("accelerate") is None:
             raise ValueError("converting needs gguf and accelerate: pip install 'grao_ref[smollm2]'")
         options.output_dir.mkdir(parents=True, exist_ok=True)
         gguf = joined(options.parts, options.sha256, options.home.resolve())
-        if not options.data.is_file():
-            raise ValueError(f"there is no file {options.data}")
+        if not options.data.is_dir():
+            raise ValueError(f"there is no folder {options.data}")
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -111,11 +111,12 @@ def main(arguments: list[str] | None = None) -> int:
     def say(what: str) -> None:
         line = f"{time.monotonic() - began:6.1f} s  {what}"
         print(line, flush=True)
-        with (options.output_dir / "card.log").open("a") as log:
+        with (options.output_dir / f"{table.name}.log").open("a") as log:
             log.write(line + "\n")
 
     place = Place(options.home.resolve(), log_of(table, options.output_dir))
-    return run(on_this(table, gguf, options.data.resolve()), options.seeds, place, limits, say)
+    environ["GRAO_TEST_DATA"] = str(options.data.resolve())
+    return run(with_model(table, gguf), options.seeds, place, limits, say)
 
 
 def joined(parts: Iterable[Path], sha256: str, home: Path) -> Path:
@@ -132,10 +133,10 @@ def joined(parts: Iterable[Path], sha256: str, home: Path) -> Path:
     return path
 
 
-def on_this(table: Table, gguf: Path, data: Path) -> Table:
-    """The table with this model, converted first, and this file of data."""
-    makes = [CONVERT.format(gguf=_braced(gguf)), *(words.replace(DATA, _braced(data)) for words in table.makes)]
-    return replace(table, makes=tuple(makes), environment=(*table.environment, ("GRAO_CACHE", "{home}/grao_ref")))
+def with_model(table: Table, gguf: Path) -> Table:
+    """The table with this model, which is converted first."""
+    makes = (CONVERT.format(gguf=_braced(gguf)), *table.makes)
+    return replace(table, makes=makes, environment=(*table.environment, ("GRAO_CACHE", "{home}/grao_ref")))
 
 
 def cells_of(table: Table, seeds: Iterable[int]) -> list[Cell]:
@@ -194,9 +195,10 @@ def _braced(path: Path) -> str:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m theory.experiments.card", description=__doc__.split("\n")[0])
+    parser.add_argument("table", help="of a real model: harmless, helpful, sums")
     parser.add_argument("--parts", type=Path, nargs="+", required=True, help="of the model's GGUF file, in order")
     parser.add_argument("--sha256", required=True, metavar="HEX", help="of the parts joined")
-    parser.add_argument("--data", type=Path, required=True, help="HH-RLHF's harmless-base.jsonl.gz")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="with hh/harmless-base.jsonl.gz")
     parser.add_argument("--home", type=Path, required=True, help="where the model and the runs stand meanwhile")
     parser.add_argument("--output-dir", type=Path, required=True, metavar="OUT", help="for the two logs")
     parser.add_argument("--minutes", type=float, default=8.0, help="after which all is ended")

@@ -33,9 +33,10 @@ class MethodGroup:
     temper_likelihoods: bool = False
     """Train the likelihoods at the sampling temperature, which makes the update on-policy: advised wherever
     `temperature` is not 1, because it is biased otherwise (thm-12). The paper does not, nor does the preset `paper`."""
-    sampler: Literal["decode", "paged"] = "decode"
-    """How a language model draws its groups: a token at a time for all rows, or by transformers' continuous batching
-    from a paged cache, meant for large groups of answers of different lengths on a GPU."""
+    sampler: Literal["decode", "eager", "paged"] = "decode"
+    """How a language model draws its groups: a token at a time for all rows, on a GPU as a captured graph where the
+    model allows it (decode) or without one (eager), or by transformers' continuous batching from a paged cache, meant
+    for large groups of answers of different lengths on a GPU."""
     num_iterations: Count = 1
     """Optimiser updates on each batch of samples (sft and dpo: of answers)."""
     beta: NonNegative | None = None

@@ -1,0 +1,64 @@
+"""Sums of two numbers up to 20, of which a small chat model knows some: a task whose answers can be checked.
+
+    python -m theory.experiments.sums --output-dir runs/sums
+
+Of the 400 questions, in a random order with a seed, three quarters are in `train.jsonl` and the others in `test.jsonl`.
+A reference is the number alone, as the question asks: it earns the most that an answer can.
+"""
+
+import argparse
+import json
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+LARGEST, TRAINED, SEED = 20, 0.75, 0
+
+
+def correct(completions: Sequence[Any], answer: Sequence[str], **columns: Any) -> list[float]:
+    """1 where the last whole number of an answer is the sum, else 0.
+
+    >>> correct(["7 + 12 = 19.", "19 or 20", "nineteen"], ["19"] * 3)
+    [1.0, 0.0, 0.0]
+    """
+    texts = [each if isinstance(each, str) else each[-1]["content"] for each in completions]
+    numbers = [re.findall(r"\d+", text) for text in texts]
+    return [float(found[-1:] == [right]) for found, right in zip(numbers, answer, strict=True)]
+
+
+def alone(completions: Sequence[Any], **columns: Any) -> list[float]:
+    """1 where an answer is a number and nothing else, which no method is trained on."""
+    texts = [each if isinstance(each, str) else each[-1]["content"] for each in completions]
+    return [float(text.strip().isdecimal()) for text in texts]
+
+
+def rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Those to train on, and those that are held out."""
+    pairs = [(one, other) for one in range(1, LARGEST + 1) for other in range(1, LARGEST + 1)]
+    random.Random(SEED).shuffle(pairs)
+    found = [
+        {
+            "prompt": [{"role": "user", "content": f"What is {one} + {other}? Answer with the number alone."}],
+            "completion": [{"role": "assistant", "content": str(one + other)}],
+            "answer": str(one + other),
+        }
+        for one, other in pairs
+    ]
+    split = int(TRAINED * len(found))
+    return found[:split], found[split:]
+
+
+def main() -> None:
+    """Write both parts."""
+    parser = argparse.ArgumentParser("python -m theory.experiments.sums")
+    parser.add_argument("--output-dir", type=Path, required=True)
+    folder = parser.parse_args().output_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in zip(("train", "test"), rows(), strict=True):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+
+
+if __name__ == "__main__":
+    main()
