@@ -27,9 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m tests.gpu", description=__doc__)
     parser.add_argument("--only", nargs="+", default=list(PARTS), choices=list(PARTS), metavar="PART")
     parser.add_argument("--data", metavar="FILE", help="preference pairs to train on; without, made-up rows")
+    parser.add_argument("--record", type=Path, default=RECORD, help="where what is found is written")
     options = parser.parse_args(arguments)
     chosen = {name: part for name, part in PARTS.items() if name in options.only}
-    return run(chosen, replace(Sizes(), data=options.data), describe())
+    return run(chosen, replace(Sizes(), data=options.data), describe(), options.record)
 
 
 def run(
@@ -58,10 +59,19 @@ def run(
         failed = found[name].get("error", "").partition("\n")[0]
         say(f"{name}: {found[name]['seconds']} s{f', failed: {failed}' if failed else ''}")
     if found:
-        content = {"date": date.today().isoformat(), "machine": machine, "parts": found}
+        content = {"date": date.today().isoformat(), "machine": machine}
+        content["parts"] = earlier(record, content) | found
         record.write_text(json.dumps(content, indent=1) + "\n")
         say(f"written: {record}")
     return int(any("error" in each for each in found.values()))
+
+
+def earlier(record: Path, now: dict[str, Any]) -> dict[str, Any]:
+    """The parts that were recorded on the same day, on the same machine."""
+    content = json.loads(record.read_text()) if record.exists() else {"date": None}
+    same = [content["date"] == now["date"]]
+    same += [content["machine"].get(name) == now["machine"].get(name) for name in ("gpu", "versions") if same[0]]
+    return content["parts"] if all(same) else {}
 
 
 def lacking(name: str, sizes: Sizes, machine: dict[str, Any]) -> str | None:

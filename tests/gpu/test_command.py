@@ -120,3 +120,11 @@ def test_the_command_itself_says_what_it_skips(capsys, monkeypatch):
     assert capsys.readouterr().out == "memory: skipped, torch sees no GPU here\n"
     with pytest.raises(SystemExit):
         main(["--only", "no such part"])
+
+
+def test_parts_of_the_same_day_and_machine_stay_beside_those_run_now(tmp_path):
+    assert ran(tmp_path, {"one": lambda sizes: 1, "two": lambda sizes: 2})[0] == 0
+    assert set(ran(tmp_path, {"two": lambda sizes: 3})[1]) == {"one", "two"}
+    assert ran(tmp_path, {"two": lambda sizes: 3})[1]["two"]["found"] == 3
+    other = HERE | {"gpu": "another card"}
+    assert set(ran(tmp_path, {"two": lambda sizes: 3}, machine=other)[1]) == {"two"}
