@@ -87,18 +87,23 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "policies/cache.py": TENSORS | MODEL,
     "policies/sampler.py": TENSORS
     | MODEL
-    | {"grao_ref.records", "grao_ref.policies.cache", "grao_ref.policies.drawing"},
+    | {"grao_ref.records", "grao_ref.policies.cache", "grao_ref.policies.drawing", "grao_ref.policies.steps"},
+    "policies/steps.py": TENSORS | MODEL | {"grao_ref.policies.cache"},
+    "policies/trial.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies.sampler"},
     "policies/causal_lm.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations"}
     | {f"grao_ref.policies.{name}" for name in ("critic", "drawing", "lora", "modes", "paged", "probe", "sampler")}
     | {"grao_ref.policies.scoring", "grao_ref.policies.weights"},
     "policies/weights.py": TENSORS | MODEL,
-    "policies/paged.py": TENSORS | MODEL | {"grao_ref.records", "grao_ref.policies.probe", "grao_ref.policies.scoring"},
+    "policies/paged.py": TENSORS
+    | MODEL
+    | {"grao_ref.records"}
+    | {f"grao_ref.policies.{name}" for name in ("probe", "scoring", "trial")},
     "policies/probe.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations", "grao_ref.plugins.blame"}
-    | {f"grao_ref.policies.{name}" for name in ("cache", "drawing", "lora", "sampler", "scoring")},
+    | {f"grao_ref.policies.{name}" for name in ("cache", "drawing", "lora", "sampler", "scoring", "trial")},
     "policies/scoring.py": TENSORS
     | MODEL
     | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies.outputs", "grao_ref.policies.tiles"},

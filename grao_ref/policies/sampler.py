@@ -6,6 +6,7 @@ changes nothing for absolute or rotary embeddings.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,17 +26,9 @@ LEAVE_REPLAYED = 0.5  # the same where a step is captured anew for the rows that
 
 
 def decode_in_turn(
-    model: PreTrainedModel,
-    prompts: Tokens,
-    group: int,
-    choose: Choose,
-    *,
-    eos_ids: Int[Tensor, "E"],
-    max_length: int,
-    parts: int,
-    replayed: bool = False,
+    model: PreTrainedModel, prompts: Tokens, group: int, choose: Choose, *, parts: int, **how: Any
 ) -> Samples:
-    """`decode` for a part of the prompts at a time, so that no more than a part's cache is in memory.
+    """`decode`, with its options, for a part of the prompts at a time: only that part's cache is in memory.
 
     The parts are those of `records.split`, as in an update. `choose` is asked for the answers by their place among all,
     so a token's random number does not depend on the number of parts.
@@ -45,15 +38,7 @@ def decode_in_turn(
         return lambda logits, rows, t: choose(logits, rows + first, t)
 
     pieces = [
-        decode(
-            model,
-            take(prompts, rows),
-            group,
-            of_part(rows.start * group),
-            eos_ids=eos_ids,
-            max_length=max_length,
-            replayed=replayed,
-        )
+        decode(model, take(prompts, rows), group, of_part(rows.start * group), **how)
         for rows in split(len(prompts.ids), parts)
     ]
     return pieces[0] if len(pieces) == 1 else _joined(pieces)

@@ -9,10 +9,8 @@ cell of its method that is done (without one: the longest that is done) took mor
 still runs at the deadline is ended, and its run leaves no line. OUT gets `harmless.jsonl`, the lines of `logs/` with
 the card's name and versions, and `harmless.log`: what happened, and when.
 
-No share of the card's memory is given to a process, and PYTORCH_CUDA_ALLOC_CONF is left as it is: 13 processes with
-this model ran at once on an H100 of 80 GB without either (tutorials/recorded/h100.json). Not known until a card has run
-this: how long conversion, head and a run take there, what more processes at once cost each of them, and the most
-memory that they take together, which is written to the log where nvidia-smi is found.
+No share of the card's memory is given to a process: 13 processes with this model ran at once on an H100 of 80 GB
+(tutorials/recorded/h100.json). The most memory that all take together is written to the log where nvidia-smi is found.
 """
 
 import argparse
