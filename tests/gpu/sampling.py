@@ -42,7 +42,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "SmolLM2-135M": lambda: LlamaConfig(**SMOLLM2),
     "Qwen2.5-1.5B": lambda: Qwen2Config(**QWEN),
 }
-ROUNDS, WARMUP = 3, 1
+ROUNDS, WARMUP = 2, 1
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ CASES = (
     Case("SmolLM2-135M", 16, 8, 64, bf16=True),
     Case("SmolLM2-135M", 16, 8, 64, bf16=False),
     Case("SmolLM2-135M", 4, 4, 64, bf16=True),
-    Case("SmolLM2-135M", 4, 8, 512, bf16=True),
+    Case("SmolLM2-135M", 4, 8, 256, bf16=True),
     Case("Qwen2.5-1.5B", 16, 8, 64, bf16=True),
-    Case("Qwen2.5-1.5B", 8, 8, 512, bf16=True),
+    Case("Qwen2.5-1.5B", 8, 8, 256, bf16=True),
 )
 
 
