@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -137,13 +137,12 @@ def with_model(table: Table, gguf: Path) -> Table:
     return replace(table, makes=makes, environment=(*table.environment, ("GRAO_CACHE", "{home}/grao_ref")))
 
 
-def cells_of(table: Table, seeds: Iterable[int]) -> list[Cell]:
+def cells_of(table: Table, seeds: Container[int]) -> list[Cell]:
     """All methods with the first seed, then all with the next."""
-    cells = table.to_judge(best_rates(table, []))
-    return [replace(cell, seed=seed, count=1) for seed in seeds for cell in cells]
+    return [cell for cell in table.to_judge(best_rates(table, [])) if cell.seed in seeds]
 
 
-def run(table: Table, seeds: Iterable[int], place: Place, limits: Limits, say: Say) -> int:
+def run(table: Table, seeds: Container[int], place: Place, limits: Limits, say: Say) -> int:
     """What the cells need, then the cells. The exit code: 1 where something failed."""
     missing = [cell for cell in cells_of(table, seeds) if not made(read(place.log), cell)]
     about = software()
