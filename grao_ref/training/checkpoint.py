@@ -11,6 +11,7 @@ checkpoint-10/
 
 import json
 import platform
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
@@ -28,7 +29,7 @@ from grao_ref.training.generators import note_generators, restore_generators
 from grao_ref.training.resuming import FORMAT, checkpoints, require_same_run, step_of, whole
 from grao_ref.training.state import Training
 
-TENSORS, PACKAGES = "training.safetensors", ("grao_ref", "torch", "transformers", "tokenizers", "safetensors")
+TENSORS, PACKAGES = "training.safetensors", ("torch", "transformers", "tokenizers", "safetensors")
 
 
 def save_checkpoint(
@@ -142,7 +143,8 @@ def _machine(training: Training) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    ours = sys.modules["grao_ref"].__version__  # known without an installation, too
+    return {"python": platform.python_version(), "grao_ref": ours} | {name: version(name) for name in PACKAGES}
 
 
 def _put_right(manifest: Mapping[str, Any], training: Training) -> list[str]:

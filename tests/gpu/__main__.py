@@ -43,6 +43,8 @@ def run(
 ) -> int:
     """Each part in turn, and the record of those that could run; the exit code."""
     found: dict[str, Any] = {}
+    content: dict[str, Any] = {"date": date.today().isoformat(), "machine": machine}
+    before = earlier(record, content)
     ends = time.perf_counter() + budget
     for name, part in parts.items():
         left = ends - time.perf_counter()
@@ -58,10 +60,8 @@ def run(
         found[name]["seconds"] = round(time.perf_counter() - began, 1)
         failed = found[name].get("error", "").partition("\n")[0]
         say(f"{name}: {found[name]['seconds']} s{f', failed: {failed}' if failed else ''}")
+        record.write_text(json.dumps(content | {"parts": before | found}, indent=1) + "\n")  # what follows may hang
     if found:
-        content = {"date": date.today().isoformat(), "machine": machine}
-        content["parts"] = earlier(record, content) | found
-        record.write_text(json.dumps(content, indent=1) + "\n")
         say(f"written: {record}")
     return int(any("error" in each for each in found.values()))
 

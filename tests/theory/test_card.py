@@ -31,7 +31,7 @@ def table():
         entrants={"GRPO": Entrant("GRPO", "--method grpo"), "SFT": Entrant("SFT", "--method sft")},
         evaluation="--max-eval-prompts 4",
         environment=(),
-        makes=(COPIES + card.DATA + " {home}/copy.jsonl",),
+        makes=(COPIES + "{data}/hh/harmless-base.jsonl.gz {home}/copy.jsonl",),
     )
 
 
@@ -44,10 +44,12 @@ def given(tmp_path, table, monkeypatch):
     parts = [tmp_path / "model-aa", tmp_path / "model-ab"]
     for part, content in zip(parts, (MODEL[:700], MODEL[700:]), strict=True):
         part.write_bytes(content)
-    data = tmp_path / "the {rows}.jsonl.gz"
-    data.write_bytes(gzip.compress(b"rows\n"))
+    data = tmp_path / "data"
+    (data / "hh").mkdir(parents=True)
+    (data / "hh" / "harmless-base.jsonl.gz").write_bytes(gzip.compress(b"rows\n"))
+    monkeypatch.setenv("GRAO_TEST_DATA", "")  # put back afterwards: the command sets it
     places = ("--home", tmp_path / "home", "--output-dir", tmp_path / "out")
-    return ["--parts", *parts, "--data", data, *places, "--seeds", "0"]
+    return ["harmless", "--parts", *parts, "--data", data, *places, "--seeds", "0"]
 
 
 def ran(given, *more):
@@ -57,7 +59,7 @@ def ran(given, *more):
 def test_the_command_makes_the_runs_and_leaves_two_logs(given, tmp_path, table):
     assert ran(given, "--sha256", HEX.upper(), "--side-by-side", "2") == 0
     out = tmp_path / "out"
-    assert sorted(path.name for path in out.iterdir()) == ["card.log", "harmless.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == ["harmless.jsonl", "harmless.log"]
     lines = read(out / "harmless.jsonl")
     assert {(line["method"], line["seed"]) for line in lines} == {("GRPO", 0), ("SFT", 0)}
     for line in lines:
@@ -70,7 +72,7 @@ def test_the_command_makes_the_runs_and_leaves_two_logs(given, tmp_path, table):
     home = tmp_path / "home"
     assert (home / "model").read_bytes() == MODEL
     assert (home / "copy.jsonl").read_text() == "rows\n"
-    said = (out / "card.log").read_text()
+    said = (out / "harmless.log").read_text()
     assert "2 made; no card was seen" in said
     before = (out / "harmless.jsonl").read_text()
     assert ran(given, "--sha256", HEX) == 0  # what is there is not made again
@@ -87,28 +89,28 @@ def test_a_wrong_hash_is_refused_with_one_line(given, tmp_path, capsys):
 
 
 def test_parts_in_another_order_are_refused(given, capsys):
-    given[1:3] = given[2:0:-1]
+    given[2:4] = given[3:1:-1]
     assert ran(given, "--sha256", HEX) == 2
     assert HEX in capsys.readouterr().err
 
 
 def test_without_the_data_nothing_begins(given, tmp_path, capsys):
-    (tmp_path / "the {rows}.jsonl.gz").unlink()
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
     assert ran(given, "--sha256", HEX) == 2
-    assert "there is no file" in capsys.readouterr().err
+    assert "there is no folder" in capsys.readouterr().err
 
 
 def test_a_command_that_fails_is_said(given, tmp_path, monkeypatch):
     monkeypatch.setattr(card, "CONVERT", 'python -c "1 / 0" {gguf} {{home}}/model')
     assert ran(given, "--sha256", HEX) == 1
-    assert "ZeroDivisionError" in (tmp_path / "out" / "card.log").read_text()
+    assert "ZeroDivisionError" in (tmp_path / "out" / "harmless.log").read_text()
     assert not (tmp_path / "out" / "harmless.jsonl").exists()
 
 
 def test_the_conversion_is_the_policy_s_own(monkeypatch, tmp_path):
     told = []
     monkeypatch.setattr("grao_ref.policies.smollm2.convert", lambda *paths: told.append(paths))
-    table = card.on_this(table_of("harmless"), tmp_path / "a model.gguf", tmp_path / "rows.gz")
+    table = card.with_model(table_of("harmless"), tmp_path / "a model.gguf")
     words = card.shlex.split(table.makes[0].format(home="HOME", data=""))
     monkeypatch.setattr(sys, "argv", ["-c", *words[3:]])
     exec(words[2], {})
@@ -119,7 +121,6 @@ def test_the_conversion_is_the_policy_s_own(monkeypatch, tmp_path):
     around = dict(environment(table, tmp_path))
     monkeypatch.setenv("GRAO_CACHE", around["GRAO_CACHE"])
     assert smollm2_folder() == tmp_path / "grao_ref" / "SmolLM2-135M-Instruct"
-    assert not any("{data}" in words for words in table.makes)
 
 
 def test_all_methods_come_with_one_seed_before_the_next():

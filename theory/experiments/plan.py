@@ -95,7 +95,8 @@ class Table:
         whole = [Cell(task, name, rates[task][name], *self.seeds) for task in self.tasks for name in self.entrants]
         if self.evaluation is None:
             return whole
-        return [replace(cell, seed=seed, count=1) for seed in range(*_ends(self.seeds)) for cell in whole]
+        first, count = self.seeds
+        return [replace(cell, seed=seed, count=1) for seed in range(first, first + count) for cell in whole]
 
     def task_of(self, cell: Cell) -> Task:
         """Its task, judged or tuning."""
@@ -167,16 +168,6 @@ def table_of(name: str, folder: Path = HERE) -> Table:
         environment=tuple(said.get("environment", {}).items()),
         trained=tuple(said.get("trained", ())),
     )
-
-
-def _ends(seeds: tuple[int, int]) -> tuple[int, int]:
-    """The first, and the one behind the last.
-
-    >>> _ends((3, 2))
-    (3, 5)
-    """
-    first, count = seeds
-    return first, first + count
 
 
 def _flags(words: str, home: str) -> dict[str, list[str]]:

@@ -1,56 +1,113 @@
 """What a real model's runs left: the evaluation of each trained model, and measures that nothing was trained on."""
 
+from collections import Counter
+from collections.abc import Callable
 from statistics import mean
 
-from theory.experiments.cells import Line, made
+from theory.experiments.cells import Line, made, measure
 from theory.experiments.plan import Cell, Table
 
 EVALUATED = ("reward", "RAS", "NAG, signed", "length", "repetition", "KL")  # of `grao_ref.evaluate`
-LOGGED = {
-    "words_head": "words' head",
-    "distinct": "distinct",
-    "refusals": "refusals",
-}  # of `hh.unseen`, last evaluation
-LIKELIHOOD = "eval_reference/logp_per_token"
+LOGGED = {  # what reward functions of weight 0 logged (`hh.unseen`, `sums.alone`), and the references'
+    "eval_words_head": "words' head",
+    "eval_refusals": "refusals",
+    "eval_number_alone": "number alone",
+    "eval_reference/logp_per_token": "log π(y) a token",
+}
+Runs = dict[str, dict[int, Line]]  # by method and seed
 
 
-def measured(table: Table, lines: list[Line]) -> str:
-    """For each task a table: a method a row, its base first. With one seed, intervals are over prompts."""
-    parts = []
+def measured(table: Table, lines: list[Line]) -> list[str]:
+    """What was run where, and for each task two tables: a method a row, its base first."""
+    parts = [where(table, lines)]
     for task in table.tasks:
-        rows = {
-            method: runs
+        runs = {
+            method: found
             for method in table.entrants
-            if (runs := list(made(lines, Cell(task, method, table.rates[0], *table.seeds)).values()))
-            and all("evaluation" in run for run in runs)
+            if (found := made(lines, Cell(task, method, table.rates[0], *table.seeds)))
         }
-        if rows:
-            parts.append(_table(table, task, rows))
-    return "\n\n".join(parts)
+        if runs:
+            parts += [_by_the_measure(table, task, runs), _by_all(table, task, runs)]
+    return parts
 
 
-def _table(table: Table, task: str, rows: dict[str, list[Line]]) -> str:
-    names = [*EVALUATED, *LOGGED.values(), "log π(y) a token"]
+def where(table: Table, lines: list[Line]) -> str:
+    """How many of the runs were made, on what, and how long they took."""
+    machines = Counter(_machine(line) for line in lines)
+    wanted = len(table.tasks) * len(table.entrants) * table.seeds[1]
+    hours = sum(line["seconds"] for line in lines) / 3600
+    said = "; ".join(f"{number} on {machine}" for machine, number in machines.items())
+    return (
+        f"{len(lines)} of {wanted} runs are made: {said}. Together {hours:.1f} hours of one process each, with others "
+        f"beside it. Every method at the learning rate {table.rates[0]}: tuned for none. The command of each run: "
+        f"[commands/{table.name}.md](commands/{table.name}.md)."
+    )
+
+
+def _machine(line: Line) -> str:
+    if line.get("card", "none") == "none":
+        return "a CPU (float32)"
+    return f"{line['card']} (bfloat16 autocast, torch {line['torch']}, transformers {line['transformers']})"
+
+
+def _by_the_measure(table: Table, task: str, runs: Runs) -> str:
+    steps, base = ("0", *map(str, table.steps)), runs.get(table.base, {})
     lines = [
-        f"### {task}, by what was and what was not trained on",
+        f"### {task}: `{table.measure}` on held-out prompts",
         "",
-        f"| method | seeds | {' | '.join(names)} |",
-        f"| --- |{' --- |' * (len(names) + 1)}",
-        f"| the model before | | {' | '.join(_cells(table, next(iter(rows.values())), before=True))} |",
+        f"By seed, in their order. More: the mean of steps {', '.join(map(str, table.steps))}, minus that of "
+        f"{table.base} with the same seed, where both were made on the same machine.",
+        "",
+        f"| method | seeds | {' | '.join(f'step {step}' for step in steps)} | more than {table.base} |",
+        f"| --- |{' --- |' * (len(steps) + 2)}",
     ]
-    lines += [f"| {method} | {len(runs)} | {' | '.join(_cells(table, runs))} |" for method, runs in rows.items()]
+    for method, found in runs.items():
+        values = [_each(found, _reached(table, step)) for step in steps]
+        same = {seed: line for seed, line in found.items() if seed in base and _machine(line) == _machine(base[seed])}
+        more = _each(same, lambda line: measure(table, line) - measure(table, base[line["seed"]]), sign="+")
+        seeds = ", ".join(map(str, sorted(found)))
+        lines.append(f"| {method} | {seeds} | {' | '.join(values)} | {'' if method == table.base else more} |")
     return "\n".join(lines)
 
 
-def _cells(table: Table, runs: list[Line], *, before: bool = False) -> list[str]:
+def _reached(table: Table, step: str) -> Callable[[Line], float]:
+    return lambda line: float(line["curve"][step][table.measure])
+
+
+def _each(runs: dict[int, Line], value: Callable[[Line], float], sign: str = "") -> str:
+    return ", ".join(f"{value(runs[seed]):{sign}.2f}" for seed in sorted(runs))
+
+
+def _by_all(table: Table, task: str, runs: Runs) -> str:
+    every = [line for found in runs.values() for line in found.values()]
+    some, after = every[0], [list(line["evaluation"].values())[-1] for line in every]
+    logged = {name: words for name, words in LOGGED.items() if all(name in line["curve"]["0"] for line in every)}
+    # A measure that is 0 for all says nothing: RAS is, where no answer can earn more than the reference.
+    evaluated = [name for name in EVALUATED if any((each.get(name) or [0.0])[0] for each in after)]
+    lines = [
+        f"### {task}, by what was and what was not trained on",
+        "",
+        "After the last step, the mean over the seeds; of one seed, with its interval over prompts in brackets.",
+        "",
+        f"| method | seeds | {' | '.join([*evaluated, *logged.values()])} |",
+        f"| --- |{' --- |' * (len(evaluated) + len(logged) + 1)}",
+        f"| the model before | | {' | '.join(_cells(table, [some], evaluated, logged, before=True))} |",
+    ]
+    for method, found in runs.items():
+        cells = _cells(table, list(found.values()), evaluated, logged)
+        lines.append(f"| {method} | {len(found)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cells(
+    table: Table, runs: list[Line], evaluated: list[str], logged: dict[str, str], *, before: bool = False
+) -> list[str]:
     place, step = (0, "0") if before else (-1, str(table.steps[-1]))
     found = []
-    for name in EVALUATED:
+    for name in evaluated:
         values = [list(run["evaluation"].values())[place].get(name) for run in runs]
         found.append(_said([value for value in values if value]))
-    for name in (*(f"eval_{name}" for name in LOGGED), LIKELIHOOD):
-        found.append(_number(mean(run["curve"][step][name] for run in runs)))
-    return found
+    return found + [_number(mean(run["curve"][step][name] for run in runs)) for name in logged]
 
 
 def _said(values: list[list[float | None]]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from theory.experiments.cells import LOGS, Line, best_rates, log_of, read
 from theory.experiments.pictures import maps
-from theory.experiments.plan import HERE, Table, table_of
+from theory.experiments.plan import HERE, Cell, Table, table_of
 from theory.experiments.readings import FLOOR, Interval, Read, agreement, at_the_edge, leaders, on_tables, readings
 from theory.experiments.real import measured
 from theory.experiments.scale import Row, rows
@@ -39,9 +39,13 @@ def section(table: Table, lines: list[Line], folder: Path) -> str:
         needed = sum(cell.count for cell in table.to_tune)
         words = f"Not judged yet: {len(lines)} of the {needed} runs that tune are made."
         return f"## {table.title}\n\n{table.question.strip()}\n\n{words}"
+    if table.evaluation:
+        write_commands(table, [(cell, str(cell)) for cell in table.to_judge(rates)], folder / "commands")
+        return "\n\n".join([f"## {table.title}", table.question.strip(), *measured(table, lines)])
     found = readings(table, lines)
-    write_commands(table, found, folder / "commands")
-    done = sum(len(methods) for methods in found.values())
+    cells = [(each.cell, f"{each.cell}, mean {each.whole}") for methods in found.values() for each in methods.values()]
+    write_commands(table, cells, folder / "commands")
+    done = len(cells)
     hours = sum(line["seconds"] for line in lines) / 3600
     known = all(line["seconds"] for line in lines)
     spent = f", {hours:.1f} hours of one process each on a shared CPU" if known else ""
@@ -64,8 +68,6 @@ def section(table: Table, lines: list[Line], folder: Path) -> str:
         parts.append(twins(found))
     if table.name == "sorting" and found:
         parts.append(beside_the_tables(found["sorting"]))
-    if table.evaluation and (said_of_it := measured(table, lines)):
-        parts.append(said_of_it)
     if said := rows(table, lines):
         parts.append(rows_of_the_ledger(said))
     return "\n\n".join(parts)
@@ -155,19 +157,15 @@ def twins(found: dict[str, dict[str, Read]]) -> str:
     return "\n".join(lines)
 
 
-def write_commands(table: Table, found: dict[str, dict[str, Read]], folder: Path) -> None:
-    """A page with what one types to make each cell again."""
+def write_commands(table: Table, cells: list[tuple[Cell, str]], folder: Path) -> None:
+    """A page with what one types to make each cell again; its words come before it."""
     folder.mkdir(exist_ok=True)
     makes = [f"    {each.format(home='runs', data='DATA')}" for each in table.makes]
     for task in table.tasks.values():
         makes += [f"    {each.format(home='runs', data='DATA')}" for each in task.makes]
-    cells = [
-        f"{read.cell}, mean {read.whole}:\n\n    {table.shown(read.cell)}"
-        for methods in found.values()
-        for read in methods.values()
-    ]
     before = ["First, once:", "\n".join(dict.fromkeys(makes))] if makes else []
-    text = [f"# {table.title}: the commands", *before, *cells]
+    commands = [f"{words}:\n\n    {table.shown(cell)}" for cell, words in cells]
+    text = [f"# {table.title}: the commands", *before, *commands]
     (folder / f"{table.name}.md").write_text("\n\n".join(text) + "\n")
 
 

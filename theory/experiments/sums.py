@@ -10,11 +10,12 @@ import argparse
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 LARGEST, TRAINED, SEED = 20, 0.75, 0
+Log = Callable[[str, float], None] | None
 
 
 def correct(completions: Sequence[Any], answer: Sequence[str], **columns: Any) -> list[float]:
@@ -28,10 +29,13 @@ def correct(completions: Sequence[Any], answer: Sequence[str], **columns: Any) -
     return [float(found[-1:] == [right]) for found, right in zip(numbers, answer, strict=True)]
 
 
-def alone(completions: Sequence[Any], **columns: Any) -> list[float]:
-    """1 where an answer is a number and nothing else, which no method is trained on."""
+def alone(completions: Sequence[Any], log_metric: Log = None, **columns: Any) -> list[float]:
+    """1 where an answer is a number and nothing else, which no method is trained on. Logs the share."""
     texts = [each if isinstance(each, str) else each[-1]["content"] for each in completions]
-    return [float(text.strip().isdecimal()) for text in texts]
+    found = [float(text.strip().isdecimal()) for text in texts]
+    if log_metric is not None:
+        log_metric("number_alone", sum(found) / len(found))
+    return found
 
 
 def rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
