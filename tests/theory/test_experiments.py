@@ -273,6 +273,26 @@ def test_the_first_design_had_left_what_its_successor_s_file_says():
     assert f"reached {min(others):.2f} to {max(others):.2f}" in said
 
 
+def test_the_conclusions_have_the_numbers_of_the_paper_s_settings():
+    said = {(row["id"], row["task"]): row for row in json.loads((HERE / "at_this_scale.json").read_text())}
+    assert said["claim-12", "best"]["words"].endswith("Ratio 0.65 [0.58, 0.72].")
+    assert "after 0.65 [0.58, 0.72] of GRPO's steps" in CONCLUSIONS
+    whole = said["table-3", "best"]["words"]
+    lacks = dict(part.split(": ") for part in whole.split("term: ")[1].split(". Along")[0].split("; "))
+    for name in ("no imitation", "no exploration", "no alignment"):
+        assert f"({lacks[name]})" in CONCLUSIONS
+    along = dict(part.split(": ") for part in whole.split("(λ = 0): ")[1].split(";")[0].split(", "))
+    assert max(along, key=along.get) == "0.359"
+    assert "highest at 0.36, the paper's own" in CONCLUSIONS
+    assert whole.endswith("against one top: 0.000.")
+    same = said["thm-1", "best"]["words"].split("same ρ: ")[1].split(". At another")[0]
+    largest = max(abs(float(part.split(": ")[1].split(" ±")[0])) for part in same.split("; "))
+    assert f"differ by {largest:.3f} or less" in CONCLUSIONS
+    assert said["table-3", "best"]["verdict"] == "open"
+    floor = found_in("terms")["beatable"]
+    assert all(read.end.mean < 0.001 for name, read in floor.items() if name != "GRPO")
+
+
 def test_the_conclusions_have_the_numbers_of_the_mixture():
     rows = [row for row in json.loads((HERE / "at_this_scale.json").read_text()) if row["id"] == "claim-16"]
     more = {row["task"]: row["words"].split("More on the mixture: ")[1].rstrip(".") for row in rows}

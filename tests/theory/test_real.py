@@ -2,7 +2,8 @@
 
 import pytest
 
-from theory.experiments.plan import table_of
+from theory.experiments.cells import log_of, measure, read
+from theory.experiments.plan import HERE, table_of
 from theory.experiments.real import measured
 from theory.experiments.report import section
 from theory.experiments.sums import alone, correct, rows
@@ -59,6 +60,67 @@ def test_the_report_has_a_command_for_each_run(table, tmp_path):
     commands = (tmp_path / "commands" / "harmless.md").read_text()
     assert commands.count("grao_ref.evaluate") == len(table.entrants) * table.seeds[1] == 36
     assert commands.count("--seed 2 ") == len(table.entrants)
+
+
+# What the conclusions say.
+
+SAID = (HERE / "CONCLUSIONS.md").read_text().replace("−", "-")
+IMITATE = {"SFT", "SFT 10, then GRPO", "LUFFY", "bar", "GRAO printed", "GRAO repaired"}
+
+
+def runs_of(name):
+    """By method and seed, those of a card."""
+    table, found = table_of(name), {}
+    for line in read(log_of(table)):
+        if "card" in line:
+            found.setdefault(line["method"], {})[line["seed"]] = line
+    return table, found
+
+
+def after(line, name="reward"):
+    return list(line["evaluation"].values())[-1][name][0]
+
+
+def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
+    table, found = runs_of("harmless")
+    base = {seed: measure(table, line) for seed, line in found["GRPO"].items()}
+    more = {
+        name: [measure(table, line) - base[seed] for seed, line in sorted(each.items())] for name, each in found.items()
+    }
+    printed, repaired, sft = (more[name] for name in ("GRAO printed", "GRAO repaired", "SFT 10, then GRPO"))
+    two = [f"{one:.2f} and {other:.2f}" for one, other in (printed, repaired, sft)]
+    assert f"(printed: by {two[0]}; repaired: by {two[1]})" in SAID
+    assert f"(by {two[2]})" in SAID
+    lacking = sorted(value for name, values in more.items() if "printed, no" in name for value in values)
+    assert [value > 0 for value in lacking] == [False, True, True, True, True]
+    assert (
+        f"by {lacking[1]:.2f} to {lacking[-1]:.2f} in four of five runs, and behind by {-lacking[0]:.2f} in one" in SAID
+    )
+    lengths = {name: [after(line, "length") for line in each.values()] for name, each in found.items()}
+    short = [x for name, each in lengths.items() if name in IMITATE or "printed, no" in name for x in each]
+    long = [x for name in ("GRPO", "RLOO") for x in lengths[name]]
+    before = next(iter(found["GRPO"][0]["evaluation"].values()))["length"][0]
+    assert f"from {before:.0f} tokens to {min(short):.0f} to {max(short):.0f} with all methods that imitate" in SAID
+    assert f"and to {min(long):.0f} to {max(long):.0f} with GRPO and RLOO" in SAID
+    assert f"{sum(map(len, found.values()))} of 36 on harmless prompts" in SAID
+
+
+def test_the_conclusions_have_the_numbers_of_the_sums():
+    _, found = runs_of("sums")
+    right = {name: f"{sum(map(after, each.values())) / len(each):.2f}" for name, each in found.items()}
+    three = [right[name] for name in ("GRPO", "RLOO", "LUFFY")]
+    assert f"GRPO, RLOO and LUFFY end with {three[0]}, {three[1]} and {three[2]} of the held-out sums right" in SAID
+    assert f"GRAO ends with {right['GRAO printed']} (printed) and {right['GRAO repaired']} (repaired)" in SAID
+    assert f"SFT before GRPO with {right['SFT 10, then GRPO']}." in SAID
+    assert f"ends with {right['SFT']} (three seeds)" in SAID
+    assert len(found["SFT"]) == 3
+    assert f"GRPO ends with {right['GRPO']} right and GRAO with {right['GRAO repaired']} (one seed" in SAID
+    lengths = {name: after(each[0], "length") for name, each in found.items()}
+    assert all(9.5 < lengths[name] < 11.5 for name in ("GRPO", "RLOO", "LUFFY"))
+    assert all(2.5 < lengths[name] < 4.5 for name in ("GRAO printed", "GRAO repaired", "SFT 10, then GRPO", "SFT"))
+
+
+# The questions.
 
 
 def test_sums_are_asked_once_each_and_none_of_those_held_out_is_trained_on():

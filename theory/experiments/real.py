@@ -10,6 +10,7 @@ from theory.experiments.plan import Cell, Table
 EVALUATED = ("reward", "RAS", "NAG, signed", "length", "repetition", "KL")  # of `grao_ref.evaluate`
 LOGGED = {  # what reward functions of weight 0 logged (`hh.unseen`, `sums.alone`), and the references'
     "eval_words_head": "words' head",
+    "eval_distinct": "distinct",
     "eval_refusals": "refusals",
     "eval_number_alone": "number alone",
     "eval_reference/logp_per_token": "log π(y) a token",
