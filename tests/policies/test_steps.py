@@ -121,6 +121,22 @@ def test_a_few_tokens_are_not_worth_a_capture(captured):
     assert captured == [GROUP * len(LENGTHS)]
 
 
+def test_a_step_is_told_how_many_tokens_may_follow(monkeypatch):
+    """Where a few are left, the rows that stay are not worth a capture either."""
+    monkeypatch.setattr(sampler, "LEAVE_REPLAYED", 0.99)
+    policy, made, left_at = any_policy("llama"), sampler.step_of, []
+    calls = watched(policy)
+
+    def step_of(*about, **how):
+        left_at.append((about[-1], len(calls)))  # a prefill, and a call for each token but the newest
+        return made(*about, **how)
+
+    monkeypatch.setattr(sampler, "step_of", step_of)
+    fixed(policy, prompts_of(LENGTHS))
+    assert len(left_at) > 2
+    assert all(left == LENGTH - called for left, called in left_at)
+
+
 def test_answers_in_parts_are_the_same(captured):
     policy, prompts = any_policy("llama"), prompts_of(LENGTHS)
     whole = fixed(policy, prompts)
