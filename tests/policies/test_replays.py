@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPTNeoConfig
+from transformers import AutoModelForCausalLM, GPTNeoConfig, MistralConfig
 
 from grao_ref.policies.build import policy_as_it_is
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.load import load_language_model
 from grao_ref.policies.probe import replays
 from grao_ref.settings.config import Config
-from tests.policies.architectures import EOS
+from tests.policies.architectures import EOS, SIZES, TOKENS
 from tests.policies.families import tiny_model
 from tests.policies.table_of_models import TRAINS, row_of
 from tests.policies.test_causal_lm import CLOSE, prompts_of
@@ -70,9 +70,7 @@ def test_a_model_that_counts_its_window_from_the_end_of_the_cache_is_not_replaye
     assert replays(wide.scorer)
 
 
-@pytest.mark.parametrize("error", [IndexError, KeyError, NotImplementedError, UnboundLocalError])
-def test_a_model_whose_code_fails_on_a_mask_of_four_dimensions_is_not_replayed(error):
-    policy = CausalLMPolicy(tiny_model("llama"), eos_ids=EOS, max_completion_length=LENGTH)
+def failing_on_four_dimensions(policy, error):
     inner = policy.model.forward
 
     def failing(*args, attention_mask=None, **kwargs):
@@ -81,6 +79,22 @@ def test_a_model_whose_code_fails_on_a_mask_of_four_dimensions_is_not_replayed(e
         return inner(*args, attention_mask=attention_mask, **kwargs)
 
     policy.model.forward = failing
+
+
+def test_a_window_that_holds_the_trial_and_not_the_wide_cache_is_tried_too():
+    about = {**SIZES, **TOKENS, "num_key_value_heads": 2, "sliding_window": 16}
+    policy = CausalLMPolicy(
+        AutoModelForCausalLM.from_config(MistralConfig(**about)), eos_ids=EOS, max_completion_length=4
+    )
+    assert replays(policy.scorer)  # the control
+    failing_on_four_dimensions(policy, RuntimeError)
+    assert not replays(policy.scorer)
+
+
+@pytest.mark.parametrize("error", [IndexError, KeyError, NotImplementedError, UnboundLocalError])
+def test_a_model_whose_code_fails_on_a_mask_of_four_dimensions_is_not_replayed(error):
+    policy = CausalLMPolicy(tiny_model("llama"), eos_ids=EOS, max_completion_length=LENGTH)
+    failing_on_four_dimensions(policy, error)
     assert not replays(policy.scorer)
 
 

@@ -11,7 +11,7 @@ from grao_ref.policies.cache import FixedLayer
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from tests.policies.architectures import EOS, random_model
 from tests.policies.test_causal_lm import LENGTHS, prompts_of, sampled
-from tests.policies.test_sampler import GROUP, LENGTH, NAMES, SLIDING, any_policy, assert_same, watched
+from tests.policies.test_sampler import GROUP, LENGTH, NAMES, SLIDING, any_policy, assert_same, rows_of, watched
 
 
 def fixed(policy, prompts, eager=False):
@@ -135,6 +135,18 @@ def test_a_step_is_told_how_many_tokens_may_follow(monkeypatch):
     fixed(policy, prompts_of(LENGTHS))
     assert len(left_at) > 2
     assert all(left == LENGTH - called for left, called in left_at)
+
+
+def test_rows_of_steps_that_cannot_be_fixed_leave_as_from_eager_ones(monkeypatch):
+    monkeypatch.setattr(sampler, "LEAVE_REPLAYED", -1)  # no row would leave
+    policy, prompts = any_policy("mistral"), prompts_of(LENGTHS)
+    calls = watched(policy)
+    fixed(policy, prompts, eager=True)
+    eager = rows_of(calls)
+    calls.clear()
+    fixed(policy, prompts)
+    assert rows_of(calls) == eager
+    assert eager[-1] < eager[0]  # the control
 
 
 def test_answers_in_parts_are_the_same(captured):
