@@ -15,7 +15,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from grao_ref.policies.cache import repeat_with_room
 from grao_ref.policies.drawing import Choose
-from grao_ref.policies.steps import Rows, step_of
+from grao_ref.policies.steps import FixedStep, Rows, step_of
 from grao_ref.records import Samples, Tokens, split, take
 
 # Asking a GPU whether rows go on means waiting for it, so it is done after every so many tokens. What is decoded
@@ -76,7 +76,8 @@ def decode(
         for t in range(max_length):
             token, scores = choose(logits.to(logprobs.dtype), rows.answers, t)
             ids[rows.answers, t], logprobs[rows.answers, t] = token, scores
-            kept = _still_going(rows, token, eos_ids, t, LEAVE_REPLAYED if replayed else LEAVE)
+            share = LEAVE_REPLAYED if isinstance(go_on, FixedStep) else LEAVE
+            kept = _still_going(rows, token, eos_ids, t, share)
             if t + 1 == max_length or (kept is not None and not len(kept)):
                 break
             if kept is not None:

@@ -97,11 +97,12 @@ class FixedStep:
         """
         stream = _stream(self.token.device)
         stream.wait_stream(torch.cuda.current_stream(self.token.device))
-        with torch.cuda.stream(stream), _refusing_to_wait():
-            self._forward()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            self.logits = self._forward()
+        with torch.cuda.stream(stream):  # `torch.cuda.graph` does not go back to the other one where the capture fails
+            with _refusing_to_wait():
+                self._forward()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                self.logits = self._forward()
         return graph
 
 

@@ -14,17 +14,22 @@ from grao_ref.records import Tokens
 
 LENGTHS = (5, 2)  # of the prompts
 ENDS = 2  # the shorter answer's length, its end included
+ROOM = 512  # more tokens than any window that a model counts back from the cache's end (GPT-Neo's: 256)
 Logprobs = Float[Tensor, "2 2 T"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Two prompts, the same two answers to each, and the token that ends the shorter one."""
+    """Two prompts, the same two answers to each, and the token that ends the shorter one.
+
+    `room`: for how many tokens more the model has places, `ROOM` at most.
+    """
 
     prompts: Tokens
     ids: Int[Tensor, "2 2 T"]
     mask: Bool[Tensor, "2 2 T"]
     end: int
+    room: int
 
 
 def trial_of(model: PreTrainedModel) -> Trial:
@@ -33,9 +38,11 @@ def trial_of(model: PreTrainedModel) -> Trial:
     On a GPU the sampler looks for ended rows only after every so many tokens; the longer answer goes on behind these.
     It is shorter where a model of a test has no place for so many.
     """
-    device, places = model.device, getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    device, config = model.device, model.config.get_text_config()
+    places = getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None)  # MPT's name
     length = PATIENCE.get(device.type, 8) + 7
-    length = max(ENDS + 1, min(length, (places or 2**31) - max(LENGTHS)))
+    most = (places or 2**31) - max(LENGTHS)
+    length = max(ENDS + 1, min(length, most))
     layers: tuple[Any, ...] = (model.get_input_embeddings(), model.get_output_embeddings())  # type: ignore[no-untyped-call]
     vocabulary = min(len(layer.weight) for layer in layers)
     first, span, count = vocabulary // 8, vocabulary // 2, sum(LENGTHS) + 2 * length
@@ -46,7 +53,8 @@ def trial_of(model: PreTrainedModel) -> Trial:
     answers, end = tokens[sum(LENGTHS) :].view(2, length), first + span
     answers[1, ENDS - 1] = end
     counted = torch.arange(length, device=device) < torch.tensor([length, ENDS], device=device)[:, None]
-    return Trial(Tokens(prompts, attended), answers.expand(2, -1, -1), counted.expand(2, -1, -1), end)
+    answers, counted = answers.expand(2, -1, -1), counted.expand(2, -1, -1)
+    return Trial(Tokens(prompts, attended), answers, counted, end, room=max(0, min(ROOM, most - length)))
 
 
 def plainly(model: PreTrainedModel, trial: Trial) -> Logprobs:

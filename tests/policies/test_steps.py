@@ -1,23 +1,17 @@
 """Steps of decoding whose tensors stay where they are, as a GPU replays them: on a CPU, with a stand-in for the graph.
 
-On a GPU they are tested in tests/gpu/test_replayed.py.
+On a GPU they are tested in tests/gpu/test_replayed.py. Which models have them is in test_replays.py.
 """
 
 import pytest
 import torch
 
 from grao_ref.policies import sampler, steps
-from grao_ref.policies.build import policy_as_it_is
 from grao_ref.policies.cache import FixedLayer
 from grao_ref.policies.causal_lm import CausalLMPolicy
-from grao_ref.policies.load import load_language_model
-from grao_ref.policies.probe import replays
-from grao_ref.settings.config import Config
 from tests.policies.architectures import EOS, random_model
-from tests.policies.families import tiny_model
-from tests.policies.table_of_models import TRAINS, row_of
-from tests.policies.test_causal_lm import CLOSE, LENGTHS, prompts_of, sampled
-from tests.policies.test_sampler import GROUP, LENGTH, NAMES, SLIDING, any_policy, assert_same, watched
+from tests.policies.test_causal_lm import LENGTHS, prompts_of, sampled
+from tests.policies.test_sampler import GROUP, LENGTH, NAMES, SLIDING, any_policy, assert_same, rows_of, watched
 
 
 def fixed(policy, prompts, eager=False):
@@ -127,6 +121,34 @@ def test_a_few_tokens_are_not_worth_a_capture(captured):
     assert captured == [GROUP * len(LENGTHS)]
 
 
+def test_a_step_is_told_how_many_tokens_may_follow(monkeypatch):
+    """Where a few are left, the rows that stay are not worth a capture either."""
+    monkeypatch.setattr(sampler, "LEAVE_REPLAYED", 0.99)
+    policy, made, left_at = any_policy("llama"), sampler.step_of, []
+    calls = watched(policy)
+
+    def step_of(*about, **how):
+        left_at.append((about[-1], len(calls)))  # a prefill, and a call for each token but the newest
+        return made(*about, **how)
+
+    monkeypatch.setattr(sampler, "step_of", step_of)
+    fixed(policy, prompts_of(LENGTHS))
+    assert len(left_at) > 2
+    assert all(left == LENGTH - called for left, called in left_at)
+
+
+def test_rows_of_steps_that_cannot_be_fixed_leave_as_from_eager_ones(monkeypatch):
+    monkeypatch.setattr(sampler, "LEAVE_REPLAYED", -1)  # no row would leave
+    policy, prompts = any_policy("mistral"), prompts_of(LENGTHS)
+    calls = watched(policy)
+    fixed(policy, prompts, eager=True)
+    eager = rows_of(calls)
+    calls.clear()
+    fixed(policy, prompts)
+    assert rows_of(calls) == eager
+    assert eager[-1] < eager[0]  # the control
+
+
 def test_answers_in_parts_are_the_same(captured):
     policy, prompts = any_policy("llama"), prompts_of(LENGTHS)
     whole = fixed(policy, prompts)
@@ -134,57 +156,6 @@ def test_answers_in_parts_are_the_same(captured):
     assert_same(policy.sample(prompts, GROUP, temperature=1.0, rng=rng, parts=3), whole, "llama")
     assert captured[0] == GROUP * len(LENGTHS)
     assert captured[-1] <= GROUP
-
-
-# Which models.
-
-
-@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3_text", "opt", "bloom", "mpt", "jamba", "gpt_neo", "xglm"])
-def test_a_model_is_replayed_only_where_that_gives_what_it_says(family):
-    """`replays` looks at few tokens; here the answers of twelve are compared. Where it says no, its reason is real."""
-    row, policy = row_of(family)
-    if row.result != TRAINS:
-        pytest.skip(f"{family} is refused altogether")
-    prompts = prompts_of([9, 2, 5])
-    expected = fixed(policy, prompts, eager=True)
-    if replays(policy.scorer):
-        found = fixed(policy, prompts)
-        assert torch.equal(found.ids, expected.ids)
-        torch.testing.assert_close(found.logprobs, expected.logprobs, **CLOSE["deepseek_v3"])
-    else:
-        try:
-            found = fixed(policy, prompts)
-        except (RuntimeError, TypeError, ValueError, AttributeError):
-            return
-        assert (found.logprobs - expected.logprobs).abs().max() > 1e-3
-
-
-def test_a_model_that_counts_places_of_the_whole_width_is_not_replayed():
-    policy = CausalLMPolicy(tiny_model("llama"), eos_ids=EOS, max_completion_length=LENGTH)
-    assert replays(policy.scorer)  # the control
-    inner = policy.model.forward
-
-    def counting(*args, attention_mask=None, position_ids=None, **kwargs):
-        if attention_mask is not None and attention_mask.dim() == 4:
-            position_ids = position_ids + attention_mask.shape[-1]
-        return inner(*args, attention_mask=attention_mask, position_ids=position_ids, **kwargs)
-
-    policy.model.forward = counting
-    assert not replays(policy.scorer)
-
-
-def test_on_a_cpu_steps_are_eager_and_the_setting_says_so_elsewhere(monkeypatch):
-    model, tokenizer = load_language_model("tiny", device=torch.device("cpu"))
-    assert not policy_as_it_is(model, tokenizer, Config()).replayed
-    whole = CausalLMPolicy.__init__
-
-    def as_on_a_gpu(self, *args, **kwargs):
-        whole(self, *args, **kwargs)
-        self.replayed = replays(self.scorer)
-
-    monkeypatch.setattr(CausalLMPolicy, "__init__", as_on_a_gpu)
-    assert policy_as_it_is(model, tokenizer, Config()).replayed
-    assert not policy_as_it_is(model, tokenizer, Config(sampler="eager")).replayed
 
 
 def test_every_layer_of_the_cache_is_fixed_or_none():

@@ -1,7 +1,10 @@
 """Tables of a real model's runs: which runs they hold, on which machine each was made, and what is compared."""
 
+import re
+
 import pytest
 
+from grao_ref.settings.presets import PRESETS
 from theory.experiments.cells import log_of, measure, read
 from theory.experiments.plan import HERE, table_of
 from theory.experiments.real import measured
@@ -35,9 +38,9 @@ def test_runs_are_compared_seed_by_seed_on_one_machine(table):
         line(table, "RLOO", 2, 9.0),  # its partner is missing
         line(table, "SFT", 0, 0.4, machine={}),  # its partner ran on a card
     ]
-    where, by_measure, by_all = measured(table, lines)
+    where, _, by_measure, by_all = measured(table, lines)
     assert "6 of 36 runs are made: 5 on a card (bfloat16 autocast, torch 2, transformers 5); 1 on a CPU" in where
-    assert "Together 3.0 hours" in where
+    assert "Together 3.0 hours of training" in where
     assert "| GRPO | 0, 1 | 0.00, 0.00 | 0.10, 0.20 | 0.20, 0.40 | 0.30, 0.60 |  |" in by_measure
     assert "| RLOO | 0, 1, 2 | " in by_measure
     assert by_measure.splitlines()[-2].endswith("| +0.20, +0.60 |")  # twice the difference: the mean of 1, 2, 3
@@ -49,9 +52,9 @@ def test_runs_are_compared_seed_by_seed_on_one_machine(table):
 
 def test_a_measure_that_only_some_runs_have_is_left_out(table):
     lines = [line(table, "GRPO", 0, 0.1), line(table, "RLOO", 0, 0.1)]
-    assert "refusals" in measured(table, lines)[2]
+    assert "refusals" in measured(table, lines)[-1]
     del lines[1]["curve"]["0"]["eval_refusals"]
-    assert "refusals" not in measured(table, lines)[2]
+    assert "refusals" not in measured(table, lines)[-1]
 
 
 def test_the_report_has_a_command_for_each_run(table, tmp_path):
@@ -134,3 +137,23 @@ def test_sums_are_asked_once_each_and_none_of_those_held_out_is_trained_on():
         assert correct([row["completion"]], [row["answer"]]) == [1.0]
         assert alone([f" {answer}\n", f"It is {answer}"], logged.__setitem__) == [1.0, 0.0]
     assert logged == {"number_alone": 0.5}
+
+
+def test_most_held_out_sums_are_trained_on_in_the_other_order():
+    train, test = (
+        [tuple(map(int, re.findall(r"\d+", row["prompt"][0]["content"]))) for row in part] for part in rows()
+    )
+    assert sum((other, one) in train for one, other in test) == 71  # as sums.py and sums.toml say
+
+
+@pytest.mark.parametrize("name", ["harmless", "helpful", "sums"])
+def test_what_is_not_equal_between_the_methods_is_what_the_report_says(name):
+    table, preset = table_of(name), PRESETS["smollm2"]
+    assert "--preset smollm2" in table.flags
+    assert table.seeds == (0, 3)
+    assert preset.per_device_train_batch_size == 16
+    assert preset.per_device_train_batch_size // preset.num_generations == 4
+    batches = {method: each.flags for method, each in table.entrants.items() if "batch" in each.flags}
+    assert batches == {"SFT": "--method sft --per-device-train-batch-size 16"}
+    first = {method: each.first for method, each in table.entrants.items() if each.first}
+    assert first == {"SFT 10, then GRPO": "--method sft --max-steps 10 --eval-steps 10"}

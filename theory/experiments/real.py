@@ -1,4 +1,4 @@
-"""What a real model's runs left: the evaluation of each trained model, and measures that nothing was trained on."""
+"""What a real model's runs left: the evaluation of each trained model, and measures that are no method's reward."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,6 +8,13 @@ from theory.experiments.cells import Line, made, measure
 from theory.experiments.plan import Cell, Table
 
 EVALUATED = ("reward", "RAS", "NAG, signed", "length", "repetition", "KL")  # of `grao_ref.evaluate`
+# True of each of these tables, whose tasks and methods have the same flags.
+NOT_EQUAL = """\
+What is not equal between the methods: SFT reads 16 references a step; a method that samples reads at most 4, one for \
+each of its 4 prompts, beside its 16 samples. Before the clock of `SFT 10, then GRPO` starts, its model was trained \
+for ten steps of SFT, always with the same seed. So its row starts at another reward, and its NAG and KL are measured \
+from that model: they can't be compared with those of the other rows. With one to three seeds there are no intervals \
+over seeds; the order of methods that are close tells nothing."""
 LOGGED = {  # what reward functions of weight 0 logged (`hh.unseen`, `sums.alone`), and the references'
     "eval_words_head": "words' head",
     "eval_distinct": "distinct",
@@ -20,7 +27,7 @@ Runs = dict[str, dict[int, Line]]  # by method and seed
 
 def measured(table: Table, lines: list[Line]) -> list[str]:
     """What was run where, and for each task two tables: a method a row, its base first."""
-    parts = [where(table, lines)]
+    parts = [where(table, lines), NOT_EQUAL]
     for task in table.tasks:
         runs = {
             method: found
@@ -39,8 +46,9 @@ def where(table: Table, lines: list[Line]) -> str:
     hours = sum(line["seconds"] for line in lines) / 3600
     said = "; ".join(f"{number} on {machine}" for machine, number in machines.items())
     return (
-        f"{len(lines)} of {wanted} runs are made: {said}. Together {hours:.1f} hours of one process each, with others "
-        f"beside it. Every method at the learning rate {table.rates[0]}: tuned for none. The command of each run: "
+        f"{len(lines)} of {wanted} runs are made: {said}. Together {hours:.1f} hours of training, of one process each, "
+        "with others beside it; SFT before it and the last evaluation are not counted. Every method at the learning "
+        f"rate {table.rates[0]}: tuned for none. The command of each run: "
         f"[commands/{table.name}.md](commands/{table.name}.md)."
     )
 
@@ -88,7 +96,8 @@ def _by_all(table: Table, task: str, runs: Runs) -> str:
     lines = [
         f"### {task}, by what was and what was not trained on",
         "",
-        "After the last step, the mean over the seeds; of one seed, with its interval over prompts in brackets.",
+        "After the last step, the mean over the seeds; of one seed, with its interval over prompts in brackets. "
+        f"Up to KL: `grao_ref.evaluate {table.evaluation}`; then: the run's own evaluation at that step.",
         "",
         f"| method | seeds | {' | '.join([*evaluated, *logged.values()])} |",
         f"| --- |{' --- |' * (len(evaluated) + len(logged) + 1)}",

@@ -3,7 +3,8 @@
     python -m theory.experiments.sums --output-dir runs/sums
 
 Of the 400 questions, in a random order with a seed, three quarters are in `train.jsonl` and the others in `test.jsonl`.
-A reference is the number alone, as the question asks: it earns the most that an answer can.
+A reference is the number alone, as the question asks: it earns the most that an answer can. Questions are held out, not
+sums: of most, the one with the numbers in the other order is in `train.jsonl` (71 of 100).
 """
 
 import argparse
@@ -30,7 +31,7 @@ def correct(completions: Sequence[Any], answer: Sequence[str], **columns: Any) -
 
 
 def alone(completions: Sequence[Any], log_metric: Log = None, **columns: Any) -> list[float]:
-    """1 where an answer is a number and nothing else, which no method is trained on. Logs the share."""
+    """1 where an answer is a number and nothing else, as every reference is; no reward counts it. Logs the share."""
     texts = [each if isinstance(each, str) else each[-1]["content"] for each in completions]
     found = [float(text.strip().isdecimal()) for text in texts]
     if log_metric is not None:
