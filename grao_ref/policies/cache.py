@@ -14,6 +14,8 @@ RECURRENT = {  # a state that is changed in place: not for forward passes with g
     "LinearAttentionAndSlidingWindowAttentionLayer",
 }
 
+UNTOLD = 2**20  # tokens: more than any cache has
+
 
 def kinds_of_layers(model: PreTrainedModel) -> set[str]:
     """The names of the classes of the model's layers in transformers' cache."""
@@ -101,9 +103,17 @@ class FixedLayer(DynamicLayer):
         self.values.index_copy_(2, self.place, value_states.to(self.values.dtype))
         return self.keys, self.values
 
+    def get_seq_length(self) -> int:
+        """Nonsense on purpose: a graph would keep the number of the token that it was captured with.
+
+        A model that computes with it is found out when it is tried (`probe.replays`).
+        """
+        return UNTOLD
+
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """The whole width, from the first token on."""
-        return self.get_seq_length(), 0
+        assert self.keys is not None
+        return self.keys.shape[-2], 0
 
     def fixed(self, place: Int[Tensor, "1"]) -> "FixedLayer":
         """The same layer, which writes at another place."""

@@ -76,20 +76,26 @@ def replays(scorer: Scorer) -> bool:
     """Whether steps of sampling that are captured and replayed give what the model says (`steps.py`).
 
     `scorer` was tried out itself. They do not where a model waits for the GPU in its forward pass, reads another mask
-    than attention's, keeps something else than all keys and values, or takes the cache's width for the number of tokens
-    so far. For the last of these it is tried again in a cache that is much wider than the answers. That alone is not
-    enough: a layer whose window is narrower than the cache keeps the steps eager. A model whose code raises anything is
-    not replayed.
+    than attention's, or computes with the number of tokens so far or with the cache's width. For the last of these it
+    is tried in a cache that is much wider than the answers, too: in both, because layers with a window that is narrower
+    than the wide cache are not replayed there. Where sampling is under autocast, it is tried under autocast as well. A
+    model whose code raises anything is not replayed.
     """
+    half = {scorer.bf16 and _computes_in_half_alone(scorer.model), scorer.bf16}
     try:
-        with _as_it_is_tried(replace(scorer, bf16=scorer.bf16 and _computes_in_half_alone(scorer.model))):
-            trial = trial_of(scorer.model)
-            expected = plainly(scorer.model, trial)
-            limit = allowed(expected, trial, half=_has_half_weights(scorer.model))
-            found = [decoded(scorer.model, trial, replayed=True, room=room) for room in (0, trial.room)]
-            return all(_error(each, expected, trial) <= limit for each in found)
+        return all(_replays(replace(scorer, bf16=bf16)) for bf16 in sorted(half))
     except Exception:
         return False
+
+
+def _replays(scorer: Scorer) -> bool:
+    model = scorer.model
+    with _as_it_is_tried(scorer):
+        trial = trial_of(model)
+        expected = plainly(model, trial)
+        limit = allowed(expected, trial, half=scorer.bf16 or _has_half_weights(model))
+        found = [decoded(model, trial, replayed=True, room=room) for room in (0, trial.room)]
+        return all(_error(each, expected, trial) <= limit for each in found)
 
 
 def scored(scorer: Scorer, trial: Trial) -> Logprobs:

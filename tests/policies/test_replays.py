@@ -1,5 +1,7 @@
 """Which models have steps of sampling that are replayed: `probe.replays`, on a CPU with fixed tensors and no graph."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPTNeoConfig, MistralConfig
@@ -7,12 +9,13 @@ from transformers import AutoModelForCausalLM, GPTNeoConfig, MistralConfig
 from grao_ref.policies.build import policy_as_it_is
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.load import load_language_model
+from grao_ref.policies.lora import add_lora
 from grao_ref.policies.probe import replays
 from grao_ref.settings.config import Config
 from tests.policies.architectures import EOS, SIZES, TOKENS
 from tests.policies.families import tiny_model
 from tests.policies.table_of_models import TRAINS, row_of
-from tests.policies.test_causal_lm import CLOSE, prompts_of
+from tests.policies.test_causal_lm import CLOSE, prompts_of, sampled
 from tests.policies.test_sampler import LENGTH
 from tests.policies.test_steps import fixed
 
@@ -110,3 +113,59 @@ def test_on_a_cpu_steps_are_eager_and_the_setting_says_so_elsewhere(monkeypatch)
     monkeypatch.setattr(CausalLMPolicy, "__init__", as_on_a_gpu)
     assert policy_as_it_is(model, tokenizer, Config()).replayed
     assert not policy_as_it_is(model, tokenizer, Config(sampler="eager")).replayed
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_model_that_computes_with_the_number_of_tokens_in_the_cache_is_not_replayed(reads):
+    """As Llama 4 does in layers without rotary positions, from 8,192 tokens on: far beyond a trial's answers."""
+    policy = CausalLMPolicy(tiny_model("llama"), eos_ids=EOS, max_completion_length=LENGTH)
+    layer = policy.model.model.layers[0].mlp
+    inner, whole, scale = layer.forward, policy.model.forward, [1.0]
+
+    def counting(*args, past_key_values=None, **kwargs):
+        if past_key_values is not None:
+            read = past_key_values.get_seq_length()  # to read it is no harm
+            scale[0] = 1.0 + read // 8192 if reads else 1.0
+        return whole(*args, past_key_values=past_key_values, **kwargs)
+
+    layer.forward = lambda x: inner(x) * scale[0]
+    policy.model.forward = counting
+    assert replays(policy.scorer) == (not reads)
+
+
+def test_under_autocast_it_is_tried_under_autocast_too():
+    policy = CausalLMPolicy(tiny_model("llama"), eos_ids=EOS, max_completion_length=LENGTH, bf16=True)
+    assert replays(policy.scorer)
+    inner = policy.model.forward
+
+    def failing(*args, attention_mask=None, **kwargs):
+        if attention_mask is not None and attention_mask.dim() == 4 and torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("of a model's own")
+        return inner(*args, attention_mask=attention_mask, **kwargs)
+
+    policy.model.forward = failing
+    assert not replays(policy.scorer)
+    assert replays(replace(policy.scorer, bf16=False))  # the control
+
+
+def test_an_earlier_adapter_samples_as_it_was():
+    model = tiny_model("llama")
+    add_lora(model, r=2, alpha=4, target_modules=("all-linear",))
+    policy = CausalLMPolicy(model, eos_ids=(), max_completion_length=LENGTH)
+    policy.replayed = replays(policy.scorer)
+    assert policy.replayed
+    move(policy)
+    earlier, prompts = policy.frozen(), prompts_of([9, 2, 5])
+    before = sampled(policy, prompts)
+    move(policy)
+    now = sampled(policy, prompts)
+    assert not torch.equal(now.ids, before.ids)  # the control
+    assert torch.equal(sampled(earlier, prompts).ids, before.ids)
+    assert torch.equal(sampled(policy, prompts).ids, now.ids)
+
+
+def move(policy):
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for tensor in policy.parameters():
+            tensor += torch.randn_like(tensor)
