@@ -251,11 +251,23 @@ def test_the_conclusions_have_the_corrections_for_several_comparisons():
     assert "two survive Holm's correction: beatable at one in 42, and best at one in 840" in CONCLUSIONS
 
 
-def test_the_graded_task_is_as_the_table_of_methods_says():
-    more = {name: read.more.sure for name, read in found_in("knobs")["graded"].items()}
+def test_the_tasks_beside_the_map_are_as_the_conclusions_say():
+    found = found_in("knobs")
+    more = {name: read.more.sure for name, read in found["graded"].items()}
     assert (more["SFT 40, then GRPO"], more["SFT 10, then GRPO"], more["surprise"]) == (1, -1, -1)
-    assert "for fifteen of the sixteen methods" in CONCLUSIONS
-    assert len(more) == 15
+    some, most = (
+        {name: f"{read.whole.mean:.3f}" for name, read in found[f"{share} % wrong"].items()} for share in (30, 70)
+    )
+    repaired, sft, printed = (
+        (some[name], most[name]) for name in ("GRAO repaired", "SFT 40, then GRPO", "GRAO printed")
+    )
+    assert f"repaired GRAO reaches {repaired[0]} and {repaired[1]}, and 40 steps" in CONCLUSIONS
+    assert f"before GRPO {sft[0]} and {sft[1]}, where GRPO reaches {some['GRPO']}" in CONCLUSIONS
+    assert f"falls to {printed[0]} and {printed[1]}" in CONCLUSIONS
+    assert leaders(found["noise"]) == []
+    nine = {name: max(read.values) for name, read in found["nine digits"].items()}
+    assert {name for name, value in nine.items() if value > 0.05} == {"GRPO", "RLOO", "Dr. GRPO", "PPO"}
+    assert all(len(found[task]) == 16 for task in ("graded", "noise", "30 % wrong", "70 % wrong", "nine digits"))
 
 
 def test_the_first_design_had_left_what_its_successor_s_file_says():
