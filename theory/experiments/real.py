@@ -62,9 +62,9 @@ def _machine(line: Line) -> str:
 def _by_the_measure(table: Table, task: str, runs: Runs) -> str:
     steps, base = ("0", *map(str, table.steps)), runs.get(table.base, {})
     lines = [
-        f"### {task}: `{table.measure}` on held-out prompts",
+        f"### {task}: the reward of held-out prompts, step by step",
         "",
-        f"By seed, in their order. More: the mean of steps {', '.join(map(str, table.steps))}, minus that of "
+        f"`{table.measure}`, by seed, in their order. More: the mean of steps {', '.join(map(str, table.steps))}, minus that of "
         f"{table.base} with the same seed, where both were made on the same machine.",
         "",
         f"| method | seeds | {' | '.join(f'step {step}' for step in steps)} | more than {table.base} |",
