@@ -64,7 +64,7 @@ def _by_the_measure(table: Table, task: str, runs: Runs) -> str:
     lines = [
         f"### {task}: the reward of held-out prompts, step by step",
         "",
-        f"`{table.measure}`, by seed, in their order. More: the mean of steps {', '.join(map(str, table.steps))}, minus "
+        f"`{table.measure}`, by seed, in their order. More: mean of steps {', '.join(map(str, table.steps))}, minus "
         f"that of {table.base} with the same seed, where both were made on the same machine.",
         "",
         f"| method | seeds | {' | '.join(f'step {step}' for step in steps)} | more than {table.base} |",
