@@ -262,12 +262,33 @@ def test_the_tasks_beside_the_map_are_as_the_conclusions_say():
         (some[name], most[name]) for name in ("GRAO repaired", "SFT 40, then GRPO", "GRAO printed")
     )
     assert f"repaired GRAO reaches {repaired[0]} and {repaired[1]}, and 40 steps" in CONCLUSIONS
-    assert f"before GRPO {sft[0]} and {sft[1]}, where GRPO reaches {some['GRPO']}" in CONCLUSIONS
-    assert f"falls to {printed[0]} and {printed[1]}" in CONCLUSIONS
+    assert (
+        f"before GRPO {sft[0]} and {sft[1]}, where GRPO reaches {some['GRPO']} and RLOO {some['RLOO']}" in CONCLUSIONS
+    )
+    whole = found["1 in 210, best"]["GRAO printed"].whole.mean
+    assert f"falls from {whole:.3f} to {printed[0]} and {printed[1]}, which are not surely different" in CONCLUSIONS
+    for share in (30, 70):
+        each = found[f"{share} % wrong"]
+        assert interval(np.subtract(each["GRAO printed"].values, each["RLOO"].values)).sure == 0
+        assert interval(np.subtract(each["GRAO repaired"].values, each["RLOO"].values)).sure == 1
     assert leaders(found["noise"]) == []
     nine = {name: max(read.values) for name, read in found["nine digits"].items()}
     assert {name for name, value in nine.items() if value > 0.05} == {"GRPO", "RLOO", "Dr. GRPO", "PPO"}
     assert all(len(found[task]) == 16 for task in ("graded", "noise", "30 % wrong", "70 % wrong", "nine digits"))
+    assert f"RLOO is ahead with graded rewards ({found['graded']['RLOO'].more})" in CONCLUSIONS
+    assert f"GRPO is not surely ahead ({str(found['nine digits']['RLOO'].more)[1:]})" in CONCLUSIONS
+    assert found["nine digits"]["RLOO"].more.sure == 0
+    graded, best = found["graded"], found["1 in 42, best"]
+    assert graded["SFT 40, then GRPO"].end.mean < graded["GRPO"].end.mean
+    assert (
+        f"at step 100 GRAO has {best['GRAO repaired'].end.mean:.3f} and GRPO {best['GRPO'].end.mean:.3f}" in CONCLUSIONS
+    )
+    rates = best_rates(table_of("knobs"), cells.read(cells.log_of(table_of("knobs"))))["graded"]
+    explore = {"GRPO", "RLOO", "Dr. GRPO", "PPO"}
+    assert {name for name, rate in rates.items() if rate == "3e-4"} == explore | {"CHORD-φ", "LUFFY"}
+    assert set(rates.values()) == {"3e-4", "1e-4"}
+    ahead = {name for name, read in graded.items() if read.more.sure > 0}
+    assert ahead - explore == {"LUFFY", "SFT 40, then GRPO"}
 
 
 def test_the_first_design_had_left_what_its_successor_s_file_says():
@@ -300,7 +321,31 @@ def test_the_conclusions_have_the_numbers_of_the_paper_s_settings():
     same = said["thm-1", "best"]["words"].split("same ρ: ")[1].split(". At another")[0]
     largest = max(abs(float(part.split(": ")[1].split(" ±")[0])) for part in same.split("; "))
     assert f"differ by {largest:.3f} or less" in CONCLUSIONS
-    assert said["table-3", "best"]["verdict"] == "open"
+    best = found_in("terms")["best"]
+    pairs = (
+        ("printed", "ρ 0.36, λ 0"),
+        ("ρ 0.36, λ 2", "ρ 0.36, λ 0"),
+        ("no imitation", "ρ 0.05, λ 0"),
+        ("no exploration", "ρ 0.96, λ 0"),
+    )
+    assert sum(bool(interval(np.subtract(best[a].values, best[b].values)).sure) for a, b in pairs) == 2
+    assert "for two pairs of four the interval of the difference does not contain 0" in CONCLUSIONS
+    assert said["thm-1", "best"]["verdict"] == "no"
+    for near in ("ρ 0.2, λ 0", "no alignment"):  # ρ of 0.2 and of 0.5
+        assert interval(np.subtract(best["ρ 0.36, λ 0"].values, best[near].values)).sure == 0
+    table, last = table_of("terms"), {}
+    for line in cells.read(cells.log_of(table)):
+        if line["task"] == "best":
+            last.setdefault(line["method"], {})[line["seed"]] = ends(line)
+    assert all(len(each) == 8 for each in last.values())
+    for each in last.values():
+        assert interval([each[seed] - last["GRPO"][seed] for seed in sorted(each)]).sure == 0
+    assert "at step 100 no row is surely ahead of GRPO" in CONCLUSIONS
+    assert said["claim-15", "best"]["words"].startswith(
+        "Imitation and alignment have 74 % of the objective in the first 20"
+    )
+    assert "Imitation and alignment have 74 % of the objective in the first 20 steps" in CONCLUSIONS
+    assert said["table-3", "best"]["verdict"] == said["claim-13", "best"]["verdict"] == "open"
     floor = found_in("terms")["beatable"]
     assert all(read.end.mean < 0.001 for name, read in floor.items() if name != "GRPO")
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from scipy.stats import spearmanr
 
 from grao_ref.settings.presets import PRESETS
 from theory.experiments.cells import log_of, measure, read
@@ -94,6 +95,11 @@ def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
     two = [f"{one:.2f} and {other:.2f}" for one, other in (printed, repaired, sft)]
     assert f"(printed: by {two[0]}; repaired: by {two[1]})" in SAID
     assert f"(by {two[2]})" in SAID
+    assert f"(by {' and '.join(f'{value:.2f}' for value in more['LUFFY'])})" in SAID
+    others = [values for name, values in more.items() if name != "SFT 10, then GRPO"]
+    assert all(values[seed] < sft[seed] for values in others for seed in range(min(2, len(values))))
+    last = [line["curve"]["30"]["eval_reward"] for line in found["GRPO"].values()]
+    assert f"end between {min(last):.2f} and {max(last):.2f}" in SAID
     lacking = sorted(value for name, values in more.items() if "printed, no" in name for value in values)
     assert [value > 0 for value in lacking] == [False, True, True, True, True]
     assert (
@@ -106,6 +112,9 @@ def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
     assert f"from {before:.0f} tokens to {min(short):.0f} to {max(short):.0f} with all methods that imitate" in SAID
     assert f"and to {min(long):.0f} to {max(long):.0f} with GRPO and RLOO" in SAID
     assert f"{sum(map(len, found.values()))} of 36 on harmless prompts" in SAID
+    every = [line for each in found.values() for line in each.values()]
+    rank = spearmanr([after(each, "length") for each in every], [after(each) for each in every]).statistic
+    assert f"(rank correlation {rank:.2f} over the {len(every)} runs)" in SAID
 
 
 def test_the_conclusions_have_the_numbers_of_the_sums():
@@ -117,6 +126,12 @@ def test_the_conclusions_have_the_numbers_of_the_sums():
     assert f"SFT before GRPO with {right['SFT 10, then GRPO']}." in SAID
     assert f"ends with {right['SFT']} (three seeds)" in SAID
     assert len(found["SFT"]) == 3
+    early = {name: [line["curve"]["20"]["eval_reward"] for line in each.values()] for name, each in found.items()}
+    grao, sft = early["GRAO printed"] + early["GRAO repaired"], early["SFT"]
+    assert (
+        f"after 20 steps GRPO had {early['GRPO'][0]:.2f}, SFT {min(sft):.2f} to {max(sft):.2f} "
+        f"and GRAO {min(grao):.2f} to {max(grao):.2f}" in SAID
+    )
     assert f"GRPO ends with {right['GRPO']} right and GRAO with {right['GRAO repaired']} (one seed" in SAID
     lengths = {name: after(each[0], "length") for name, each in found.items()}
     assert all(9.5 < lengths[name] < 11.5 for name in ("GRPO", "RLOO", "LUFFY"))
