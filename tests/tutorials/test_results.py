@@ -39,7 +39,7 @@ def test_the_conclusions_are_the_report_s_without_its_title(shown):
 
 def test_which_method_to_use_is_on_the_page_with_its_links(shown):
     results.section("Which method should I use?")
-    assert shown[0].count("<tr>") == 7
+    assert shown[0].count("<tr>") == 9
     assert '<a href="choosing_settings.md">' in shown[0]  # the build makes it a link to the page
     assert 'results.section("Which method should I use?")' in (sources.HERE / "pages" / "results.md").read_text()
 
