@@ -8,13 +8,17 @@ from theory.experiments.cells import Line, made, measure
 from theory.experiments.plan import Cell, Table
 
 EVALUATED = ("reward", "RAS", "NAG, signed", "length", "repetition", "KL")  # of `grao_ref.evaluate`
-# True of each of these tables, whose tasks and methods have the same flags.
-NOT_EQUAL = """\
-What is not equal between the methods: SFT reads 16 references a step; a method that samples reads at most 4, one for \
-each of its 4 prompts, beside its 16 samples. Before the clock of `SFT 10, then GRPO` starts, its model was trained \
-for ten steps of SFT, always with the same seed. So its row starts at another reward, and its NAG and KL are measured \
-from that model: they can't be compared with those of the other rows. With one to three seeds there are no intervals \
-over seeds; the order of methods that are close tells nothing."""
+# What is not equal between methods, where a table has them. The flags are the same in all of these tables.
+NOT_EQUAL = {
+    "SFT": """\
+SFT reads 16 references a step; a method that samples reads at most 4, one for each of its 4 prompts, beside its 16 \
+samples.""",
+    "SFT 10, then GRPO": """\
+Before the clock of `SFT 10, then GRPO` starts, its model was trained for ten steps of SFT, always with the same seed. \
+So its row starts at another reward, and its NAG and KL are measured from that model: they can't be compared with \
+those of the other rows.""",
+}
+FEW = "With one to three seeds there are no intervals over seeds; the order of methods that are close tells nothing."
 LOGGED = {  # what reward functions of weight 0 logged (`hh.unseen`, `sums.alone`), and the references'
     "eval_words_head": "words' head",
     "eval_distinct": "distinct",
@@ -27,7 +31,9 @@ Runs = dict[str, dict[int, Line]]  # by method and seed
 
 def measured(table: Table, lines: list[Line]) -> list[str]:
     """What was run where, and for each task two tables: a method a row, its base first."""
-    parts = [where(table, lines), NOT_EQUAL]
+    parts = [where(table, lines)]
+    if unequal := [words for method, words in NOT_EQUAL.items() if method in table.entrants]:
+        parts.append(" ".join(["What is not equal between the methods:", *unequal, FEW]))
     for task in table.tasks:
         runs = {
             method: found
