@@ -10,7 +10,7 @@ from theory.experiments.cells import log_of, measure, read
 from theory.experiments.plan import HERE, table_of
 from theory.experiments.real import measured
 from theory.experiments.report import section
-from theory.experiments.sums import alone, correct, rows
+from theory.experiments.sums import alone, correct, correct_alone, rows
 
 CARD = {"card": "a card", "torch": "2", "transformers": "5"}
 
@@ -126,16 +126,28 @@ def test_the_conclusions_have_the_numbers_of_the_sums():
     assert f"SFT before GRPO with {right['SFT 10, then GRPO']}." in SAID
     assert f"ends with {right['SFT']} (three seeds)" in SAID
     assert len(found["SFT"]) == 3
-    early = {name: [line["curve"]["20"]["eval_reward"] for line in each.values()] for name, each in found.items()}
-    grao, sft = early["GRAO printed"] + early["GRAO repaired"], early["SFT"]
-    assert (
-        f"after 20 steps GRPO had {early['GRPO'][0]:.2f}, SFT {min(sft):.2f} to {max(sft):.2f} "
-        f"and GRAO {min(grao):.2f} to {max(grao):.2f}" in SAID
-    )
-    assert f"GRPO ends with {right['GRPO']} right and GRAO with {right['GRAO repaired']} (one seed" in SAID
+    bare = f"GRAO ends with {right['GRAO repaired']} right and GRPO with {right['GRPO']} where"
+    assert bare in SAID
     lengths = {name: after(each[0], "length") for name, each in found.items()}
     assert all(9.5 < lengths[name] < 11.5 for name in ("GRPO", "RLOO", "LUFFY"))
     assert all(2.5 < lengths[name] < 4.5 for name in ("GRAO printed", "GRAO repaired", "SFT 10, then GRPO", "SFT"))
+
+
+def test_the_conclusions_have_the_numbers_of_the_form():
+    """And both predictions of the table's file came true."""
+    table, found = table_of("form"), {}
+    for line in read(log_of(table)):
+        found[line["task"], line["method"]] = line
+    written, strict = table.tasks
+    ends = {key: f"{after(line):.2f}" for key, line in found.items()}
+    grao, grpo = ends[written, "GRAO repaired"], ends[written, "GRPO"]
+    assert f"with {grao} and {grpo} where the references write the sum out" in SAID
+    assert f"GRAO ends with {grao} and GRPO, which does not read them, with {grpo}" in SAID
+    early = [f"{found[written, name]['curve']['20']['eval_reward']:.2f}" for name in ("GRAO repaired", "GRPO")]
+    assert f"after 20 steps GRAO has {early[0]} and GRPO {early[1]}" in SAID
+    assert f"GRPO ends with {ends[strict, 'GRPO']} and GRAO with {ends[strict, 'GRAO repaired']}" in SAID
+    assert float(grao) > 0.6 > float(ends[strict, "GRPO"])
+    assert f"GRAO {grao} with the sum written out, 0.41 with the number alone, GRPO {grpo} and 0.75" in SAID
 
 
 # The questions.
@@ -152,6 +164,13 @@ def test_sums_are_asked_once_each_and_none_of_those_held_out_is_trained_on():
         assert correct([row["completion"]], [row["answer"]]) == [1.0]
         assert alone([f" {answer}\n", f"It is {answer}"], logged.__setitem__) == [1.0, 0.0]
     assert logged == {"number_alone": 0.5}
+    written = rows(written_out=True)[0]
+    assert [row["prompt"] for row in written] == [row["prompt"] for row in train]
+    texts = [row["completion"][0]["content"] for row in written]
+    answers = [row["answer"] for row in train]
+    assert correct(texts, answers) == [1.0] * 300
+    assert correct_alone(texts, answers) == [0.0] * 300
+    assert correct_alone(answers, answers) == [1.0] * 300
 
 
 def test_most_held_out_sums_are_trained_on_in_the_other_order():
