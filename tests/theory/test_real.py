@@ -147,7 +147,9 @@ def test_the_conclusions_have_the_numbers_of_the_form():
     assert f"after 20 steps GRAO has {early[0]} and GRPO {early[1]}" in SAID
     assert f"GRPO ends with {ends[strict, 'GRPO']} and GRAO with {ends[strict, 'GRAO repaired']}" in SAID
     assert float(grao) > 0.6 > float(ends[strict, "GRPO"])
-    assert f"GRAO {grao} with the sum written out, 0.41 with the number alone, GRPO {grpo} and 0.75" in SAID
+    sums = {name: f"{after(each[0]):.2f}" for name, each in runs_of("sums")[1].items()}
+    bare = f"GRAO {grao} with the sum written out, {sums['GRAO repaired']} with the number alone"
+    assert f"{bare}, GRPO {grpo} and {sums['GRPO']}" in SAID
 
 
 # The questions.

@@ -26,15 +26,13 @@ def correct(completions: Sequence[Any], answer: Sequence[str], **columns: Any) -
     >>> correct(["7 + 12 = 19.", "19 or 20", "nineteen"], ["19"] * 3)
     [1.0, 0.0, 0.0]
     """
-    texts = [each if isinstance(each, str) else each[-1]["content"] for each in completions]
-    numbers = [re.findall(r"\d+", text) for text in texts]
+    numbers = [re.findall(r"\d+", text) for text in _texts(completions)]
     return [float(found[-1:] == [right]) for found, right in zip(numbers, answer, strict=True)]
 
 
 def alone(completions: Sequence[Any], log_metric: Log = None, **columns: Any) -> list[float]:
-    """1 where an answer is a number and nothing else, as every reference is; no reward counts it. Logs the share."""
-    texts = [each if isinstance(each, str) else each[-1]["content"] for each in completions]
-    found = [float(text.strip().isdecimal()) for text in texts]
+    """1 where an answer is a number and nothing else, right or wrong. Logs the share."""
+    found = [float(text.strip().isdecimal()) for text in _texts(completions)]
     if log_metric is not None:
         log_metric("number_alone", sum(found) / len(found))
     return found
@@ -64,6 +62,10 @@ def rows(*, written_out: bool = False) -> tuple[list[dict[str, Any]], list[dict[
     ]
     split = int(TRAINED * len(found))
     return found[:split], found[split:]
+
+
+def _texts(completions: Sequence[Any]) -> list[str]:
+    return [each if isinstance(each, str) else each[-1]["content"] for each in completions]
 
 
 def main() -> None:
