@@ -137,6 +137,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | SETTINGS
     | {"numpy", "scipy", "rich", "grao_ref.equations", "grao_ref.records", "grao_ref.evaluation"}
     | {"grao_ref.policies.causal_lm", "grao_ref.policies.tabular", "grao_ref.tasks.bandit"},
+    "evaluation/answers.py": TENSORS
+    | {"grao_ref.equations", "grao_ref.records", "grao_ref.evaluation", "grao_ref.policies.causal_lm"}
+    | {"grao_ref.training.logprobs"},
     "evaluation/own_answers.py": TENSORS
     | INTERFACES
     | METHODS

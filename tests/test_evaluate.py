@@ -5,7 +5,7 @@ import shutil
 from dataclasses import fields
 
 import pytest
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from grao_ref.evaluate import main
 from grao_ref.settings.config import Config
@@ -205,6 +205,31 @@ def test_a_prompt_that_another_model_has_no_room_for_is_named(runs, tmp_path, ca
     assert (
         f"{small} has a context of 12 tokens, and the prompt of row 1 has 6 with its tokenizer, and answers 8" in words
     )
+
+
+def test_a_longer_answer_of_a_row_counts_too(tmp_path, capsys):
+    """It is short in the base's tokens, one of which is ten letters long; the other model has one for each letter."""
+    base, small = save_model(tmp_path / "base"), save_model(tmp_path / "small", context=60)
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+    tokenizer.add_tokens(["cccccccccc"])
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    tokenizer.save_pretrained(base), model.save_pretrained(base)
+    rows = save_rows(tmp_path / "rows.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c" * 60}])
+    flags = ["--dataset-name", rows, "--reward-funcs", "exact", "--base", base, "--max-completion-length", "8"]
+    assert "has a context of 60 tokens, and the prompt of row 1 has 1 with its tokenizer, and answers 61" in refused(
+        main, [small, *flags], capsys
+    )
+
+
+def test_a_model_that_was_trained_on_pairs_agrees_with_more_of_them(tmp_path):
+    model, data = save_model(tmp_path / "base"), save_rows(tmp_path / "rows.jsonl", pairs(40))
+    flags = ["--model-name-or-path", model, "--dataset-name", data, "--method", "dpo", "--max-steps", "12"]
+    rest = ["--learning-rate", "1e-2", "--max-completion-length", "8", "--test-size", "0.2", "--output-dir"]
+    assert train([*map(str, flags), *rest, str(tmp_path / "run")]) == 0
+    found = evaluated(tmp_path / "out", tmp_path / "run", "--reward-funcs", "tests.language.share_of_wanted")
+    assert found["dpo (run)"]["pairs, over base"][0] > 0.9
+    assert found["dpo (run)"]["pairs"][0] > found["base"]["pairs"][0]
+    assert "pairs, over base" not in found["base"]
 
 
 def test_an_adapter_is_evaluated_beside_its_base(tmp_path):

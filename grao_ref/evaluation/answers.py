@@ -5,17 +5,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from grao_ref.evaluation.held_out import HeldOut
+from grao_ref.equations.logprob import sum_log_likelihood
+from grao_ref.evaluation.held_out import CPU, HeldOut
 from grao_ref.evaluation.metrics import Answers
+from grao_ref.evaluation.pairs import Pairs
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.records import Samples, move
+from grao_ref.training.logprobs import log_probabilities
 
 
 @torch.no_grad()
 def answers_of(
     policy: CausalLMPolicy, base: CausalLMPolicy | None, held_out: HeldOut, *, temperature: float, size: int
 ) -> Answers:
-    """One answer to each held-out prompt, and the base's log-probabilities of it, unless the base has other tokens."""
+    """One answer to each held-out prompt, and how likely the policy finds the pairs that the rows come with.
+
+    With the base's log-probabilities of the answers, unless the base has other tokens.
+    """
     parts, rewards, scored, scores = [], [], [], []
     for part, samples in held_out.sampled(policy, num_generations=1, temperature=temperature, size=size):
         parts.append(samples)
@@ -29,7 +35,26 @@ def answers_of(
     if scores:
         base_logprobs = torch.cat([_widened(score, samples.ids.shape[-1]) for score in scores])
     texts = [held_out.text(ids[0][mask[0]].tolist()) for ids, mask in zip(samples.ids, samples.mask, strict=True)]
-    return Answers(samples, texts, torch.cat(rewards), torch.cat(scored), base_logprobs)
+    pairs = pairs_of(policy, held_out, size=size)
+    return Answers(samples, texts, torch.cat(rewards), torch.cat(scored), base_logprobs, pairs)
+
+
+@torch.no_grad()
+def pairs_of(policy: CausalLMPolicy, held_out: HeldOut, *, size: int) -> Pairs | None:
+    """How likely the policy finds the pairs of answers that the rows have, `size` rows at a time.
+
+    None where a row has no rejected answer.
+    """
+    if held_out.batch.rejected is None:
+        return None
+    names, logprobs, tokens = ("references", "rejected"), [], []
+    for part in held_out.parts(size, rejected=True):
+        found = move(log_probabilities(policy, move(part, policy.device), names, temperature=1.0), CPU)
+        masks = [getattr(part, name).mask for name in names]
+        sums = [sum_log_likelihood(getattr(found, name), mask) for name, mask in zip(names, masks, strict=True)]
+        logprobs.append(torch.stack(sums, dim=-1).double())
+        tokens.append(torch.stack([mask.sum(dim=-1) for mask in masks], dim=-1))
+    return Pairs(torch.cat(logprobs), torch.cat(tokens))
 
 
 def joined(parts: Sequence[Samples]) -> Samples:

@@ -25,10 +25,11 @@ class HeldOut:
     text: Callable[[list[int]], str]  # token ids -> text
     references: tuple[str, ...] | None = None  # their texts as the data set writes them; without, they are decoded
 
-    def parts(self, size: int) -> Iterator[Batch]:
-        """`size` prompts at a time, in their order."""
-        for first in range(0, len(self.batch), size):
-            yield take(replace(self.batch, rejected=None), slice(first, first + size))
+    def parts(self, size: int, *, rejected: bool = False) -> Iterator[Batch]:
+        """`size` prompts at a time, in their order; with the rejected answers or without."""
+        batch = self.batch if rejected else replace(self.batch, rejected=None)
+        for first in range(0, len(batch), size):
+            yield take(batch, slice(first, first + size))
 
     def sampled(
         self, policy: CausalLMPolicy, *, num_generations: int, temperature: float, size: int

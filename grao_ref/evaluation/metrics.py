@@ -13,6 +13,7 @@ from torch import Tensor
 
 from grao_ref.equations.masked import masked_sum
 from grao_ref.equations.metrics import normalized_alignment_gain, relative_adversarial_score
+from grao_ref.evaluation.pairs import Pairs, share_ahead
 from grao_ref.records import Samples
 
 
@@ -25,6 +26,7 @@ class Answers:
     rewards: Float[Tensor, "N"]  # 0 where not scored
     scored: Bool[Tensor, "N"]
     base_logprobs: Float[Tensor, "N 1 T"] | None = None  # of the same answers, under the base policy
+    pairs: Pairs | None = None  # the rows' own answers under this policy; None where they have no rejected ones
 
     @property
     def mask(self) -> Bool[Tensor, "N T"]:
@@ -115,6 +117,17 @@ def _total_divergence(c: Comparison) -> Values | None:
     return found and found[:1]
 
 
+def _ahead(c: Comparison) -> Values | None:
+    return None if c.after.pairs is None else (c.after.pairs.ahead,)
+
+
+def _gained(c: Comparison) -> Values | None:
+    """None of the base itself, which has gained nothing."""
+    if c.after.pairs is None or c.before.pairs is None or c.after is c.before:
+        return None
+    return (c.after.pairs.gained(c.before.pairs),)
+
+
 def repetition(ids: Int[Tensor, "N T"], mask: Bool[Tensor, "N T"], length: int = 3) -> Float[Tensor, "N"]:
     """Share of an answer's three-token runs that repeat an earlier one; 0 for answers of fewer than three tokens.
 
@@ -145,6 +158,11 @@ BUILT_IN = (
     Metric("KL", "nats", "estimate of KL(policy ‖ base) in nats per answer, at the sampling temperature",
            _total_divergence),
     Metric("KL per token", "nats", "the same per token", _divergence, lambda k, n: (k.sum() / n.sum()).item()),
+    Metric("pairs", "%", "share of pairs whose chosen answer is likelier per token than the rejected one, %", _ahead,
+           share_ahead),
+    Metric("pairs, over base", "%",
+           "share of pairs whose chosen answer became likelier over the base than the rejected one (DPO's accuracy), %",
+           _gained, share_ahead),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in BUILT_IN}  # and what users add
 

@@ -53,10 +53,11 @@ def entrant(
         with blame(f"{name}: ", ours=True):
             examples = encode([example.row for example in like.task.examples], encoder, closed=True)
         for example in examples:
-            if len(example.prompt) + config.max_completion_length > context:
+            answer = max(config.max_completion_length, *map(len, (example.reference or [], example.rejected or [])))
+            if len(example.prompt) + answer > context:
                 raise ValueError(
                     f"{name} has a context of {context} tokens, and the prompt of row {example.row.number} has "
-                    f"{len(example.prompt)} with its tokenizer, and answers {config.max_completion_length}"
+                    f"{len(example.prompt)} with its tokenizer, and answers {answer}"
                 )
     policy.stop_at(encoder.end_ids)
     task = TextTask(examples, encoder, scorer, batch=1, seed=config.seed)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from grao_ref.evaluation.answers import pairs_of
 from grao_ref.evaluation.own_answers import OwnAnswers
 from grao_ref.methods.interface import Method, Needs, Terms
 from grao_ref.methods.registry import METHODS, register
@@ -171,3 +172,29 @@ def test_the_references_likelihood_is_a_mean_over_the_rows_that_have_one(names):
     own.batch = take(replace(own.batch, references=kept), slice(0, 1))
     assert alone == pytest.approx(own.metrics()["reference/logp_per_token"], rel=1e-5)
     assert alone != pytest.approx(whole["reference/logp_per_token"], rel=1e-3)
+
+
+# The pairs of an evaluation after training
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_pairs_are_those_of_one_softmax_at_a_time_however_they_are_split(names, size):
+    setup, before = moved(names, "grao", temperature=0.5)  # what rows come with is judged at temperature 1
+    held_out = setup.evaluation.held_out
+    pairs, rows = pairs_of(setup.policy, held_out, size=size), by_hand(setup, before)
+    assert pairs.logprobs.tolist() == [pytest.approx(row[:2], abs=1e-4) for row in rows]
+    of = held_out.task.examples
+    assert pairs.tokens.tolist() == [[len(example.reference), len(example.rejected)] for example in of]
+    then = replace(pairs, logprobs=torch.tensor([row[2:4] for row in rows]))
+    by_row = [(now[0] - was[0]) - (now[1] - was[1]) for now, was in ((row[:2], row[2:4]) for row in rows)]
+    assert pairs.gained(then).tolist() == pytest.approx(by_row, abs=1e-4)
+
+
+def test_rows_without_a_rejected_answer_have_no_pairs(names):
+    held_out = moved(names, "grao")[0].evaluation.held_out
+    assert (
+        pairs_of(
+            moved(names, "grao")[0].policy, replace(held_out, batch=replace(held_out.batch, rejected=None)), size=4
+        )
+        is None
+    )

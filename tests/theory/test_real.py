@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 
 from grao_ref.settings.presets import PRESETS
 from theory.experiments.cells import log_of, measure, read
+from theory.experiments.curves import TERMS
 from theory.experiments.plan import HERE, table_of
 from theory.experiments.real import measured
 from theory.experiments.report import section
@@ -49,6 +50,31 @@ def test_runs_are_compared_seed_by_seed_on_one_machine(table):
     assert "RAS" not in by_all  # 0 for all
     assert "| SFT | 1 | 0.400 [0.300, 0.500] |" in by_all
     assert "| GRPO | 2 | 0.150 |" in by_all
+
+
+def test_the_curves_of_each_run_are_read_beside_the_base_s_of_the_same_seed():
+    table = table_of("helpful")
+    shares = {
+        f"objective_share/{term}": [share] * 20 + [0.5] * 10 for term, share in zip(TERMS, (0.2, 0.7, 0.1), strict=True)
+    }
+    none = {name: [None] * 30 for name in (*shares, "reward")}
+    rewards = [5.0] * 20 + [0.0, 2.0] * 5
+    lines = [
+        line(table, "GRPO", 0, 0.1) | {"trained": none | {"reward": rewards}},
+        line(table, "SFT", 0, 0.05) | {"trained": none},
+        line(table, "GRAO printed", 0, 0.2) | {"trained": {"reward": [1.0] * 30} | shares},
+        line(table, "GRAO printed", 1, 0.2) | {"trained": {"reward": [1.0] * 30} | shares},  # its partner is missing
+    ]
+    for each in lines:
+        for step, found in each["curve"].items():
+            found["eval_reference/logp_per_token"] = -3 + int(step) / 60
+        each["task"] = "helpful"
+    rows = measured(table, lines)[-1].splitlines()[-3:]
+    assert rows == [
+        "| GRPO | 0 | 30 | 1.054 |  |  | +0.50 |",  # the deviation of ten rewards, 0 and 2 in turn
+        "| SFT | 0 | not in 30 |  |  |  | +0.50 |",
+        "| GRAO printed | 0 | 15 | 0.000 | 20 / 70 / 10 | 50 / 50 / 50 | +0.50 |",  # twice as fast
+    ]
 
 
 def test_a_measure_that_only_some_runs_have_is_left_out(table):

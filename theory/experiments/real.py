@@ -5,9 +5,11 @@ from collections.abc import Callable
 from statistics import mean
 
 from theory.experiments.cells import Line, made, measure
+from theory.experiments.curves import off_the_curves
 from theory.experiments.plan import Cell, Table
 
-EVALUATED = ("reward", "RAS", "NAG, signed", "length", "repetition", "KL")  # of `grao_ref.evaluate`
+# Of `grao_ref.evaluate`:
+EVALUATED = ("reward", "RAS", "NAG, signed", "length", "repetition", "KL", "pairs", "pairs, over base")
 # What is not equal between methods, where a table has them. The flags are the same in all of these tables.
 NOT_EQUAL = {
     "SFT": """\
@@ -42,6 +44,7 @@ def measured(table: Table, lines: list[Line]) -> list[str]:
         }
         if runs:
             parts += [_by_the_measure(table, task, runs), _by_all(table, task, runs)]
+            parts += [off_the_curves(table, task, runs)] if table.trained else []
     return parts
 
 
@@ -103,7 +106,7 @@ def _by_all(table: Table, task: str, runs: Runs) -> str:
         f"### {task}, by what was and what was not trained on",
         "",
         "After the last step, the mean over the seeds; of one seed, with its interval over prompts in brackets. "
-        f"Up to KL: `grao_ref.evaluate {table.evaluation}`; then: the run's own evaluation at that step.",
+        f"Up to {evaluated[-1]}: `grao_ref.evaluate {table.evaluation}`; then: the run's own evaluation at that step.",
         "",
         f"| method | seeds | {' | '.join([*evaluated, *logged.values()])} |",
         f"| --- |{' --- |' * (len(evaluated) + len(logged) + 1)}",

@@ -63,7 +63,7 @@ def paired(one: list[float], other: list[float]) -> Interval:
 
 
 def steps_to(table: Table, line: Line, level: float = LEVEL) -> float:
-    """Where the measure first reaches a level, linear between evaluations; NEVER where it does not."""
+    """The step where the measure first reaches a level, linear between evaluations; NEVER where it does not."""
     steps = (0, *table.steps)
     values = [at(table, line, str(step)) for step in steps]
     if values[0] >= level:

@@ -1,0 +1,57 @@
+"""What the paper reads off its curves (claim-12, claim-13, claim-15, thm-4), of each run of a real model by itself."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+from theory.experiments.cells import Line
+from theory.experiments.plan import Table
+from theory.experiments.readings import at
+from theory.experiments.scale import steps_to
+
+WINDOW = 10  # steps at either end of a run
+LOGLIK, REWARD = "eval_reference/logp_per_token", "reward"
+TERMS = ("exploration", "imitation", "alignment")
+
+
+def off_the_curves(table: Table, task: str, runs: dict[str, dict[int, Line]]) -> str:
+    """A row for each run whose base method was run with the same seed."""
+    base, last = runs.get(table.base, {}), str(table.steps[-1])
+    lines = [
+        f"### {task}: what the paper reads off its curves",
+        "",
+        f"One run a row. The step: where the held-out reward first reaches what {table.base} of the same seed ends "
+        f"with, linear between evaluations (claim-12). The deviation: of a training step's mean reward over the last "
+        f"{WINDOW} steps (claim-13). The shares of exploration, imitation and alignment in the objective are means "
+        f"over the first and the last {WINDOW} steps (claim-15). The references' log-likelihood a token: its change "
+        "from the first evaluation to the last (thm-4).",
+        "",
+        f"| method | seed | steps to {table.base}'s reward | deviation | shares, first | shares, last | log π(y) |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for method, found in runs.items():
+        for seed in sorted(found.keys() & base.keys()):
+            line = found[seed]
+            step = steps_to(table, line, at(table, base[seed], last))
+            said = f"{step:.0f}" if step <= table.steps[-1] else f"not in {last}"
+            moved = line["curve"][last][LOGLIK] - line["curve"]["0"][LOGLIK]
+            cells = [method, str(seed), said, _deviation(line), *_shares(line), f"{moved:+.2f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _deviation(line: Line) -> str:
+    """Empty where a run samples nothing, so that its steps have no reward."""
+    rewards = _known(line["trained"][REWARD][-WINDOW:])
+    return f"{stdev(rewards):.3f}" if len(rewards) > 1 else ""
+
+
+def _shares(line: Line) -> tuple[str, str]:
+    """In percent, at the beginning and at the end; empty for a method without these terms."""
+    by_term = [line["trained"][f"objective_share/{term}"] for term in TERMS]
+    parts = [[_known(values[part]) for values in by_term] for part in (slice(WINDOW), slice(-WINDOW, None))]
+    first, last = (" / ".join(f"{100 * mean(each):.0f}" for each in part) if all(part) else "" for part in parts)
+    return first, last
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
