@@ -115,10 +115,14 @@ def test_another_encoding_is_named(name, text, encoding, tmp_path):
     assert refusal(tmp_path / name, content) == "FILE is written in UTF-16 or UTF-32; save it as UTF-8"
 
 
-def test_a_folder_with_a_file_s_name_and_a_list_for_a_row(tmp_path):
+def test_a_folder_with_a_file_s_name(tmp_path):
+    pytest.importorskip("datasets", reason="needs the extra [hub]")
     (tmp_path / "rows.jsonl").mkdir()
     with pytest.raises(ValueError, match=r"The directory at .*rows\.jsonl doesn't contain any data files"):
         load_rows(str(tmp_path / "rows.jsonl"))
+
+
+def test_a_list_for_a_row_no_rows_and_no_line_break_at_the_end(tmp_path):
     assert refusal(tmp_path / "one.jsonl", ROW % "" + "[1]\n") == "FILE, line 2: a row must be an object, got list"
     assert refusal(tmp_path / "none.jsonl", "") == "FILE is empty: it has no rows"
     (tmp_path / "end.jsonl").write_text((ROW % "").strip())  # without a line break

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from io import StringIO
 
-from markdown_it import MarkdownIt
+import pytest
 from rich.console import Console
 
 from grao_ref.evaluation.assess import Evaluated, assess
 from grao_ref.evaluation.tables import in_cell, markdown, metrics_table, quoted
 from tests.evaluation.answers import answers, comparison, scored_where
 
+markdown_it = pytest.importorskip("markdown_it", reason="needs the extra [tutorials]")
 HOSTILE = [
     "a | b\nc || d",
     "\\| \\",
@@ -31,7 +32,7 @@ def evaluated(texts, name="grao"):
 
 def test_no_answer_breaks_out_of_its_cell_or_quote():
     page = markdown(evaluated(HOSTILE, name="a | b <i> [x](y)"), cases=len(HOSTILE))
-    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(page)
+    tokens = markdown_it.MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(page)
     kinds = [token.type for token in tokens]
     assert kinds.count("table_open") == 1 + len(HOSTILE)
     assert kinds.count("heading_open") == 1 + len(HOSTILE)
@@ -54,7 +55,7 @@ def test_what_is_left_out_is_said_below_the_table():
 
 def test_control_the_parser_notices_what_is_not_escaped():
     page = "| | answer |\n| --- | --- |\n| base | <script> `x` | end |\n"
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(page)
+    tokens = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table").parse(page)
     assert {"html_inline", "code_inline"} <= {child.type for token in tokens for child in token.children or []}
     assert not any("end" in token.content for token in tokens)  # cut off with the cell
 

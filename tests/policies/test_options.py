@@ -3,9 +3,11 @@
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, FalconConfig
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.policies.modes import without_cudnn_attention
+from grao_ref.policies.prefix import SWITCH
 from grao_ref.policies.tabular import TabularPolicy
 from grao_ref.records import Tokens
 from tests.policies.architectures import CONFIGS, EOS, random_model
@@ -52,11 +54,14 @@ def test_checkpointing_changes_memory_and_nothing_else(name):
             break
     torch.testing.assert_close(scores(checkpointed, samples), samples.logprobs, **CLOSE[name])
     recomputed.clear()
+    shares = name != "gpt2" and hasattr(GradientCheckpointingLayer, SWITCH)  # checkpointed layers read a cache
+    # In another number of passes other terms are added up in float32, as RMSNorm is in a model of float64 too.
+    close = CLOSE[name] if shares or name == "gpt2" else {"rtol": 1e-4, "atol": 1e-5}
     for ours, theirs in zip(gradients(checkpointed, samples), gradients(plain, samples), strict=True):
         assert (ours is None) == (theirs is None)
         if ours is not None:
-            torch.testing.assert_close(ours, theirs, **CLOSE[name])
-    passes = 1 if name == "gpt2" else 2  # the prompts' and the rows', where checkpointed layers read a cache
+            torch.testing.assert_close(ours, theirs, **close)
+    passes = 2 if shares else 1  # the prompts' and the rows'
     assert len(recomputed) == 2 * passes  # forward, and once more in the backward pass
     assert not any(module.training for module in checkpointed.model.modules())
     assert torch.equal(sampled(checkpointed, PROMPTS).ids, samples.ids)

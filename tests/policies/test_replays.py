@@ -149,6 +149,7 @@ def test_under_autocast_it_is_tried_under_autocast_too():
 
 
 def test_an_earlier_adapter_samples_as_it_was():
+    pytest.importorskip("peft", reason="needs the extra [peft]")
     model = tiny_model("llama")
     add_lora(model, r=2, alpha=4, target_modules=("all-linear",))
     policy = CausalLMPolicy(model, eos_ids=(), max_completion_length=LENGTH)

@@ -116,15 +116,15 @@ def test_control_where_nothing_ends_all_rows_stay_to_the_last_token(name):
 @pytest.mark.parametrize("patience", [3, 8, 100])
 @pytest.mark.parametrize("name", ["gpt2", "gemma3"])
 def test_looking_less_often_whether_rows_have_ended_changes_nothing(name, patience, monkeypatch):
-    """As on a GPU. There are then more rounds, and rows that decode on after their end."""
+    """As on a GPU. Rows decode on after their end, and leave at other tokens."""
     policy, prompts = any_policy(name), prompts_of(LENGTHS)
     calls = watched(policy)
     samples = sampled(policy, prompts)
-    at_once = sum(rows_of(calls))
+    at_once = rows_of(calls)
     monkeypatch.setitem(sampler.PATIENCE, "cpu", patience)
     calls.clear()
     assert_same(sampled(policy, prompts), samples, name)
-    assert sum(rows_of(calls)) > at_once
+    assert rows_of(calls) != at_once
 
 
 def test_what_is_taken_from_the_generator_does_not_depend_on_the_answers():
