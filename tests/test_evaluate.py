@@ -190,7 +190,10 @@ def test_another_chat_template_is_another_prompt(tmp_path, capsys):
     rows = ["--dataset-name", file, "--reward-funcs", "tests.language.share_of_wanted", "--max-completion-length", "8"]
     found = evaluated(tmp_path / "out", other, "--base", base, *rows)
     assert "KL" not in found["other"]
-    assert "other has no KL: its chat template writes other prompts than the base's." in capsys.readouterr().out
+    assert (
+        "other has no KL and no comparison of its pairs: its chat template writes other prompts than the base's."
+        in capsys.readouterr().out
+    )
     own = tmp_path / "own.jinja"
     own.write_text(tokenizer.chat_template)
     found = evaluated(tmp_path / "same", other, "--base", base, *rows, "--chat-template-path", own)
@@ -207,18 +210,41 @@ def test_a_prompt_that_another_model_has_no_room_for_is_named(runs, tmp_path, ca
     )
 
 
-def test_a_longer_answer_of_a_row_counts_too(tmp_path, capsys):
-    """It is short in the base's tokens, one of which is ten letters long; the other model has one for each letter."""
-    base, small = save_model(tmp_path / "base"), save_model(tmp_path / "small", context=60)
-    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+def longer_tokens(folder):
+    """The model of a folder with another token, of ten letters; returns the folder."""
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
     tokenizer.add_tokens(["cccccccccc"])
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    tokenizer.save_pretrained(base), model.save_pretrained(base)
-    rows = save_rows(tmp_path / "rows.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c" * 60}])
-    flags = ["--dataset-name", rows, "--reward-funcs", "exact", "--base", base, "--max-completion-length", "8"]
-    assert "has a context of 60 tokens, and the prompt of row 1 has 1 with its tokenizer, and answers 61" in refused(
-        main, [small, *flags], capsys
-    )
+    tokenizer.save_pretrained(folder), model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("context", [60, 64])
+@pytest.mark.parametrize("paired", [True, False])
+def test_pairs_that_another_model_has_no_room_for_are_left_out_with_a_note(context, paired, tmp_path, capsys):
+    """The answer is short in the base's tokens; the other model has one for each letter, and one for the end."""
+    base, small = longer_tokens(save_model(tmp_path / "base")), save_model(tmp_path / "small", context=context)
+    rows = [{"prompt": "a", "chosen": "c" * 60, "rejected": "b"}, {"prompt": "a", "chosen": "b", "rejected": "c"}]
+    rows = rows if paired else [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
+    data = ["--dataset-name", save_rows(tmp_path / "rows.jsonl", rows), "--reward-funcs", "exact", "--base", base]
+    found = evaluated(tmp_path / "out", small, *data, "--max-completion-length", "8")
+    note = "small is not measured on the pairs: its context of 60 tokens is too short for a row's own answers."
+    assert ("chosen likelier" in found["small"]) == (paired and context == 64)
+    assert (note in capsys.readouterr().out) == (paired and context == 60)
+    assert "chosen gained" not in found["small"]  # its tokens are not the base's
+
+
+def test_a_model_with_other_tokens_is_not_compared_with_the_base_on_pairs_and_that_is_said(tmp_path, capsys):
+    base, other = save_model(tmp_path / "base"), longer_tokens(save_model(tmp_path / "other"))
+    data = ["--dataset-name", save_rows(tmp_path / "rows.jsonl", pairs(6)), "--reward-funcs", "exact", "--base", base]
+    flags = [*data, "--max-completion-length", "8"]
+    found = evaluated(tmp_path / "out", base, other, *flags)
+    assert found["base"]["chosen likelier"] == found[base]["chosen likelier"]
+    assert found[base]["chosen gained"][0] == 0.5  # the control: the same model gained nothing, and ties count half
+    assert "chosen gained" not in found["other"]
+    assert "other has no KL and no comparison of its pairs: its tokenizer is not the base's." in capsys.readouterr().out
+    evaluated(tmp_path / "greedy", other, *flags, "--temperature", "0")
+    assert "other has no comparison of its pairs: its tokenizer" in capsys.readouterr().out
 
 
 def test_a_model_that_was_trained_on_pairs_agrees_with_more_of_them(tmp_path):
@@ -227,9 +253,9 @@ def test_a_model_that_was_trained_on_pairs_agrees_with_more_of_them(tmp_path):
     rest = ["--learning-rate", "1e-2", "--max-completion-length", "8", "--test-size", "0.2", "--output-dir"]
     assert train([*map(str, flags), *rest, str(tmp_path / "run")]) == 0
     found = evaluated(tmp_path / "out", tmp_path / "run", "--reward-funcs", "tests.language.share_of_wanted")
-    assert found["dpo (run)"]["pairs, over base"][0] > 0.9
-    assert found["dpo (run)"]["pairs"][0] > found["base"]["pairs"][0]
-    assert "pairs, over base" not in found["base"]
+    assert found["dpo (run)"]["chosen gained"][0] > 0.9
+    assert found["dpo (run)"]["chosen likelier"][0] > found["base"]["chosen likelier"][0]
+    assert "chosen gained" not in found["base"]
 
 
 def test_an_adapter_is_evaluated_beside_its_base(tmp_path):

@@ -1,14 +1,16 @@
-"""A policy's answers to held-out prompts: sampled, scored, and with the base policy's log-probabilities of them."""
+"""A policy's answers to held-out prompts: sampled, scored, and with the base policy's log-probabilities of them.
+
+And how likely it finds the pairs of answers that the rows come with.
+"""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from grao_ref.equations.logprob import sum_log_likelihood
+from grao_ref.equations.logprob import mean_log_likelihood
 from grao_ref.evaluation.held_out import CPU, HeldOut
-from grao_ref.evaluation.metrics import Answers
-from grao_ref.evaluation.pairs import Pairs
+from grao_ref.evaluation.metrics import Answers, Pairs
 from grao_ref.policies.causal_lm import CausalLMPolicy
 from grao_ref.records import Samples, move
 from grao_ref.training.logprobs import log_probabilities
@@ -41,20 +43,19 @@ def answers_of(
 
 @torch.no_grad()
 def pairs_of(policy: CausalLMPolicy, held_out: HeldOut, *, size: int) -> Pairs | None:
-    """How likely the policy finds the pairs of answers that the rows have, `size` rows at a time.
+    """How likely the policy finds the pairs of answers that the rows have, `size` answers at a time.
 
     None where a row has no rejected answer.
     """
     if held_out.batch.rejected is None:
         return None
-    names, logprobs, tokens = ("references", "rejected"), [], []
-    for part in held_out.parts(size, rejected=True):
-        found = move(log_probabilities(policy, move(part, policy.device), names, temperature=1.0), CPU)
-        masks = [getattr(part, name).mask for name in names]
-        sums = [sum_log_likelihood(getattr(found, name), mask) for name, mask in zip(names, masks, strict=True)]
-        logprobs.append(torch.stack(sums, dim=-1).double())
-        tokens.append(torch.stack([mask.sum(dim=-1) for mask in masks], dim=-1))
-    return Pairs(torch.cat(logprobs), torch.cat(tokens))
+    names = ("references", "rejected")
+    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    for part in held_out.parts(max(size // 2, 1), rejected=True):
+        logprobs = move(log_probabilities(policy, move(part, policy.device), names, temperature=1.0), CPU)
+        for name in names:
+            found[name].append(mean_log_likelihood(getattr(logprobs, name), getattr(part, name).mask).double())
+    return Pairs(*(torch.cat(found[name]) for name in names))
 
 
 def joined(parts: Sequence[Samples]) -> Samples:

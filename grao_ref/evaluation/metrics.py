@@ -11,10 +11,18 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from grao_ref.equations.dpo import preference_margin
 from grao_ref.equations.masked import masked_sum
 from grao_ref.equations.metrics import normalized_alignment_gain, relative_adversarial_score
-from grao_ref.evaluation.pairs import Pairs, share_ahead
 from grao_ref.records import Samples
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """1/|y| log π(y) of the two answers that each row has, in nats a token, at temperature 1."""
+
+    chosen: Float[Tensor, "N"]
+    rejected: Float[Tensor, "N"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Answers:
     scored: Bool[Tensor, "N"]
     base_logprobs: Float[Tensor, "N 1 T"] | None = None  # of the same answers, under the base policy
     pairs: Pairs | None = None  # the rows' own answers under this policy; None where they have no rejected ones
+    base_pairs: Pairs | None = None  # the same under the base policy; None for itself, and where it has other tokens
 
     @property
     def mask(self) -> Bool[Tensor, "N T"]:
@@ -118,14 +127,25 @@ def _total_divergence(c: Comparison) -> Values | None:
 
 
 def _ahead(c: Comparison) -> Values | None:
-    return None if c.after.pairs is None else (c.after.pairs.ahead,)
+    pairs = c.after.pairs
+    return None if pairs is None else (pairs.chosen - pairs.rejected,)
 
 
 def _gained(c: Comparison) -> Values | None:
-    """None of the base itself, which has gained nothing."""
-    if c.after.pairs is None or c.before.pairs is None or c.after is c.before:
+    """IPO's margin: how much more the chosen answer gained over the base than the rejected one, per token."""
+    now, base = c.after.pairs, c.after.base_pairs
+    if now is None or base is None:
         return None
-    return (c.after.pairs.gained(c.before.pairs),)
+    return (preference_margin(now.chosen, now.rejected, base.chosen, base.rejected),)
+
+
+def share_ahead(margins: Float[Tensor, "N"]) -> float:
+    """The share of the pairs whose chosen answer is ahead; a tie counts half.
+
+    >>> share_ahead(torch.tensor([2.0, 0.0, -1.0, 0.5]))
+    0.625
+    """
+    return ((margins > 0).double() + 0.5 * (margins == 0).double()).mean().item()
 
 
 def repetition(ids: Int[Tensor, "N T"], mask: Bool[Tensor, "N T"], length: int = 3) -> Float[Tensor, "N"]:
@@ -158,10 +178,10 @@ BUILT_IN = (
     Metric("KL", "nats", "estimate of KL(policy ‖ base) in nats per answer, at the sampling temperature",
            _total_divergence),
     Metric("KL per token", "nats", "the same per token", _divergence, lambda k, n: (k.sum() / n.sum()).item()),
-    Metric("pairs", "%", "share of pairs whose chosen answer is likelier per token than the rejected one, %", _ahead,
-           share_ahead),
-    Metric("pairs, over base", "%",
-           "share of pairs whose chosen answer became likelier over the base than the rejected one (DPO's accuracy), %",
+    Metric("chosen likelier", "%", "share of pairs whose chosen answer is likelier per token than the rejected one, %",
+           _ahead, share_ahead),
+    Metric("chosen gained", "%",
+           "share of pairs whose chosen answer gained more log-likelihood per token over the base than the rejected, %",
            _gained, share_ahead),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in BUILT_IN}  # and what users add

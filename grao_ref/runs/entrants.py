@@ -1,7 +1,7 @@
 """The models of an evaluation: each loaded, with the prompts as its own tokenizer and chat template have them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -25,6 +25,7 @@ class Entrant:
     policy: CausalLMPolicy
     held_out: HeldOut
     task: TextTask
+    lacks: str | None = None  # why it has no pairs, though the rows have them
 
 
 def entrant(
@@ -53,16 +54,20 @@ def entrant(
         with blame(f"{name}: ", ours=True):
             examples = encode([example.row for example in like.task.examples], encoder, closed=True)
         for example in examples:
-            answer = max(config.max_completion_length, *map(len, (example.reference or [], example.rejected or [])))
-            if len(example.prompt) + answer > context:
+            if len(example.prompt) + config.max_completion_length > context:
                 raise ValueError(
                     f"{name} has a context of {context} tokens, and the prompt of row {example.row.number} has "
-                    f"{len(example.prompt)} with its tokenizer, and answers {answer}"
+                    f"{len(example.prompt)} with its tokenizer, and answers {config.max_completion_length}"
                 )
     policy.stop_at(encoder.end_ids)
     task = TextTask(examples, encoder, scorer, batch=1, seed=config.seed)
     shown = tuple(example.row.reference or "" for example in examples)
-    return Entrant(policy, HeldOut(task, task.rows(range(len(examples))), task.text, shown), task)
+    batch, lacks = task.rows(range(len(examples))), None
+    longest = max(len(e.prompt) + max(len(e.reference or ()), len(e.rejected or ())) for e in examples)
+    if batch.rejected is not None and longest > context:
+        batch = replace(batch, rejected=None)
+        lacks = f"its context of {context} tokens is too short for a row's own answers"
+    return Entrant(policy, HeldOut(task, batch, task.text, shown), task, lacks)
 
 
 def unlike(other: Entrant, base: Entrant) -> str | None:

@@ -1,6 +1,7 @@
 """`python -m grao_ref.evaluate`, once its flags are read: answer, score, and write the report."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -79,10 +80,14 @@ def evaluate(settings: EvaluationSettings, console: Console) -> Evaluated:
     for each in candidates:
         other, label = entrant(each.model, config, rows, scorer, device, like=base), labelled(each, list(answers))
         why = unlike(other, base)
-        if why and temperature > 0:
-            notes.append(f"{label} has no KL: {why}.")
+        missing = [*(["KL"] if temperature > 0 else []), *(["comparison of its pairs"] if before.pairs else [])]
+        if why and missing:
+            notes.append(f"{label} has no {' and no '.join(missing)}: {why}.")
+        if other.lacks:
+            notes.append(f"{label} is not measured on the pairs: {other.lacks}.")
         judge = None if why else base.policy
-        answers[label] = answers_of(other.policy, judge, other.held_out, temperature=temperature, size=size)
+        found = answers_of(other.policy, judge, other.held_out, temperature=temperature, size=size)
+        answers[label] = found if why else replace(found, base_pairs=before.pairs)
         del other  # it makes room for the next one
     _print(console, notes)
     references = base.held_out.reference_rewards(size)

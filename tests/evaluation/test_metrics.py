@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from grao_ref.evaluation.assess import assess
-from grao_ref.evaluation.metrics import BUILT_IN, METRICS, Answers, repetition
-from grao_ref.evaluation.pairs import Pairs
+from grao_ref.evaluation.metrics import BUILT_IN, METRICS, Answers, Pairs, repetition
 from grao_ref.records import Samples
 from tests.evaluation.answers import answers, comparison
 
@@ -102,17 +101,15 @@ def test_a_greedy_answer_has_no_kl():
 
 
 def test_pairs_by_hand():
-    base = Pairs(torch.tensor([[-4.0, -4.0], [-4.0, -2.0], [-6.0, -1.0]]), torch.tensor([[2, 2], [4, 1], [2, 2]]))
-    now = Pairs(torch.tensor([[-4.0, -4.0], [-3.0, -2.0], [-6.0, -3.0]]), base.tokens)
-    before, after = (replace(answers([0.0] * 3), pairs=pairs) for pairs in (base, now))
+    base = Pairs(torch.tensor([-2.0, -1.0, -3.0]), torch.tensor([-2.0, -2.0, -0.5]))
+    now = Pairs(torch.tensor([-2.0, -0.75, -3.0]), torch.tensor([-2.0, -2.0, -1.5]))
+    before, after = replace(answers([0.0] * 3), pairs=base), replace(answers([0.0] * 3), pairs=now, base_pairs=base)
     measured = assess(comparison(before, before, [0.0] * 3), resamples=50)
-    assert measured["pairs"][0] == pytest.approx(
-        1.5 / 3
-    )  # a tie; −1 against −2 a token, though −4 against −2; −3, −0.5
-    assert "pairs, over base" not in measured  # it has gained nothing
+    assert measured["chosen likelier"][0] == pytest.approx(1.5 / 3)  # a tie; ahead; behind
+    assert "chosen gained" not in measured  # the base has gained nothing
     measured = assess(comparison(after, before, [0.0] * 3), resamples=50)
-    assert measured["pairs, over base"][0] == pytest.approx(2.5 / 3)  # a tie; +1 against 0; 0 against −2
-    assert "pairs" not in values(answers([0.0]), answers([0.0]), [0.0])  # rows without rejected answers
+    assert measured["chosen gained"][0] == pytest.approx(2.5 / 3)  # a tie; +0.25 against 0; 0 against −1
+    assert not {"chosen likelier", "chosen gained"} & set(values(answers([0.0]), answers([0.0]), [0.0]))
 
 
 def test_every_metric_has_a_unit_that_tables_know_and_a_meaning_of_its_own():

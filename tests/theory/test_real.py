@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 
 from grao_ref.settings.presets import PRESETS
 from theory.experiments.cells import log_of, measure, read
-from theory.experiments.curves import TERMS
+from theory.experiments.curves import TERMS, off_the_curves
 from theory.experiments.plan import HERE, table_of
 from theory.experiments.real import measured
 from theory.experiments.report import section
@@ -52,29 +52,57 @@ def test_runs_are_compared_seed_by_seed_on_one_machine(table):
     assert "| GRPO | 2 | 0.150 |" in by_all
 
 
-def test_the_curves_of_each_run_are_read_beside_the_base_s_of_the_same_seed():
-    table = table_of("helpful")
-    shares = {
-        f"objective_share/{term}": [share] * 20 + [0.5] * 10 for term, share in zip(TERMS, (0.2, 0.7, 0.1), strict=True)
+def curves(table, method, seed, gain, shares=(None, None, None), rewards=(None, None), **about):
+    """A line with what its training steps logged: shares in the first ten steps, 0.5 after them; rewards in turn."""
+    trained = {
+        f"objective_share/{term}": [each] * 10 + [each and 0.5] * 20 for term, each in zip(TERMS, shares, strict=True)
     }
-    none = {name: [None] * 30 for name in (*shares, "reward")}
-    rewards = [5.0] * 20 + [0.0, 2.0] * 5
+    trained["reward"] = [rewards[0] and 5.0] * 20 + [*rewards] * 5
+    made = line(table, method, seed, gain, **about) | {"task": "helpful", "trained": trained}
+    for step, found in made["curve"].items():
+        found["eval_reference/logp_per_token"] = -3 + int(step) / 60
+    return made
+
+
+def test_the_curves_of_each_run_are_read_beside_the_base_s_of_the_same_seed_and_machine():
+    table = table_of("helpful")
+    ended = curves(table, "LUFFY", 0, 0.2)
+    del ended["curve"]["30"]  # its loss was not finite
     lines = [
-        line(table, "GRPO", 0, 0.1) | {"trained": none | {"reward": rewards}},
-        line(table, "SFT", 0, 0.05) | {"trained": none},
-        line(table, "GRAO printed", 0, 0.2) | {"trained": {"reward": [1.0] * 30} | shares},
-        line(table, "GRAO printed", 1, 0.2) | {"trained": {"reward": [1.0] * 30} | shares},  # its partner is missing
+        curves(table, "GRPO", 0, 0.1, rewards=(1.0, 3.0)),
+        curves(table, "SFT", 0, 0.05),
+        curves(table, "GRAO printed", 0, 0.2, (0.2, 0.7, 0.1), (1.0, 1.0)),
+        curves(table, "GRAO printed", 1, 0.2),  # its partner is missing
+        curves(table, "RLOO", 0, 0.2, machine={}),  # its partner ran on a card
+        ended,
     ]
-    for each in lines:
-        for step, found in each["curve"].items():
-            found["eval_reference/logp_per_token"] = -3 + int(step) / 60
-        each["task"] = "helpful"
-    rows = measured(table, lines)[-1].splitlines()[-3:]
-    assert rows == [
-        "| GRPO | 0 | 30 | 1.054 |  |  | +0.50 |",  # the deviation of ten rewards, 0 and 2 in turn
+    page = off_the_curves(table, "helpful", by_method(lines))
+    assert page.splitlines()[6:] == [
+        "| GRPO | 0 | 30 | 1.05 |  |  | +0.50 |",  # of five times 1 and five times 3
         "| SFT | 0 | not in 30 |  |  |  | +0.50 |",
-        "| GRAO printed | 0 | 15 | 0.000 | 20 / 70 / 10 | 50 / 50 / 50 | +0.50 |",  # twice as fast
+        "| GRAO printed | 0 | 15 | 0.00 | 20 / 70 / 10 | 50 / 50 / 50 | +0.50 |",  # twice as fast
     ]
+    assert "### helpful: the curves of each run" in "".join(measured(table, lines[:4]))
+
+
+def by_method(lines):
+    found = {}
+    for each in lines:
+        found.setdefault(each["method"], {})[each["seed"]] = each
+    return found
+
+
+def test_the_accuracy_on_pairs_is_shown_where_every_run_has_it(table):
+    lines = [line(table, "GRPO", 0, 0.1), line(table, "RLOO", 0, 0.1)]
+    for each in lines:
+        each["evaluation"]["base"]["chosen likelier"] = [0.4, 0.3, 0.5]
+        each["evaluation"]["rloo (run)"] |= {"chosen likelier": [0.6, 0.5, 0.7], "chosen gained": [0.8, 0.7, 0.9]}
+    page = measured(table, lines)[-1]
+    assert "KL | chosen likelier | chosen gained |" in page
+    assert "| 0.400 [0.300, 0.500] |  |" in page  # the base gains nothing over itself
+    assert "| 0.600 [0.500, 0.700] | 0.800 [0.700, 0.900] |" in page
+    del lines[1]["evaluation"]["rloo (run)"]["chosen likelier"]
+    assert "chosen likelier" not in measured(table, lines)[-1]
 
 
 def test_a_measure_that_only_some_runs_have_is_left_out(table):

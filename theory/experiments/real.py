@@ -5,11 +5,11 @@ from collections.abc import Callable
 from statistics import mean
 
 from theory.experiments.cells import Line, made, measure
-from theory.experiments.curves import off_the_curves
+from theory.experiments.curves import machine, off_the_curves
 from theory.experiments.plan import Cell, Table
 
 # Of `grao_ref.evaluate`:
-EVALUATED = ("reward", "RAS", "NAG, signed", "length", "repetition", "KL", "pairs", "pairs, over base")
+EVALUATED = ("reward", "RAS", "NAG, signed", "length", "repetition", "KL", "chosen likelier", "chosen gained")
 # What is not equal between methods, where a table has them. The flags are the same in all of these tables.
 NOT_EQUAL = {
     "SFT": """\
@@ -17,8 +17,8 @@ SFT reads 16 references a step; a method that samples reads at most 4, one for e
 samples.""",
     "SFT 10, then GRPO": """\
 Before the clock of `SFT 10, then GRPO` starts, its model was trained for ten steps of SFT, always with the same seed. \
-So its row starts at another reward, and its NAG and KL are measured from that model: they can't be compared with \
-those of the other rows.""",
+So its row starts at another reward, and what is measured from there can't be compared with the other rows: NAG, KL, \
+steps, and where they stand, gains of chosen answers and the change of log π(y).""",
 }
 FEW = "With one to three seeds there are no intervals over seeds; the order of methods that are close tells nothing."
 LOGGED = {  # what reward functions of weight 0 logged (`hh.unseen`, `sums.alone`), and the references'
@@ -50,7 +50,7 @@ def measured(table: Table, lines: list[Line]) -> list[str]:
 
 def where(table: Table, lines: list[Line]) -> str:
     """How many of the runs were made, on what, and how long they took."""
-    machines = Counter(_machine(line) for line in lines)
+    machines = Counter(machine(line) for line in lines)
     wanted = len(table.tasks) * len(table.entrants) * table.seeds[1]
     hours = sum(line["seconds"] for line in lines) / 3600
     said = "; ".join(f"{number} on {machine}" for machine, number in machines.items())
@@ -60,12 +60,6 @@ def where(table: Table, lines: list[Line]) -> str:
         f"rate {table.rates[0]}: tuned for none. The command of each run: "
         f"[commands/{table.name}.md](commands/{table.name}.md)."
     )
-
-
-def _machine(line: Line) -> str:
-    if line.get("card", "none") == "none":
-        return "a CPU (float32)"
-    return f"{line['card']} (bfloat16 autocast, torch {line['torch']}, transformers {line['transformers']})"
 
 
 def _by_the_measure(table: Table, task: str, runs: Runs) -> str:
@@ -81,7 +75,7 @@ def _by_the_measure(table: Table, task: str, runs: Runs) -> str:
     ]
     for method, found in runs.items():
         values = [_each(found, _reached(table, step)) for step in steps]
-        same = {seed: line for seed, line in found.items() if seed in base and _machine(line) == _machine(base[seed])}
+        same = {seed: line for seed, line in found.items() if seed in base and machine(line) == machine(base[seed])}
         more = _each(same, lambda line: measure(table, line) - measure(table, base[line["seed"]]), sign="+")
         seeds = ", ".join(map(str, sorted(found)))
         lines.append(f"| {method} | {seeds} | {' | '.join(values)} | {'' if method == table.base else more} |")
@@ -101,7 +95,8 @@ def _by_all(table: Table, task: str, runs: Runs) -> str:
     some, after = every[0], [list(line["evaluation"].values())[-1] for line in every]
     logged = {name: words for name, words in LOGGED.items() if all(name in line["curve"]["0"] for line in every)}
     # A measure that is 0 for all says nothing: RAS is, where no answer can earn more than the reference.
-    evaluated = [name for name in EVALUATED if any((each.get(name) or [0.0])[0] for each in after)]
+    there = [name for name in EVALUATED if all(name in each for each in after)]
+    evaluated = [name for name in there if any((each[name] or [0.0])[0] for each in after)]
     lines = [
         f"### {task}, by what was and what was not trained on",
         "",

@@ -67,7 +67,7 @@ def steps_to(table: Table, line: Line, level: float = LEVEL) -> float:
     steps = (0, *table.steps)
     values = [at(table, line, str(step)) for step in steps]
     if values[0] >= level:
-        return 1.0  # before the first step: a ratio needs a number above 0
+        return 1.0  # before the first step; 1, because a ratio needs a number above 0
     for (start, low), (end, high) in pairwise(zip(steps, values, strict=True)):
         if high >= level:
             return start + (level - low) / (high - low) * (end - start)
