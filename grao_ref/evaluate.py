@@ -8,7 +8,8 @@ run need the flags of the second example. Of a data set that no run was trained 
 are taken, unless a test set or --test-size is given. Each model is prompted by its own tokenizer and chat template.
 
 Reward, length, repetition and the distance from the base stand side by side, because a reward can rise while the
-answers get worse. Writes evaluation.md, with case studies of the first prompts (not the best), and evaluation.json.
+answers get worse. Of rows that are preference pairs it also says how often the chosen answer is likelier than the
+rejected one, per token, and how often it gained more over the base. Writes evaluation.md, with case studies of the first prompts (not the best), and evaluation.json.
 """
 
 import sys
