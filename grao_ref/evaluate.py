@@ -9,7 +9,8 @@ are taken, unless a test set or --test-size is given. Each model is prompted by 
 
 Reward, length, repetition and the distance from the base stand side by side, because a reward can rise while the
 answers get worse. Of rows that are preference pairs it also says how often the chosen answer is likelier than the
-rejected one, per token, and how often it gained more over the base. Writes evaluation.md, with case studies of the first prompts (not the best), and evaluation.json.
+rejected one, per token, and how often it gained more over the base. Writes evaluation.md, with case studies of the
+first prompts (not the best), and evaluation.json.
 """
 
 import sys
