@@ -1,11 +1,13 @@
 """Tables of a real model's runs: which runs they hold, on which machine each was made, and what is compared."""
 
+import json
 import re
 
 import pytest
 from scipy.stats import spearmanr
 
 from grao_ref.settings.presets import PRESETS
+from theory.experiments import heads
 from theory.experiments.cells import log_of, measure, read
 from theory.experiments.curves import TERMS, off_the_curves
 from theory.experiments.plan import HERE, table_of
@@ -103,6 +105,27 @@ def test_the_accuracy_on_pairs_is_shown_where_every_run_has_it(table):
     assert "| 0.600 [0.500, 0.700] | 0.800 [0.700, 0.900] |" in page
     del lines[1]["evaluation"]["rloo (run)"]["chosen likelier"]
     assert "chosen likelier" not in measured(table, lines)[-1]
+
+
+def test_heads_are_recorded_with_pairs_that_they_were_not_fitted_on(tmp_path):
+    turn = "Human: a\n\nAssistant: "
+    good = {"chosen": f"{turn}yes", "rejected": f"{turn}no"}
+    bad = {"chosen": good["rejected"], "rejected": good["chosen"]}
+    rows = {"heads": [bad], "train": [good, good], "test": [good, bad]}
+    (tmp_path / "some").mkdir()
+    for name, part in rows.items():
+        (tmp_path / "some" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    (tmp_path / "some" / "words.json").write_text('{"yes": 1.0}')
+    (tmp_path / "some-head").mkdir()
+    held_out = {"mean": 0.625, "low": 0.5, "high": 0.75, "pairs": 80}
+    (tmp_path / "some-head" / "head.json").write_text(json.dumps({"held_out": held_out, "training": {"mean": 0.9}}))
+    found = heads.of("some", tmp_path)
+    assert found == {"fitted": held_out, "words": {"mean": 0.75, "pairs": 4}}
+    (tmp_path / "heads.json").write_text(json.dumps({"some": found}))
+    said = heads.said("some", tmp_path / "heads.json")
+    assert "ranks 62 % [50, 75] of 80 pairs right" in said
+    assert "ranks 75 % of 4 other pairs" in said
+    assert heads.said("other", tmp_path / "heads.json") is None
 
 
 def test_a_measure_that_only_some_runs_have_is_left_out(table):

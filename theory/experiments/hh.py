@@ -115,6 +115,11 @@ def accuracy(rows: Sequence[dict[str, str]], head: dict[str, float]) -> float:
     return mean((margin > 0) + 0.5 * (margin == 0) for margin in margins)
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The pairs of one part, as `main` wrote them."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def parts(rows: Sequence[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
     """The three parts: all rows of a prompt are in the same one."""
     prompts = sorted({_prompt(row) for row in rows})

@@ -6,6 +6,7 @@ from statistics import mean
 
 from theory.experiments.cells import Line, made, measure
 from theory.experiments.curves import machine, off_the_curves
+from theory.experiments.heads import said
 from theory.experiments.plan import Cell, Table
 
 # Of `grao_ref.evaluate`:
@@ -34,6 +35,8 @@ Runs = dict[str, dict[int, Line]]  # by method and seed
 def measured(table: Table, lines: list[Line]) -> list[str]:
     """What was run where, and for each task two tables: a method a row, its base first."""
     parts = [where(table, lines)]
+    if heads := said(table.name):
+        parts.append(heads)
     if unequal := [words for method, words in NOT_EQUAL.items() if method in table.entrants]:
         parts.append(" ".join(["What is not equal between the methods:", *unequal, FEW]))
     for task in table.tasks:
