@@ -16,7 +16,7 @@ html = mistune.create_markdown(plugins=["table"])
 
 
 def conclusions() -> None:
-    """What stands at the report's top, below its title."""
+    """What stands at the report's top, below its title: what the runs are, and where they are written down."""
     present(REPORT.read_text().split("\n## ")[0].partition("\n")[2])
 
 

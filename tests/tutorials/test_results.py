@@ -32,9 +32,16 @@ def test_a_section_is_the_report_s_with_its_tables_folded(shown):
 
 def test_the_conclusions_are_the_report_s_without_its_title(shown):
     results.conclusions()
-    (page,) = shown
-    assert "<h1>" not in page
-    assert page.count("<li>") >= 5
+    results.section("In five sentences")
+    before, sentences = shown
+    assert "<h1>" not in before
+    assert sentences.count("<li>") == 5
+
+
+def test_the_page_shows_every_section_of_the_report():
+    titles = re.findall(r"^## (.+)$", results.REPORT.read_text(), re.MULTILINE)
+    page = (sources.HERE / "pages" / "results.md").read_text()
+    assert sorted(re.findall(r'results\.section\("(.+)"\)', page)) == sorted(titles)
 
 
 def test_which_method_to_use_is_on_the_page_with_its_links(shown):

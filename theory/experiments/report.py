@@ -79,7 +79,7 @@ def rows_of_the_ledger(said: list[Row]) -> str:
         "### Rows of the ledger, at this scale",
         "",
         "| row | task | is it so here? | |",
-        "| --- | --- | --- | --- |",
+        "| :--- | :--- | :--- | :--- |",
         *(f"| {row.id} | {row.task} | {row.verdict} | {row.words} |" for row in said),
     ]
     return "\n".join(lines)
@@ -112,7 +112,7 @@ def who_leads(found: dict[str, dict[str, Read]]) -> str:
         f"corrected). Nobody: no method gains {FLOOR} over the model before training.",
         "",
         "| cell | largest mean | ahead, or not surely behind |",
-        "| --- | --- | --- |",
+        "| :--- | ---: | :--- |",
     ]
     for task, methods in found.items():
         ahead = leaders(methods)
