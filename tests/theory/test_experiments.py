@@ -164,6 +164,21 @@ def test_the_conclusions_have_the_numbers_of_the_map():
     for method in ("GRPO", "RLOO", "GRAO repaired", "SFT 40, then GRPO"):
         for kind in ("bad", "beatable", "best"):
             assert means(method, kind) in CONCLUSIONS, (method, kind, means(method, kind))
+    for method in ("GRAO printed", "SRFT"):
+        assert f"{minus(found['1 in 42, bad'][method].more)}" in CONCLUSIONS
+    behind = [name for name, read in found["1 in 42, bad"].items() if read.more.sure < 0]
+    assert behind == ["SRFT", "GRAO printed"]
+    rest = found["1 in 210, bad"]
+    assert all(f"({rest[name].whole})" in CONCLUSIONS for name in ("RLOO", "Dr. GRPO", "GRPO"))
+    three = [rest[name].whole.mean for name in ("RLOO", "Dr. GRPO", "SFT 40, then GRPO")]
+    assert f"{three[0]:.3f}, {three[1]:.3f} and {three[2]:.3f}, not surely different" in CONCLUSIONS
+    sft = [found[f"{cell}, best"]["SFT 40, then GRPO"].base.mean for cell in rare]
+    assert f"success is {sft[0]:.3f}, {sft[1]:.3f} and {sft[2]:.3f}" in CONCLUSIONS
+    for cell in rare:
+        ends = {name: read.end.mean for name, read in found[f"{cell}, best"].items()}
+        assert min(ends["HPT"], ends["capped"]) > ends["GRAO repaired"]
+    early = found["1 in 42, best"]
+    assert f"GRAO has {early['GRAO repaired'].end.mean:.3f} and GRPO {early['GRPO'].end.mean:.3f}" in CONCLUSIONS
     explore = {"GRPO", "RLOO", "Dr. GRPO", "PPO"}  # they never see a reference: the quality of it changes nothing
     for method in explore:
         assert means(method, "bad") == means(method, "beatable") == means(method, "best")
@@ -205,6 +220,15 @@ def test_the_conclusions_have_the_numbers_of_the_bandit():
     assert f"reach {here[0]} and {here[1]} here" in CONCLUSIONS
 
 
+def by_step(name, task, step, method):
+    """Held-out reward at a step, by seed: the method's and GRPO's."""
+    table = table_of(name)
+    lines = cells.read(cells.log_of(table))
+    rates = best_rates(table, lines)[task]
+    runs = [cells.made(lines, Cell(task, each, rates[each], *table.seeds)) for each in (method, "GRPO")]
+    return [[found[seed]["curve"][step]["eval_reward"] for seed in sorted(found)] for found in runs]
+
+
 def ends(line):
     return line["curve"]["100"]["eval_success"]
 
@@ -220,6 +244,23 @@ def test_the_conclusions_have_the_runs_that_they_count():
             ends(line) for line in cells.made(lines, Cell(task, method, rates[task][method], *table.seeds)).values()
         ]
 
+    rows = [
+        [sum(value >= 0.5 for value in last(f"{cell}, beatable", name)) for name in ("GRPO", "RLOO", "Dr. GRPO", "PPO")]
+        for cell in ("1 in 42", "1 in 210", "1 in 840")
+    ]
+    said = [", ".join(map(str, row[:-1])) + f" and {row[-1]}" for row in rows]
+    assert (
+        f"in {said[0]} runs of eight at one in 42, in {said[1]} at one in 210, and in {said[2]} at one" in CONCLUSIONS
+    )
+    grpo, rloo = zip(*(row[:2] for row in rows), strict=True)
+    assert (
+        f"GRPO ends with the better kind in {grpo[0]}, {grpo[1]} and {grpo[2]}, RLOO in {rloo[0]}, {rloo[1]}"
+        in CONCLUSIONS
+    )
+    for name in ("GRAO printed", "GRAO repaired"):
+        assert not any(
+            value >= 0.5 for cell in ("1 in 42", "1 in 210", "1 in 840") for value in last(f"{cell}, beatable", name)
+        )
     assert sum(value > 0.5 for value in last("1 in 42, beatable", "CHORD-φ")) == 5
     assert "five runs of eight escape" in CONCLUSIONS
     rare = [last(f"1 in 840, {kind}", name) for kind, name in
@@ -255,6 +296,18 @@ def test_the_tasks_beside_the_map_are_as_the_conclusions_say():
     found = found_in("knobs")
     more = {name: read.more.sure for name, read in found["graded"].items()}
     assert (more["SFT 40, then GRPO"], more["SFT 10, then GRPO"], more["surprise"]) == (1, -1, -1)
+    for name in ("SFT 40, then GRPO", "SFT 10, then GRPO", "surprise", "LUFFY", "RLOO"):
+        assert f"{minus(found['graded'][name].more)}" in CONCLUSIONS
+    assert found["graded"]["GRAO printed"].whole.mean > found["graded"]["GRAO repaired"].whole.mean
+    sorting = found_in("sorting")["sorting"]
+    assert f"{sorting['LUFFY'].more} and {found['graded']['LUFFY'].more}" in CONCLUSIONS
+    assert interval(np.subtract(*by_step("sorting", "sorting", "100", "SFT 10, then GRPO"))).sure == 0
+    rewards = np.mean(
+        [by_step("knobs", "graded", step, "SFT 10, then GRPO") for step in ("25", "50", "75", "100")], axis=0
+    )
+    assert f"ten steps of SFT are not behind there ({interval(np.subtract(*rewards))})" in CONCLUSIONS
+    noise = [f"{np.mean(by_step('knobs', 'noise', '100', name)[0]):.2f}" for name in ("SFT 40, then GRPO", "RLOO")]
+    assert f"{noise[0]} (SFT before GRPO) beside {noise[1].lstrip('-')} (RLOO)" in CONCLUSIONS
     some, most = (
         {name: f"{read.whole.mean:.3f}" for name, read in found[f"{share} % wrong"].items()} for share in (30, 70)
     )
