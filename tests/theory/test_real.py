@@ -194,6 +194,37 @@ def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
     assert f"(rank correlation {rank:.2f} over the {len(every)} runs)" in SAID
 
 
+def test_the_conclusions_have_the_numbers_of_the_helpful_prompts():
+    table = table_of("helpful")
+    runs = {line["method"]: line for line in read(log_of(table))}
+    assert {line["seed"] for line in runs.values()} == {0}
+    assert not any("card" in line for line in runs.values())
+    more = {name: measure(table, line) - measure(table, runs["GRPO"]) for name, line in runs.items()}
+    start = {name: line["curve"]["0"]["eval_reward"] for name, line in runs.items()}
+    sft = -more["SFT 10, then GRPO"]
+    assert f"is behind GRPO by {sft:.2f}: its ten steps lower the reward from {start['GRPO']:.2f} to" in SAID
+    assert f"to {start['SFT 10, then GRPO']:.2f}. Repaired GRAO is behind by {-more['GRAO repaired']:.2f}" in SAID
+    assert f"printed GRAO ahead by {more['GRAO printed']:.2f}." in SAID
+    assert f"behind on *helpful* (by {sft:.2f}, one seed)" in SAID
+    lengths = {name: after(line, "length") for name, line in runs.items()}
+    rank = spearmanr(list(lengths.values()), [after(line) for line in runs.values()]).statistic
+    assert f"over the {len(runs)} runs, reward and length have a rank correlation of {rank:.2f}" in SAID
+    assert all(61.5 < lengths[name] < 64.5 for name in ("GRPO", "RLOO", "LUFFY", "GRAO printed"))
+    assert f"repaired GRAO ends at {lengths['GRAO repaired']:.0f}, and SFT at {lengths['SFT']:.0f}" in SAID
+    beaten = runs["GRPO"]["evaluation"]["base"]["RAS"]
+    assert "({:.0f} % [{:.0f}, {:.0f}]) beat their reference".format(*(100 * each for each in beaten)) in SAID
+    name = "eval_reference/logp_per_token"
+    lost = runs["GRAO printed"]["curve"]["0"][name] - runs["GRAO printed"]["curve"]["30"][name]
+    assert f"less likely by {lost:.2f} nats each" in SAID
+    kl = [after(runs[name], "KL") for name in ("GRAO printed", "GRPO")]
+    assert f"is {kl[0]:.1f} nats, where that of GRPO is {kl[1]:.1f}" in SAID
+    gained = [100 * after(runs[name], "chosen gained") for name in ("SFT", "GRPO")]
+    assert f"in {gained[0]:.0f} % of the 47 held-out pairs with SFT, and in {gained[1]:.0f} % with GRPO" in SAID
+    fitted = json.loads(heads.RECORD.read_text())["helpful"]["fitted"]
+    share = "{mean:.0f} % [{low:.0f}, {high:.0f}]".format(**{key: 100 * each for key, each in fitted.items()})
+    assert f"ranks {share} of {fitted['pairs']} other pairs right" in SAID
+
+
 def test_the_conclusions_have_the_numbers_of_the_sums():
     _, found = runs_of("sums")
     right = {name: f"{sum(map(after, each.values())) / len(each):.2f}" for name, each in found.items()}
