@@ -204,7 +204,11 @@ def test_the_conclusions_have_the_numbers_of_the_helpful_prompts():
     sft = -more["SFT 10, then GRPO"]
     assert f"is behind GRPO by {sft:.2f}: its ten steps lower the reward from {start['GRPO']:.2f} to" in SAID
     assert f"to {start['SFT 10, then GRPO']:.2f}. Repaired GRAO is behind by {-more['GRAO repaired']:.2f}" in SAID
-    assert f"printed GRAO ahead by {more['GRAO printed']:.2f}." in SAID
+    lacking = sorted(value for name, value in more.items() if "printed, no" in name)
+    without = f"without one of its terms by {lacking[0]:.2f} to {lacking[-1]:.2f}"
+    assert f"printed GRAO ahead by {more['GRAO printed']:.2f}, {without}." in SAID
+    assert runs.keys() == table.entrants.keys() - {"bar", "bar, no imitation"}
+    assert "ten of twelve methods have one seed, on a CPU; the two forms of `bar` have none" in SAID
     assert f"behind on *helpful* (by {sft:.2f}, one seed)" in SAID
     lengths = {name: after(line, "length") for name, line in runs.items()}
     rank = spearmanr(list(lengths.values()), [after(line) for line in runs.values()]).statistic
