@@ -238,6 +238,10 @@ def test_the_conclusions_have_the_numbers_of_the_sums():
     assert f"SFT before GRPO with {right['SFT 10, then GRPO']}." in SAID
     assert f"ends with {right['SFT']} (three seeds)" in SAID
     assert len(found["SFT"]) == 3
+    cpu = {line["method"]: line for line in read(log_of(table_of("sums"))) if "card" not in line}
+    bar, without = (f"{after(cpu[name]):.2f}" for name in ("bar", "bar, no imitation"))
+    assert f"ends with {bar}, and without its imitation with {without} (CPU)" in SAID
+    assert {line["method"] for line in read(log_of(table_of("sums")))} == table_of("sums").entrants.keys()
     lengths = {name: after(each[0], "length") for name, each in found.items()}
     assert all(9.5 < lengths[name] < 11.5 for name in ("GRPO", "RLOO", "LUFFY"))
     assert all(2.5 < lengths[name] < 4.5 for name in ("GRAO printed", "GRAO repaired", "SFT 10, then GRPO", "SFT"))
