@@ -193,10 +193,8 @@ def test_pairs_are_those_of_one_softmax_at_a_time_however_they_are_split(names, 
 
 
 def test_rows_without_a_rejected_answer_have_no_pairs(names):
-    held_out = moved(names, "grao")[0].evaluation.held_out
-    assert (
-        pairs_of(
-            moved(names, "grao")[0].policy, replace(held_out, batch=replace(held_out.batch, rejected=None)), size=4
-        )
-        is None
-    )
+    setup = moved(names, "grao")[0]
+    held_out = setup.evaluation.held_out
+    assert pairs_of(setup.policy, held_out, size=4) is not None
+    without = replace(held_out, batch=replace(held_out.batch, rejected=None))
+    assert pairs_of(setup.policy, without, size=4) is None

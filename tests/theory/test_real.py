@@ -85,6 +85,8 @@ def test_the_curves_of_each_run_are_read_beside_the_base_s_of_the_same_seed_and_
         "| GRAO printed | 0 | 15 | 0.00 | 20 / 70 / 10 | 50 / 50 / 50 | +0.50 |",  # twice as fast
     ]
     assert "### helpful: the curves of each run" in "".join(measured(table, lines[:4]))
+    lines[2]["curve"]["0"][table.measure] = 9.0
+    assert "| GRAO printed | 0 | 0 | " in off_the_curves(table, "helpful", by_method(lines))
 
 
 def by_method(lines):
@@ -122,10 +124,10 @@ def test_heads_are_recorded_with_pairs_that_they_were_not_fitted_on(tmp_path):
     found = heads.of("some", tmp_path)
     assert found == {"fitted": held_out, "words": {"mean": 0.75, "pairs": 4}}
     (tmp_path / "heads.json").write_text(json.dumps({"some": found}))
-    said = heads.said("some", tmp_path / "heads.json")
+    said = heads.sentence("some", tmp_path / "heads.json")
     assert "ranks 62 % [50, 75] of 80 pairs right" in said
     assert "ranks 75 % of 4 other pairs" in said
-    assert heads.said("other", tmp_path / "heads.json") is None
+    assert heads.sentence("other", tmp_path / "heads.json") is None
 
 
 def test_a_measure_that_only_some_runs_have_is_left_out(table):
@@ -172,6 +174,7 @@ def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
     two = [f"{one:.2f} and {other:.2f}" for one, other in (printed, repaired, sft)]
     assert f"(printed: by {two[0]}; repaired: by {two[1]})" in SAID
     assert f"(by {two[2]})" in SAID
+    assert f"ahead on *harmless* (by {two[2]}, two seeds)" in SAID
     assert f"(by {' and '.join(f'{value:.2f}' for value in more['LUFFY'])})" in SAID
     others = [values for name, values in more.items() if name != "SFT 10, then GRPO"]
     assert all(values[seed] < sft[seed] for values in others for seed in range(min(2, len(values))))
@@ -216,6 +219,8 @@ def test_the_conclusions_have_the_numbers_of_the_helpful_prompts():
     assert all(61.5 < lengths[name] < 64.5 for name in ("GRPO", "RLOO", "LUFFY", "GRAO printed"))
     assert f"repaired GRAO ends at {lengths['GRAO repaired']:.0f}, and SFT at {lengths['SFT']:.0f}" in SAID
     beaten = runs["GRPO"]["evaluation"]["base"]["RAS"]
+    assert beaten[0] * 47 == pytest.approx(round(beaten[0] * 47))  # the share of 47 prompts
+    assert not any(beaten[0] * n == pytest.approx(round(beaten[0] * n)) for n in range(1, 47))
     assert "({:.0f} % [{:.0f}, {:.0f}]) beat their reference".format(*(100 * each for each in beaten)) in SAID
     name = "eval_reference/logp_per_token"
     lost = runs["GRAO printed"]["curve"]["0"][name] - runs["GRAO printed"]["curve"]["30"][name]

@@ -35,10 +35,9 @@ def off_the_curves(table: Table, task: str, runs: dict[str, dict[int, Line]]) ->
             line = found[seed]
             if machine(line) != machine(base[seed]) or last not in line["curve"].keys() & base[seed]["curve"].keys():
                 continue
-            step = steps_to(table, line, at(table, base[seed], last))
-            said = f"{step:.0f}" if step <= table.steps[-1] else f"not in {last}"
             moved = line["curve"][last][LOGLIK] - line["curve"]["0"][LOGLIK]
-            cells = [method, str(seed), said, _deviation(line), *_shares(line), f"{moved:+.2f}"]
+            steps = _steps(table, line, at(table, base[seed], last))
+            cells = [method, str(seed), steps, _deviation(line), *_shares(line), f"{moved:+.2f}"]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -48,6 +47,13 @@ def machine(line: Line) -> str:
     if line.get("card", "none") == "none":
         return "a CPU (float32)"
     return f"{line['card']} (bfloat16 autocast, torch {line['torch']}, transformers {line['transformers']})"
+
+
+def _steps(table: Table, line: Line, level: float) -> str:
+    if at(table, line, "0") >= level:
+        return "0"
+    step = steps_to(table, line, level)
+    return f"{step:.0f}" if step <= table.steps[-1] else f"not in {table.steps[-1]}"
 
 
 def _deviation(line: Line) -> str:

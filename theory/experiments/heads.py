@@ -25,7 +25,7 @@ def of(name: str, home: Path) -> dict[str, Any]:
     return {"fitted": kept, "words": {"mean": round(accuracy(rows, words), 4), "pairs": len(rows)}}
 
 
-def said(name: str, record: Path = RECORD) -> str | None:
+def sentence(name: str, record: Path = RECORD) -> str | None:
     """The sentence for the report; None where it was not recorded."""
     found = json.loads(record.read_text()).get(name) if record.exists() else None
     if found is None:

@@ -6,7 +6,7 @@ from statistics import mean
 
 from theory.experiments.cells import Line, made, measure
 from theory.experiments.curves import machine, off_the_curves
-from theory.experiments.heads import said
+from theory.experiments.heads import sentence
 from theory.experiments.plan import Cell, Table
 
 # Of `grao_ref.evaluate`:
@@ -35,7 +35,7 @@ Runs = dict[str, dict[int, Line]]  # by method and seed
 def measured(table: Table, lines: list[Line]) -> list[str]:
     """What was run where, and for each task two tables: a method a row, its base first."""
     parts = [where(table, lines)]
-    if heads := said(table.name):
+    if heads := sentence(table.name):
         parts.append(heads)
     if unequal := [words for method, words in NOT_EQUAL.items() if method in table.entrants]:
         parts.append(" ".join(["What is not equal between the methods:", *unequal, FEW]))
@@ -56,7 +56,7 @@ def where(table: Table, lines: list[Line]) -> str:
     machines = Counter(machine(line) for line in lines)
     wanted = len(table.tasks) * len(table.entrants) * table.seeds[1]
     hours = sum(line["seconds"] for line in lines) / 3600
-    said = "; ".join(f"{number} on {machine}" for machine, number in machines.items())
+    said = "; ".join(f"{number} on {place}" for place, number in machines.items())
     return (
         f"{len(lines)} of {wanted} runs are made: {said}. Together {hours:.1f} hours of training, of one process each, "
         "with others beside it; SFT before it and the last evaluation are not counted. Every method at the learning "
