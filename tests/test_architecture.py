@@ -106,19 +106,22 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     | {f"grao_ref.policies.{name}" for name in ("cache", "drawing", "lora", "sampler", "scoring", "trial")},
     "policies/scoring.py": TENSORS
     | MODEL
-    | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies.outputs", "grao_ref.policies.tiles"},
+    | {"grao_ref.records", "grao_ref.equations", "grao_ref.policies.outputs"}
+    | {f"grao_ref.policies.{name}" for name in ("products", "tiles")},
     "policies/outputs.py": TENSORS
     | MODEL
     | {"grao_ref.records"}
     | {f"grao_ref.policies.{name}" for name in ("parts", "prefix", "sampler")},
     "policies/prefix.py": TENSORS | MODEL,
-    "policies/modes.py": TENSORS | MODEL | {"grao_ref.policies.lora", "grao_ref.policies.prefix"},
+    "policies/products.py": TENSORS,
+    "policies/tiles.py": TENSORS | {"grao_ref.policies.products"},
+    "policies/modes.py": TENSORS | MODEL | {f"grao_ref.policies.{name}" for name in ("lora", "prefix", "products")},
     "policies/critic.py": TENSORS | MODEL,
     "policies/adapters.py": {"huggingface_hub", "transformers", "peft", "grao_ref.policies.lora"},
     "policies/load.py": {"grao_ref.plugins.blame", "grao_ref.plugins.manifest"}
     | TENSORS
     | MODEL
-    | {f"grao_ref.policies.{name}" for name in ("adapters", "embedded", "lora", "smollm2")},
+    | {f"grao_ref.policies.{name}" for name in ("adapters", "embedded", "lora", "products", "smollm2")},
     "policies/smollm2.py": {"transformers"},
     "policies/build.py": {"torch", "transformers", "grao_ref.policies", "grao_ref.settings.config", "grao_ref.text"},
     "policies/lora.py": TENSORS | MODEL | {"peft", "grao_ref.plugins.manifest"},

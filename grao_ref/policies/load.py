@@ -13,6 +13,7 @@ from grao_ref.plugins.manifest import MANIFEST, DamagedError, require_whole
 from grao_ref.policies.adapters import adapter_folder, adapter_settings, base_of, has_tokenizer, with_adapter
 from grao_ref.policies.embedded import tiny_folder
 from grao_ref.policies.lora import BASE
+from grao_ref.policies.products import use_faster_products
 from grao_ref.policies.smollm2 import smollm2_folder
 
 EMBEDDED = {"tiny": tiny_folder, "smollm2": smollm2_folder}  # name -> its folder; these two need no hub
@@ -70,6 +71,7 @@ def load_language_model(
         first, *others = sorted(report["missing_keys"])
         more = f" and {len(others)} other weights" if others else ""
         raise ValueError(f"the files of {base!r} are no whole language model: they have no {first}{more}")
+    use_faster_products(model)
     whole = model if adapter is None else with_adapter(model, place, merge=merge_adapter)
     return whole.to(device).eval(), tokenizer  # type: ignore[arg-type]
 

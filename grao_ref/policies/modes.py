@@ -1,4 +1,4 @@
-"""What a model needs before it becomes a policy: no dropout, a sound attention kernel, checkpointing on request."""
+"""What a model needs before it becomes a policy: no dropout, sound and fast kernels, checkpointing on request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from grao_ref.policies.lora import dropout_as_it_was
 from grao_ref.policies.prefix import checkpoint_with_cache, checkpoint_without_cache
+from grao_ref.policies.products import has_faster_products, use_faster_products, use_torch_s_products
 
 
 def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> bool:
@@ -18,6 +19,7 @@ def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> bool:
     """
     without_dropout(model)
     without_cudnn_attention(model.device)
+    use_faster_products(model)
     shares_prompts = True
     if checkpointing:
         checkpoint_activations(model)
@@ -60,12 +62,13 @@ def without_dropout(model: PreTrainedModel) -> None:
 def as_it_was(model: PreTrainedModel) -> Iterator[None]:
     """Whatever a policy changes of a model to train it, and of torch's switches, is put back when the block ends.
 
-    Its dropout and its adapter's, each module's training mode, checkpointing, and cuDNN's attention kernel. Not its
-    parameters.
+    Its dropout and its adapter's, each module's training mode, checkpointing, its products, and cuDNN's attention
+    kernel. Not its parameters.
     """
     dropouts = [(holder, name, getattr(holder, name)) for holder, name in _dropouts(model)]
     modes = [(module, module.training) for module in model.modules()]
-    checkpointing, kernel = _is_checkpointed(model), torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
+    faster, checkpointing = has_faster_products(model), _is_checkpointed(model)
+    kernel = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     try:
         with dropout_as_it_was(model):
             yield
@@ -74,6 +77,8 @@ def as_it_was(model: PreTrainedModel) -> Iterator[None]:
             setattr(holder, name, value)
         for module, training in modes:
             module.training = training
+        if not faster:
+            use_torch_s_products(model)
         if _is_checkpointed(model) and not checkpointing:
             stop = getattr(model, "activation_checkpointing_disable", None) or model.gradient_checkpointing_disable
             stop()

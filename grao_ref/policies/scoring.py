@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from grao_ref.equations.checks import require_below, require_positive
 from grao_ref.equations.logprob import token_logprobs
 from grao_ref.policies.outputs import Outputs, Run, outputs_before, scattered
+from grao_ref.policies.products import Linear
 from grao_ref.policies.tiles import linear_logprobs
 from grao_ref.records import Tokens
 
@@ -101,7 +102,7 @@ def is_head_alone(model: PreTrainedModel) -> bool:
     tokens, whether the head alone gives the model's logits to the bit.
     """
     head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    if type(head) is not torch.nn.Linear or head.weight.device != model.device or hasattr(head, "_hf_hook"):
+    if type(head) not in (torch.nn.Linear, Linear) or head.weight.device != model.device or hasattr(head, "_hf_hook"):
         return False
     with torch.no_grad():
         tokens = torch.arange(head.out_features, device=model.device)[:: max(1, head.out_features // 4)][None]

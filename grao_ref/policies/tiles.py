@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
+
+from grao_ref.policies.products import add_outer, linear, times
 
 TILE = 2**26  # bytes of logits in a tile: 341 tokens of a vocabulary of 49,152, in float32
 KEPT = 2**28  # bytes of probabilities that may wait for the backward pass
@@ -88,9 +89,9 @@ class _LinearLogprobs(torch.autograd.Function):
                 db += dz.sum(dim=0)
             dz = dz.to(ctx.dtype)
             if dh is not None:
-                dh[rows] = dz @ W
+                dh[rows] = times(dz, W)
             if dW is not None:
-                dW.addmm_(dz.T, h) if dW.dtype == dz.dtype else dW.add_(dz.T @ h)
+                add_outer(dW, dz, h)
         return dh, None if dW is None else dW.to(weight.dtype), None if db is None else db.to(bias.dtype), None, None
 
 

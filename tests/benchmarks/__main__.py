@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import laboratory, record, short
+from tests.benchmarks import laboratory, products, record, short
 from tests.benchmarks.driver import race
 from tests.benchmarks.workload import SHORT, SMOLLM2, Scenario, scenarios
 
-LABORATORY = "laboratory"  # no sides: laboratory.py
+LABORATORY, PRODUCTS = "laboratory", "products"  # no sides: laboratory.py, products.py
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.short:
         return check_ratios(machine)
     every = scenarios(options.threads, machine["gpu"] is not None)
-    names = [*(each.name for each in every), LABORATORY]
+    names = [*(each.name for each in every), PRODUCTS, LABORATORY]
     wanted = {name for name in names if not options.only or name.startswith(tuple(options.only))}
     chosen = [each for each in every if each.name in wanted]
     if options.list or not wanted:
@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     failures, began = 0, time.perf_counter()
     if LABORATORY in wanted and not options.sides:
         failures += laboratory.main()
+    if PRODUCTS in wanted and not options.sides:
+        failures += products.main(machine)
     for scenario in chosen:
         if scenario.workloads[0].model == SMOLLM2 and "smollm2" in machine["lacks"]:
             print(f"{scenario.name} is left out: {machine['lacks']['smollm2']}")
