@@ -11,7 +11,7 @@ from theory.experiments.real import measured
 from theory.experiments.scale import Row, rows
 
 AT_THIS_SCALE = "at_this_scale.json"  # what the ledger's pages show of it
-TABLES = ("knobs", "terms", "mixture", "sorting", "harmless", "helpful", "sums", "form")
+TABLES = ("knobs", "terms", "mixture", "sorting", "harmless", "pairs", "helpful", "sums", "form")
 
 
 def write(folder: Path = HERE) -> None:
