@@ -8,6 +8,8 @@ from typing import Any
 from tutorials import style
 
 RECORD = Path(__file__).parent / "recorded" / "bench.json"
+AMD = RECORD.with_name("bench_amd.json")
+PRODUCTS = RECORD.with_name("bench_products.json")
 LABORATORY = RECORD.with_name("bench_laboratory.json")
 NAMES = {
     "grao": "GRAO",
@@ -17,6 +19,7 @@ NAMES = {
     "floor-grpo": "bare GRPO",
     "trl": "TRL, fastest",
     "trl-defaults": "TRL, defaults",
+    "trl-products": "TRL, our products",
 }
 PARTS = ("generation", "forward", "backward", "optimizer", "rest")
 GROWTH = {
@@ -158,3 +161,18 @@ def laboratory(path: Path = LABORATORY) -> None:
         for each in record["steps"]
     ]
     style.table(["seeds", "K", "G", "ms a step"], steps_of)
+
+
+def products(path: Path = PRODUCTS) -> None:
+    """A table of the linear layers' time by torch's own product and by oneDNN's, and the machine."""
+    record = json.loads(path.read_text())
+    say(where(record))
+    rows = []
+    for each in record["rows"]:
+        cells = [f"{each['rows']:,}"]
+        for way in ("forward", "backward"):
+            own, other = each["ms"][f"{way}, torch's"], each["ms"][f"{way}, oneDNN's"]
+            cells += [f"{own:,.3g}", f"{other:,.3g}", f"{other / own:.2f}"]
+        rows.append(cells)
+    ways = [f"{way}, {what}" for way in ("forward", "backward") for what in ("MKL, ms", "oneDNN, ms", "ratio")]
+    style.table(["rows", *ways], rows)

@@ -28,10 +28,10 @@ def runner(name: str) -> Callable[[Pace, Materials], None]:
         from tests.benchmarks import floor
 
         return partial(floor.run, method="grpo" if name == "floor-grpo" else "grao")
-    if name in ("trl", "trl-defaults"):
+    if name in ("trl", "trl-defaults", "trl-products"):
         from tests.benchmarks import theirs
 
-        return partial(theirs.run, defaults=name == "trl-defaults")
+        return partial(theirs.run, defaults=name == "trl-defaults", products=name == "trl-products")
     raise ValueError(f"there is no side {name!r}")
 
 

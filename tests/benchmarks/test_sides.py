@@ -47,6 +47,7 @@ EVERY = [
     pytest.param(floor.run, {"method": "grao"}, id="floor"),
     pytest.param(floor.run, {"method": "grpo"}, id="floor-grpo"),
     pytest.param(trl, {}, id="trl", marks=[needs_trl, FOREIGN_WARNINGS]),
+    pytest.param(trl, {"products": True}, id="trl-products", marks=[needs_trl, FOREIGN_WARNINGS]),
 ]
 
 

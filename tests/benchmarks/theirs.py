@@ -22,6 +22,7 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from grao_ref.policies.products import use_faster_products
 from tests.benchmarks.endings import END, Endings
 from tests.benchmarks.materials import Materials, reward
 from tests.benchmarks.pace import Pace
@@ -92,8 +93,13 @@ def trainer_of(workload: Workload, made: Materials, folder: str, *, defaults: bo
     return trainer
 
 
-def run(pace: Pace, made: Materials, *, defaults: bool = False) -> None:
-    """Steps of TRL's own loop. Its first one includes the setting up of the loop; it is a warm-up."""
+def run(pace: Pace, made: Materials, *, defaults: bool = False, products: bool = False) -> None:
+    """Steps of TRL's own loop. Its first one includes the setting up of the loop; it is a warm-up.
+
+    `products`: with this package's matrix products, where they are faster.
+    """
+    if products:
+        use_faster_products(made.model)
     transformers.utils.logging.disable_progress_bar()
     callback = Paced(pace)
     with tempfile.TemporaryDirectory() as folder:

@@ -94,6 +94,7 @@ def scenarios(threads: int, cuda: bool) -> list[Scenario]:
         Scenario("memory/random", FEW, (replace(small, model="random-49152", prompts=1, length=512),), rounds=2),
         Scenario("step/smollm2", FEW, (lm,), rounds=4),
         Scenario("step/smollm2-grpo", ("grpo", "trl", "trl-defaults"), (lm,), rounds=2),
+        Scenario("step/smollm2-products", ("grao", "grpo", "trl-products"), (lm,), rounds=2),
         Scenario("bf16/smollm2", FEW, (replace(lm, bf16=True),), rounds=2),
         Scenario("ragged/smollm2", FEW, (replace(lm, ragged=True),), rounds=3),
         Scenario("memory/smollm2", FEW, (replace(lm, prompts=1, group=4, length=512),), 1, together=False),
