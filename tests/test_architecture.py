@@ -70,7 +70,9 @@ LAYERS = {  # what the modules below a path may import, beside the standard libr
     "rewards/features.py": TENSORS
     | {"transformers", "grao_ref.records", "grao_ref.plugins.blame", "grao_ref.policies.sampler"}
     | {"grao_ref.text.padding"},
-    "rewards/model.py": TENSORS | MODEL | {"grao_ref.text", "grao_ref.policies.load", "grao_ref.rewards"},
+    "rewards/model.py": TENSORS
+    | MODEL
+    | {"grao_ref.text", "grao_ref.policies.load", "grao_ref.policies.products", "grao_ref.rewards"},
     "rewards/build.py": {"torch", "grao_ref.data.load", "grao_ref.methods.registry", "grao_ref.rewards"}
     | {"grao_ref.settings.config"},
     "rewards/fit.py": {"numpy", "scipy"},

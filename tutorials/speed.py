@@ -174,5 +174,9 @@ def products(path: Path = PRODUCTS) -> None:
             own, other = each["ms"][f"{way}, torch's"], each["ms"][f"{way}, oneDNN's"]
             cells += [f"{own:,.3g}", f"{other:,.3g}", f"{other / own:.2f}"]
         rows.append(cells)
-    ways = [f"{way}, {what}" for way in ("forward", "backward") for what in ("MKL, ms", "oneDNN, ms", "ratio")]
+    ways = [
+        f"{way}, {what}"
+        for way in ("forward", "backward")
+        for what in ("MKL, ms", "oneDNN, ms", "ratio")
+    ]
     style.table(["rows", *ways], rows)

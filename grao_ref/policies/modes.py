@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from grao_ref.policies.lora import dropout_as_it_was
 from grao_ref.policies.prefix import checkpoint_with_cache, checkpoint_without_cache
-from grao_ref.policies.products import has_faster_products, use_faster_products, use_torch_s_products
+from grao_ref.policies.products import use_faster_products, use_torch_s_products, with_faster_products
 
 
 def get_ready(model: PreTrainedModel, *, checkpointing: bool) -> bool:
@@ -67,7 +67,7 @@ def as_it_was(model: PreTrainedModel) -> Iterator[None]:
     """
     dropouts = [(holder, name, getattr(holder, name)) for holder, name in _dropouts(model)]
     modes = [(module, module.training) for module in model.modules()]
-    faster, checkpointing = has_faster_products(model), _is_checkpointed(model)
+    faster, checkpointing = with_faster_products(model), _is_checkpointed(model)
     kernel = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     try:
         with dropout_as_it_was(model):
@@ -77,8 +77,7 @@ def as_it_was(model: PreTrainedModel) -> Iterator[None]:
             setattr(holder, name, value)
         for module, training in modes:
             module.training = training
-        if not faster:
-            use_torch_s_products(model)
+        use_torch_s_products(model, but=faster)
         if _is_checkpointed(model) and not checkpointing:
             stop = getattr(model, "activation_checkpointing_disable", None) or model.gradient_checkpointing_disable
             stop()

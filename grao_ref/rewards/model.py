@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from grao_ref.policies.load import NoTokenizerError, embedding_rows, load_language_model, load_tokenizer
+from grao_ref.policies.products import use_faster_products
 from grao_ref.rewards.features import answer_features, require_features
 from grao_ref.text.encoding import Encoder, context_of
 from grao_ref.text.messages import Completion, Prompt, answer_text
@@ -146,6 +147,7 @@ def _load_classifier(name: str) -> tuple[PreTrainedTokenizerBase, PreTrainedMode
         raise ValueError(f"{name!r} is no trained reward model: its files have no {missing}")
     if model.config.num_labels != 1:
         raise ValueError(f"a reward model has one label, {name!r} has {model.config.num_labels}")
+    use_faster_products(model)
     return tokenizer, model
 
 

@@ -48,7 +48,8 @@ def finetune(
 
     - `model`: a causal language model of transformers, on any device; its parameters of any float dtype, of which those
       with `requires_grad` are trained. A `PeftModel` trains its adapter. Between steps it is in evaluation mode,
-      without dropout; when the iterator ends or is closed, its modes, its dropout and torch's switches are as before.
+      without dropout; when the iterator ends or is closed, its modes, its dropout, its layers' classes and torch's
+      switches are as before.
     - `tokenizer`: its tokenizer, which is not changed.
     - `rows`: N rows, a list of dictionaries or a `datasets.Dataset`, in any format that the command reads. The usual
       one is `{"prompt": ..., "completion": ...}` for grao and sft, with `chosen` and `rejected` for dpo, `prompt` alone

@@ -512,7 +512,7 @@ def test_what_a_trainer_says_is_said_where_it_fails(small):
 def test_a_table_that_is_not_there_is_named():
     with pytest.raises(
         ValueError,
-        match="there is no table nothing; there are form, harmless, helpful, knobs, mixture, sorting, sums, terms",
+        match="there is no table nothing; there are form, harmless, helpful, knobs, mixture, pairs, sorting, sums, terms",
     ):
         table_of("nothing")
 
