@@ -115,6 +115,10 @@ def _mib(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}"
 
 
+def _ms(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def growth_table(scenarios: dict[str, Any]) -> None:
     """GRAO's time and memory as a share of TRL's, at every point."""
     rows = []
@@ -172,7 +176,7 @@ def products(path: Path = PRODUCTS) -> None:
         cells = [f"{each['rows']:,}"]
         for way in ("forward", "backward"):
             own, other = each["ms"][f"{way}, torch's"], each["ms"][f"{way}, oneDNN's"]
-            cells += [f"{own:,.3g}", f"{other:,.3g}", f"{other / own:.2f}"]
+            cells += [_ms(own), _ms(other), f"{other / own:.2f}"]
         rows.append(cells)
     ways = [
         f"{way}, {what}"

@@ -174,7 +174,7 @@ def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
     two = [f"{one:.2f} and {other:.2f}" for one, other in (printed, repaired, sft)]
     assert f"(printed: by {two[0]}; repaired: by {two[1]})" in SAID
     assert f"(by {two[2]})" in SAID
-    assert f"ahead on *harmless* (by {two[2]}, two seeds)" in SAID
+    assert f"ahead on *harmless* (by {two[2]} on a GPU, and by " in SAID
     assert f"(by {' and '.join(f'{value:.2f}' for value in more['LUFFY'])})" in SAID
     others = [values for name, values in more.items() if name != "SFT 10, then GRPO"]
     assert all(values[seed] < sft[seed] for values in others for seed in range(min(2, len(values))))
@@ -197,6 +197,39 @@ def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
     assert f"(rank correlation {rank:.2f} over the {len(every)} runs)" in SAID
 
 
+def test_the_conclusions_have_the_numbers_of_the_second_table_of_harmless_prompts():
+    table = table_of("pairs")
+    runs = {line["method"]: line for line in read(log_of(table))}
+    assert not any("card" in line for line in runs.values())
+    assert runs.keys() == set(list(table.entrants)[: len(runs)]), "in the order that was decided"
+    number = {10: "ten", 11: "eleven", 12: "twelve"}[len(runs)]
+    assert f"{number} of twelve methods have a run" in SAID
+    assert f"{number} of twelve have one more on harmless prompts" in SAID
+    more = {name: measure(table, line) - measure(table, runs["GRPO"]) for name, line in runs.items()}
+    first = [f"{more[name]:.2f}" for name in ("SFT 10, then GRPO", "LUFFY", "GRAO printed", "RLOO")]
+    assert "(by {}), and so are LUFFY ({}) and printed GRAO ({})".format(*first[:3]) in SAID
+    assert f"RLOO, of which nothing was expected, is ahead by {first[3]}" in SAID
+    assert f"on *harmless* (by 0.73 and 0.38 on a GPU, and by {first[0]} on a CPU)" in SAID
+    assert f"and repaired GRAO ({more['GRAO repaired']:.2f})" in SAID
+    ends = sorted(((after(line), name) for name, line in runs.items()), reverse=True)
+    assert ends[0][1] == "SFT 10, then GRPO"
+    assert "RLOO" in [name for _, name in ends[1:4]]
+    lengths = [after(runs[name], "length") for name in ("SFT 10, then GRPO", "RLOO")]
+    assert f"ends at {lengths[0]:.0f} tokens with the highest reward, RLOO at {lengths[1]:.0f} with one" in SAID
+    every = list(runs.values())
+    rank = spearmanr([after(each, "length") for each in every], [after(each) for each in every]).statistic
+    assert f"a rank correlation of {rank:.2f} over the {len(every)} runs" in SAID
+    gained = {name: list(line["evaluation"].values())[-1]["chosen gained"] for name, line in runs.items()}
+    shares = sorted(100 * share for share, _, _ in gained.values())
+    assert f"in {shares[0]:.0f} to {shares[-1]:.0f} % of the 64 held-out pairs" in SAID
+    surely = [name for name, (_, low, _) in gained.items() if low > 0.5]
+    assert all(high > 0.5 for _, _, high in gained.values())
+    assert f"surely more than half with {len(surely)} of the {len(runs)} methods" in SAID
+    fitted = json.loads(heads.RECORD.read_text())["pairs"]["fitted"]
+    share = "{mean:.0f} % [{low:.0f}, {high:.0f}]".format(**{key: 100 * each for key, each in fitted.items()})
+    assert f"ranks {share} of {fitted['pairs']} other pairs right" in SAID
+
+
 def test_the_conclusions_have_the_numbers_of_the_helpful_prompts():
     table = table_of("helpful")
     runs = {line["method"]: line for line in read(log_of(table))}
@@ -211,7 +244,7 @@ def test_the_conclusions_have_the_numbers_of_the_helpful_prompts():
     without = f"without one of its terms by {lacking[0]:.2f} to {lacking[-1]:.2f}"
     assert f"printed GRAO ahead by {more['GRAO printed']:.2f}, {without}." in SAID
     assert runs.keys() == table.entrants.keys()
-    assert "On helpful prompts every method has one seed, on a CPU." in SAID
+    assert "On helpful prompts every method has one seed, on a CPU, and" in SAID
     bars = ("bar", "bar, no imitation")
     bar, bare = (-more[name] for name in bars)
     moved = sorted((after(line, "KL"), name) for name, line in runs.items())
