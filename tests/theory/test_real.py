@@ -174,7 +174,7 @@ def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
     two = [f"{one:.2f} and {other:.2f}" for one, other in (printed, repaired, sft)]
     assert f"(printed: by {two[0]}; repaired: by {two[1]})" in SAID
     assert f"(by {two[2]})" in SAID
-    assert f"ahead on *harmless* (by {two[2]} on a GPU, and by " in SAID
+    assert f"ahead on *harmless* (by {two[2]} on a GPU; by " in SAID
     assert f"(by {' and '.join(f'{value:.2f}' for value in more['LUFFY'])})" in SAID
     others = [values for name, values in more.items() if name != "SFT 10, then GRPO"]
     assert all(values[seed] < sft[seed] for values in others for seed in range(min(2, len(values))))
@@ -200,34 +200,50 @@ def test_the_conclusions_have_the_numbers_of_the_harmless_prompts():
 def test_the_conclusions_have_the_numbers_of_the_second_table_of_harmless_prompts():
     table = table_of("pairs")
     runs = {line["method"]: line for line in read(log_of(table))}
+    assert {line["seed"] for line in runs.values()} == {3}
     assert not any("card" in line for line in runs.values())
-    assert runs.keys() == set(list(table.entrants)[: len(runs)]), "in the order that was decided"
-    number = {10: "ten", 11: "eleven", 12: "twelve"}[len(runs)]
-    assert f"{number} of twelve methods have a run" in SAID
-    assert f"{number} of twelve have one more on harmless prompts" in SAID
+    assert runs.keys() == table.entrants.keys()
+    assert "So every method ran once more" in SAID
     more = {name: measure(table, line) - measure(table, runs["GRPO"]) for name, line in runs.items()}
-    first = [f"{more[name]:.2f}" for name in ("SFT 10, then GRPO", "LUFFY", "GRAO printed", "RLOO")]
-    assert "(by {}), and so are LUFFY ({}) and printed GRAO ({})".format(*first[:3]) in SAID
-    assert f"RLOO, of which nothing was expected, is ahead by {first[3]}" in SAID
-    assert f"on *harmless* (by 0.73 and 0.38 on a GPU, and by {first[0]} on a CPU)" in SAID
-    assert f"and repaired GRAO ({more['GRAO repaired']:.2f})" in SAID
-    ends = sorted(((after(line), name) for name, line in runs.items()), reverse=True)
-    assert ends[0][1] == "SFT 10, then GRPO"
-    assert "RLOO" in [name for _, name in ends[1:4]]
-    lengths = [after(runs[name], "length") for name in ("SFT 10, then GRPO", "RLOO")]
-    assert f"ends at {lengths[0]:.0f} tokens with the highest reward, RLOO at {lengths[1]:.0f} with one" in SAID
+    expected = [more[name] for name in ("SFT 10, then GRPO", "LUFFY", "GRAO printed", "GRAO repaired")]
+    assert all(each > 0 for each in expected), "as expected"
+    sft, luffy, printed, repaired = (f"{each:.2f}" for each in expected)
+    leads = f"LUFFY ({luffy}), printed GRAO ({printed}) and repaired GRAO ({repaired})"
+    assert f"SFT before GRPO is ahead of GRPO (by {sft}), and so are {leads}." in SAID
+    assert f"which reads no reference, is ahead by {more['RLOO']:.2f}" in SAID
+    start = {name: line["curve"]["0"]["eval_reward"] for name, line in runs.items()}
+    lead = f"{start['SFT 10, then GRPO'] - start['GRPO']:.2f}"
+    assert f"SFT before GRPO begins {lead} ahead" in SAID
+    assert f"by {sft} on a CPU, where it began {lead} ahead)" in SAID
+    lacking = sorted(value for name, value in more.items() if "printed, no" in name)
+    behind = f"printed GRAO without one of its terms by {-lacking[-1]:.2f} to {-lacking[0]:.2f}"
+    assert f"SFT alone is behind by {-more['SFT']:.2f}, and {behind}" in SAID
+    bars = [-more[name] for name in ("bar", "bar, no imitation")]
+    assert f"`bar` is behind by {bars[0]:.2f}, and without its imitation by {bars[1]:.2f}." in SAID
     every = list(runs.values())
-    rank = spearmanr([after(each, "length") for each in every], [after(each) for each in every]).statistic
-    assert f"a rank correlation of {rank:.2f} over the {len(every)} runs" in SAID
-    gained = {name: list(line["evaluation"].values())[-1]["chosen gained"] for name, line in runs.items()}
-    shares = sorted(100 * share for share, _, _ in gained.values())
+    rank = spearmanr([after(each, "length") for each in every], [after(each) for each in every])
+    assert f"can't be told from {len(every)} runs (a rank correlation of {rank.statistic:.2f})" in SAID
+    assert rank.pvalue > 0.05
+    gained = [list(line["evaluation"].values())[-1]["chosen gained"] for line in every]
+    shares = sorted(100 * share for share, _, _ in gained)
+    assert all(share / 100 * 64 == pytest.approx(round(share / 100 * 64)) for share in shares), "of 64 pairs"
     assert f"in {shares[0]:.0f} to {shares[-1]:.0f} % of the 64 held-out pairs" in SAID
-    surely = [name for name, (_, low, _) in gained.items() if low > 0.5]
-    assert all(high > 0.5 for _, _, high in gained.values())
-    assert f"surely more than half with {len(surely)} of the {len(runs)} methods" in SAID
+    assert f"With {sum(low > 0.5 for _, low, _ in gained)} of the {len(every)} methods the interval over pairs" in SAID
+    short = (36 + 0.5) / 64  # of one pair, both answers are as long
+    number = {0: "No interval is", 1: "One interval is"}
+    above = sum(low > short for _, low, _ in gained)
+    assert f"would reach {100 * short:.0f} %. {number.get(above, f'{above} intervals are')} above that." in SAID
+    both = [of_the_objective(runs[name]) for name in ("GRAO printed", "GRAO repaired")]
+    assert f"have {both[0]:.0f} % (printed) and {both[1]:.0f} % (repaired) of the objective in the first 20" in SAID
     fitted = json.loads(heads.RECORD.read_text())["pairs"]["fitted"]
     share = "{mean:.0f} % [{low:.0f}, {high:.0f}]".format(**{key: 100 * each for key, each in fitted.items()})
     assert f"ranks {share} of {fitted['pairs']} other pairs right" in SAID
+
+
+def of_the_objective(line):
+    """Imitation's and alignment's share, a mean over the first 20 steps, in percent."""
+    terms = [line["trained"][f"objective_share/{term}"][:20] for term in ("imitation", "alignment")]
+    return 100 * sum(map(sum, terms)) / 20
 
 
 def test_the_conclusions_have_the_numbers_of_the_helpful_prompts():
