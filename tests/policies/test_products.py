@@ -288,7 +288,7 @@ def test_an_adapter_on_such_layers_is_trained(calls):
 
 
 @pytest.fixture
-def processor(monkeypatch, tmp_path):
+def processor(monkeypatch):
     """One that gains by it, to be changed; the decision is made anew."""
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)

@@ -235,6 +235,11 @@ def test_the_conclusions_have_the_numbers_of_the_second_table_of_harmless_prompt
     assert f"would reach {100 * short:.0f} %. {number.get(above, f'{above} intervals are')} above that." in SAID
     both = [of_the_objective(runs[name]) for name in ("GRAO printed", "GRAO repaired")]
     assert f"have {both[0]:.0f} % (printed) and {both[1]:.0f} % (repaired) of the objective in the first 20" in SAID
+    page = off_the_curves(table, "harmless", by_method(every))
+    steps = [
+        int(re.search(rf"^\| GRAO {name} \| 3 \| (\d+) \|", page, re.MULTILINE)[1]) for name in ("printed", "repaired")
+    ]
+    assert f"reach what GRPO ends with after {steps[0]} and {steps[1]} of 30 steps" in SAID
     fitted = json.loads(heads.RECORD.read_text())["pairs"]["fitted"]
     share = "{mean:.0f} % [{low:.0f}, {high:.0f}]".format(**{key: 100 * each for key, each in fitted.items()})
     assert f"ranks {share} of {fitted['pairs']} other pairs right" in SAID
