@@ -6,6 +6,7 @@ What tests do inside functions, and what older releases lack, only `make lowest`
 import ast
 import re
 import sys
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -46,9 +47,12 @@ def at_the_top(text: str) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"grao_ref", "tests", "theory", "tutorials"}
 
 
+distributions = cache(packages_distributions)  # it reads what every installed package says of itself
+
+
 def missing(text: str, there: set[str]) -> set[str]:
     """What a file imports of packages that are not there."""
-    of = packages_distributions()
+    of = distributions()
     return {
         module for module in at_the_top(text) if not there & {canonicalize_name(name) for name in of.get(module, ())}
     }
