@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -430,6 +431,14 @@ def test_the_tree_names_every_module():
 def test_ci_runs_the_readme_s_commands():
     assert "make test" in README
     assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_what_mutation_testing_leaves_out_is_there():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]["pytest_add_cli_args"]
+    left_out = [after for option, after in pairwise(options) if option == "--deselect"]
+    assert left_out
+    for path, name in (each.split("::") for each in left_out):
+        assert f"\ndef {name}(" in (ROOT / path).read_text()
 
 
 def test_every_dependency_is_pinned():

@@ -8,6 +8,7 @@ import ast
 import importlib
 import inspect
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from jaxtyping import config
 from torch import Tensor
 
 import grao_ref
+from grao_ref.equations.checks import require_nonnegative
 from tests.strategies import noise, seeds
 
 EQUATIONS = Path(grao_ref.__file__).parent / "equations"
@@ -183,6 +185,23 @@ def test_bad_input_is_refused_by_name(name, sizes, leading, seed):
             assert " got " in message
             assert badness != "finite" or "must be finite" in message
             assert badness != "shape" or "shape" in message
+
+
+@pytest.mark.parametrize("name", [name for name, what_of in TABLE.items() if any("G" in w for w in what_of.values())])
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_group_of_one_is_refused_where_all_tensors_have_one(name, size):
+    sizes = {"B": 3, "G": size}
+    shapes = {argument: tuple(sizes[d] for d in what.split() if d in sizes) for argument, what in TABLE[name].items()}
+    arguments = {argument: good(what, shapes[argument], 0) for argument, what in TABLE[name].items()}
+    with pytest.raises(ValueError, match=r"must end in a group of at least 2 samples, got shape \(3, "):
+        call(name, arguments)
+
+
+def test_the_largest_float_is_a_number_and_nothing_above_it():
+    require_nonnegative(x=sys.float_info.max)
+    for above in (math.inf, 10**309):
+        with pytest.raises(ValueError, match="x must be a finite number >= 0"):
+            require_nonnegative(x=above)
 
 
 def test_ids_outside_the_vocabulary_are_refused():
